@@ -1,0 +1,70 @@
+"""Files and folders that appear whole or not at all.
+
+Every artifact is written beside its target under a temporary name and then renamed, so that a reader never
+meets half a file and Ctrl-C never damages what was there before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_path(target: str | Path) -> Iterator[Path]:
+    """Yield a temporary path in the target's folder; it takes the target's place when the block succeeds.
+
+    The block creates a file or a folder at the yielded path, whose name ends as the target's does, so that
+    writers that look at the suffix behave. When the block raises, the temporary is removed and the target
+    is untouched. A file replaces its target in one step. A folder that replaces a folder does so in two: a
+    crash between them leaves the old one beside it as `.old-*`, never a mixture.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".new-{secrets.token_hex(4)}-{target.name}")
+    try:
+        yield temporary
+        if not temporary.exists():
+            raise FileNotFoundError(f"nothing was written to {temporary} for {target}")
+        if temporary.is_dir():
+            _replace_folder(temporary, target)
+        else:
+            _flush_to_disk(temporary)
+            temporary.replace(target)
+    finally:
+        _remove(temporary)
+
+
+def write_json(target: str | Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def _flush_to_disk(file: Path) -> None:
+    """Robots lose power: without this the rename can reach the disk before the contents."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _replace_folder(temporary: Path, target: Path) -> None:
+    if not target.exists():
+        temporary.rename(target)
+        return
+    old = target.with_name(f".old-{secrets.token_hex(4)}-{target.name}")
+    target.rename(old)
+    temporary.rename(target)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

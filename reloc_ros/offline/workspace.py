@@ -1,0 +1,225 @@
+"""The workspace: the folder that the offline steps share, and that remembers what each was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reloc_ros.atomic import write_json
+from reloc_ros.errors import RelocError
+from reloc_ros.offline.holdout import parse_holdout
+
+FORMAT = 1
+SCALES = ("unknown", "metric")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace folder. Its facts live in workspace.json alone and are read from there each time."""
+
+    path: Path
+
+    @classmethod
+    def create(
+        cls, path: str | Path, images_dir: str | Path, image_names: Sequence[str], holdout: str
+    ) -> Workspace:
+        """Start a workspace over these images, or an existing one afresh: its files stay, not its steps."""
+        path = Path(path)
+        if path.exists() and not path.is_dir():
+            raise RelocError(f"workspace '{path}' is a file; a folder is needed")
+        if path.is_dir() and any(path.iterdir()) and not (path / "workspace.json").exists():
+            raise RelocError(f"'{path}' is not empty and not a workspace; name a new or empty folder")
+        workspace = cls(path.absolute())
+        if (path / "workspace.json").exists():
+            workspace._facts()  # refuse to overwrite a newer or damaged one
+        names = sorted(image_names)
+        held_out = parse_holdout(holdout).is_held_out(names)
+        facts = {
+            "format": FORMAT,
+            "kind": "reloc workspace",
+            "images": str(Path(images_dir).absolute()),
+            "image_names": names,
+            "holdout": holdout,
+            "held_out": [name for name, held in zip(names, held_out, strict=True) if held],
+            "scale": "unknown",
+            "steps": {},
+        }
+        write_json(workspace.path / "workspace.json", facts)
+        return workspace
+
+    @classmethod
+    def open(cls, path: str | Path) -> Workspace:
+        """Open a workspace that `reloc map` made; anything else is refused with a sentence."""
+        workspace = cls(Path(path).absolute())
+        workspace._facts()
+        return workspace
+
+    @property
+    def images_dir(self) -> Path:
+        """Where the photographs, or the frames taken from a video, are."""
+        return Path(self._facts()["images"])
+
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        """All the images, registered or not, in name order."""
+        return tuple(self._facts()["image_names"])
+
+    @property
+    def holdout(self) -> str:
+        """The hold-out as the user wrote it."""
+        return self._facts()["holdout"]
+
+    @property
+    def scale(self) -> str:
+        """'metric' once the map has been aligned to metres, else 'unknown'."""
+        return self._facts()["scale"]
+
+    @property
+    def frames_dir(self) -> Path:
+        return self.path / "frames"
+
+    @property
+    def sfm_dir(self) -> Path:
+        return self.path / "sfm"
+
+    @property
+    def model_path(self) -> Path:
+        """The SfM model of all registered images, held-out ones included, in the map frame."""
+        return self.path / "model.npz"
+
+    @property
+    def landmarks_path(self) -> Path:
+        return self.path / "landmarks.npz"
+
+    @property
+    def labels_path(self) -> Path:
+        return self.path / "labels.npz"
+
+    @property
+    def train_dir(self) -> Path:
+        return self.path / "train"
+
+    def is_held_out(self, names: Iterable[str]) -> np.ndarray:
+        """Say for each of some of the images whether it is held out: (N,) bool."""
+        held_out = set(self._facts()["held_out"])
+        return np.array([name in held_out for name in names], dtype=bool)
+
+    def set_scale(self, scale: str) -> None:
+        if scale not in SCALES:
+            raise ValueError(f"scale is one of {SCALES}, not {scale!r}")
+        write_json(self._file, self._facts() | {"scale": scale})
+
+    def is_current(self, step: str, inputs: Mapping[str, Any]) -> bool:
+        """Whether the step was finished with exactly these inputs and all it wrote is still there."""
+        record = self._facts()["steps"].get(step)
+        if record is None or not all((self.path / output).exists() for output in record["outputs"]):
+            return False
+        return record["fingerprint"] == fingerprint(inputs)
+
+    def record(
+        self,
+        step: str,
+        inputs: Mapping[str, Any],
+        outputs: Iterable[str | Path] = (),
+        summary: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note that the step is finished.
+
+        Args:
+            inputs: whatever the result depends on, see `fingerprint`.
+            outputs: what the step wrote, inside the workspace.
+            summary: JSON values worth telling later, given back by `summary`.
+        """
+        facts = self._facts()
+        facts["steps"][step] = {
+            "fingerprint": fingerprint(inputs),
+            "outputs": [str((self.path / output).relative_to(self.path)) for output in outputs],
+            "summary": dict(summary or {}),
+        }
+        write_json(self._file, facts)
+
+    def summary(self, step: str) -> dict[str, Any] | None:
+        """What the step noted about its result, or None when it has not been finished."""
+        record = self._facts()["steps"].get(step)
+        return None if record is None else record["summary"]
+
+    @property
+    def _file(self) -> Path:
+        return self.path / "workspace.json"
+
+    def _facts(self) -> dict[str, Any]:
+        file = self._file
+        if not file.is_file():
+            raise RelocError(
+                f"'{self.path}' is not a workspace (it has no workspace.json); run `reloc map` first"
+            )
+        try:
+            facts = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RelocError(
+                f"'{file}' is damaged ({error}); run `reloc map` again in a new folder"
+            ) from error
+        if not isinstance(facts, dict) or facts.get("kind") != "reloc workspace":
+            raise RelocError(f"'{file}' is not a reloc workspace file")
+        if facts.get("format") != FORMAT:
+            raise RelocError(
+                f"'{file}' has format {facts.get('format')!r}, this version reads {FORMAT}; "
+                "use the version that wrote it or map again in a new folder"
+            )
+        missing = {"images", "image_names", "holdout", "held_out", "scale", "steps"} - facts.keys()
+        if missing:
+            raise RelocError(
+                f"'{file}' is damaged: it lacks '{min(missing)}'; run `reloc map` again in a new folder"
+            )
+        return facts
+
+
+def fingerprint(inputs: Mapping[str, Any]) -> str:
+    """A hash of a step's inputs: JSON values, dataclasses, arrays, and paths.
+
+    A path to a file counts by its contents, a path to a folder by the names, sizes and times of the files
+    in it, a missing path as missing.
+    """
+    text = json.dumps(_canonical(inputs), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, Path):
+        return _canonical_path(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _canonical(asdict(value))
+    if isinstance(value, np.ndarray):
+        contents = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return ["array", value.dtype.str, list(value.shape), contents]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(_canonical(item) for item in value)
+    return value
+
+
+def _canonical_path(path: Path) -> list[Any]:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        stats = [
+            (str(file.relative_to(path)), file.stat().st_size, file.stat().st_mtime_ns) for file in files
+        ]
+        return ["folder", stats]
+    if path.is_file():
+        digest = hashlib.sha256()
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        return ["file", digest.hexdigest()]
+    return ["missing"]
