@@ -1,0 +1,64 @@
+"""The landmarks of a map: the 3D points the network learns to find."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Landmarks:
+    """K landmarks; row k is what the network's k-th keypoint means."""
+
+    ids: NDArray[np.int64]
+    """(K,) the points' ids in the SfM model."""
+    positions_map: NDArray[np.float64]
+    """(K, 3) in the map frame."""
+    directions_map: NDArray[np.float64]
+    """(K, 3) unit vectors from each landmark towards the middle of the views that saw it."""
+    view_cones_rad: NDArray[np.float64]
+    """(K,) half-angle around the direction within which it was seen."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def subset(self, rows: NDArray[np.int64]) -> Landmarks:
+        return Landmarks(
+            self.ids[rows], self.positions_map[rows], self.directions_map[rows], self.view_cones_rad[rows]
+        )
+
+    def save(self, path: Path) -> None:
+        """Write as .npz to `path`; the caller makes that atomic."""
+        with path.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                format=FORMAT,
+                ids=self.ids,
+                positions_map=self.positions_map,
+                directions_map=self.directions_map,
+                view_cones_rad=self.view_cones_rad,
+            )
+
+    @staticmethod
+    def load(path: Path) -> Landmarks:
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                if int(data["format"]) != FORMAT:
+                    raise RelocError(f"{path} has landmark format {int(data['format'])}; this version reads {FORMAT}")
+                landmarks = Landmarks(
+                    data["ids"], data["positions_map"], data["directions_map"], data["view_cones_rad"]
+                )
+        except FileNotFoundError as error:
+            raise RelocError(f"{path} does not exist; run reloc select first") from error
+        except (OSError, ValueError, KeyError) as error:
+            raise RelocError(f"{path} is not a readable landmark file; run reloc select again") from error
+        if landmarks.positions_map.shape != (len(landmarks), 3) or len(landmarks) < 4:
+            raise RelocError(f"{path} needs at least 4 landmarks with 3D positions; run reloc select again")
+        return landmarks

@@ -1,0 +1,184 @@
+"""Decide which landmark is visible in which map image: seen, hidden, or unknown.
+
+Only what is certain trains the network: a landmark that may or may not be visible is neither a positive nor a
+negative (Scene Landmark Detection, 3DV 2024, found such labels worth several points of recall).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from reloc_ros.errors import RelocError
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sfm import SfmModel
+
+FORMAT = 1
+
+NEIGHBOUR_RADIUS = 0.03
+"""Observed points within this share of the image width around a landmark say what is in front of it."""
+SAME_DEPTH = 0.05
+"""Relative depth difference within which a neighbour lies on the landmark's surface."""
+IN_FRONT = 0.10
+"""Relative depth by which a neighbour must be nearer to count as an occluder."""
+CONE_MARGIN_DEG = 12.0
+"""A view this far outside the angles a landmark was seen from may still see it."""
+TURNED_AWAY_DEG = 100.0
+"""A view this far from the middle of those angles looks at the landmark's back."""
+
+
+class Visibility(enum.IntEnum):
+    UNKNOWN = -1
+    HIDDEN = 0
+    SEEN = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Labels:
+    """What each map image shows of each landmark."""
+
+    names: tuple[str, ...]
+    """The I map images."""
+    keypoints_px: NDArray[np.float32]
+    """(I, K, 2) projections in image pixels; NaN behind the camera."""
+    visibility: NDArray[np.int8]
+    """(I, K) of `Visibility`; a landmark outside the image is HIDDEN."""
+
+    def save(self, path: Path) -> None:
+        """Write as .npz to `path`; the caller makes that atomic."""
+        with path.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                format=FORMAT,
+                names=np.array(self.names),
+                keypoints_px=self.keypoints_px,
+                visibility=self.visibility,
+            )
+
+    @staticmethod
+    def load(path: Path) -> Labels:
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                if int(data["format"]) != FORMAT:
+                    raise RelocError(f"{path} has label format {int(data['format'])}; this version reads {FORMAT}")
+                return Labels(tuple(data["names"].tolist()), data["keypoints_px"], data["visibility"])
+        except FileNotFoundError as error:
+            raise RelocError(f"{path} does not exist; run reloc label first") from error
+        except (OSError, ValueError, KeyError) as error:
+            raise RelocError(f"{path} is not a readable label file; run reloc label again") from error
+
+
+def label_images(
+    model: SfmModel, landmarks: Landmarks, method: str = "depth", progress: Progress = silent
+) -> Labels:
+    """Label every image of `model` (map images only) with every landmark.
+
+    `depth` compares each landmark with the points observed around its projection and with the angles it was seen
+    from; `voxels` walks a voxel grid along the ray from the camera, as the first design of this idea did.
+    """
+    if method not in METHODS:
+        raise RelocError(f"unknown visibility test {method!r}; use one of {', '.join(METHODS)}")
+    test = METHODS[method](model, landmarks)
+    rows = {point_id: k for k, point_id in enumerate(landmarks.ids.tolist())}
+    landmark_of_point = np.array([rows.get(point_id, -1) for point_id in model.point_ids.tolist()])
+    keypoints, states = [], []
+    for index, pose in enumerate(model.camera_from_map):
+        camera = model.cameras[int(model.camera_ids[index])]
+        pixels = camera.project(pose.apply(landmarks.positions_map))
+        inside = camera.contains(pixels)
+        state = np.full(len(landmarks), Visibility.HIDDEN, dtype=np.int8)
+        state[inside] = test(index, pixels)[inside]
+        here = model.observation_image == index
+        observed = landmark_of_point[model.observation_point[here]]
+        state[observed[observed >= 0]] = Visibility.SEEN
+        state[~inside] = Visibility.HIDDEN
+        keypoints.append(pixels.astype(np.float32))
+        states.append(state)
+        progress("label", index + 1, len(model.names))
+    return Labels(model.names, np.stack(keypoints), np.stack(states))
+
+
+class DepthTest:
+    """Visibility from the depth of the points observed around a landmark, and from its view cone."""
+
+    def __init__(self, model: SfmModel, landmarks: Landmarks) -> None:
+        self._model = model
+        self._landmarks = landmarks
+
+    def __call__(self, image: int, pixels: NDArray[np.float64]) -> NDArray[np.int8]:
+        """(K,) states in one image, from (K, 2) projections."""
+        model, landmarks = self._model, self._landmarks
+        pose = model.camera_from_map[image]
+        here = model.observation_image == image
+        depths_seen = pose.apply(model.points_map[model.observation_point[here]])[:, 2]
+        tree = cKDTree(model.observation_px[here])
+        depths = pose.apply(landmarks.positions_map)[:, 2]
+        rays = pose.center - landmarks.positions_map
+        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+        cosines = np.einsum("ij,ij->i", rays, landmarks.directions_map)
+        angles = np.arccos(np.clip(cosines, -1, 1))
+        radius = NEIGHBOUR_RADIUS * model.cameras[int(model.camera_ids[image])].width
+        states = np.full(len(landmarks), Visibility.UNKNOWN, dtype=np.int8)
+        for k in np.flatnonzero(np.isfinite(pixels).all(axis=1)):
+            ratios = depths_seen[tree.query_ball_point(pixels[k], radius)] / depths[k]
+            states[k] = self._judge(ratios, angles[k], landmarks.view_cones_rad[k])
+        return states
+
+    @staticmethod
+    def _judge(ratios: NDArray[np.float64], angle_rad: float, cone_rad: float) -> Visibility:
+        if angle_rad > np.radians(TURNED_AWAY_DEG):
+            return Visibility.HIDDEN
+        same = np.count_nonzero(np.abs(ratios - 1) < SAME_DEPTH)
+        nearer = np.count_nonzero(ratios < 1 - IN_FRONT)
+        if nearer >= 3 and same == 0:
+            return Visibility.HIDDEN
+        if same >= 2 and nearer == 0 and angle_rad < cone_rad + np.radians(CONE_MARGIN_DEG):
+            return Visibility.SEEN
+        return Visibility.UNKNOWN
+
+
+class VoxelTest:
+    """Visibility by walking voxels from the camera to the landmark: any occupied one before it hides it."""
+
+    VOXELS_ACROSS = 100
+    MIN_POINTS = 2
+    CLEARANCE_VOXELS = 2.0
+
+    def __init__(self, model: SfmModel, landmarks: Landmarks) -> None:
+        self._model = model
+        self._landmarks = landmarks
+        low, high = np.quantile(model.points_map, [0.02, 0.98], axis=0)
+        self._low = low
+        self._size = float((high - low).max()) / self.VOXELS_ACROSS
+        self._shape = np.maximum(np.ceil((high - low) / self._size).astype(int), 1)
+        counts = np.zeros(self._shape, dtype=np.int32)
+        cells, inside = self._cells(model.points_map)
+        np.add.at(counts, tuple(cells[inside].T), 1)
+        self._occupied = counts >= self.MIN_POINTS
+
+    def __call__(self, image: int, pixels: NDArray[np.float64]) -> NDArray[np.int8]:
+        """(K,) states in one image; `pixels` is not needed."""
+        start = self._model.camera_from_map[image].center
+        rays = self._landmarks.positions_map - start
+        lengths = np.linalg.norm(rays, axis=1)
+        steps = np.arange(0.5, lengths.max() / self._size + 1, 0.5) * self._size
+        points = start + rays[:, None] * (steps[None, :, None] / lengths[:, None, None])
+        cells, inside = self._cells(points.reshape(-1, 3))
+        hit = np.zeros(len(cells), dtype=bool)
+        hit[inside] = self._occupied[tuple(cells[inside].T)]
+        before = steps[None] < lengths[:, None] - self.CLEARANCE_VOXELS * self._size
+        hidden = (hit.reshape(before.shape) & before).any(axis=1)
+        return np.where(hidden, Visibility.HIDDEN, Visibility.SEEN).astype(np.int8)
+
+    def _cells(self, points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        cells = np.floor((points - self._low) / self._size).astype(np.int64)
+        return cells, ((cells >= 0) & (cells < self._shape)).all(axis=1)
+
+
+METHODS = {"depth": DepthTest, "voxels": VoxelTest}

@@ -1,0 +1,194 @@
+"""Camera pose from 2D-3D correspondences: a robust search, then a weighted refinement with its covariance.
+
+Both work on the plane z = 1 of the camera, where every camera model is a pinhole; pixel thresholds are carried
+there by the mean focal length.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+
+Array = NDArray[np.float64]
+Solver = Literal["auto", "poselib", "usac", "opencv"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Correspondences:
+    """N landmarks and where they were found."""
+
+    points_map: Array
+    """(N, 3) in the map."""
+    rays: Array
+    """(N, 2) undistorted keypoints on the plane z = 1."""
+    sigmas: Array
+    """(N,) standard deviation per axis on that plane."""
+
+    def __len__(self) -> int:
+        return len(self.rays)
+
+    def subset(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Correspondences:
+        return Correspondences(self.points_map[rows], self.rays[rows], self.sigmas[rows])
+
+
+@dataclasses.dataclass(frozen=True)
+class Refined:
+    """A pose after weighted refinement."""
+
+    camera_from_map: SE3
+    covariance: Array
+    """(6, 6) of map_from_camera: position in the map, then rotation about the map's fixed axes (REP-103)."""
+    residuals: Array
+    """(N,) reprojection errors on the plane z = 1."""
+
+
+def make_solver(name: Solver) -> Callable[[Correspondences, float], SE3 | None]:
+    """The robust solver by name; `auto` is PoseLib where it is installed, else OpenCV's USAC.
+
+    `opencv` is `solvePnPRansac` with its defaults, the baseline that much older code uses.
+    """
+    if name == "auto":
+        name = "poselib" if importlib.util.find_spec("poselib") else "usac"
+    if name not in _SOLVERS:
+        raise RelocError(f"unknown PnP solver {name!r}; use auto, {', '.join(_SOLVERS)}")
+    if name == "poselib" and importlib.util.find_spec("poselib") is None:
+        raise RelocError("PnP solver poselib is not installed; run pip install poselib or choose usac")
+    return _SOLVERS[name]
+
+
+def _solve_poselib(matches: Correspondences, threshold: float) -> SE3 | None:
+    import poselib  # not on every robot: it has no aarch64 wheels
+
+    order = np.argsort(matches.sigmas, kind="stable")  # best first, as progressive sampling wants
+    camera = {"model": "SIMPLE_PINHOLE", "width": 2, "height": 2, "params": [1.0, 0.0, 0.0]}
+    pose, info = poselib.estimate_absolute_pose(
+        matches.rays[order],
+        matches.points_map[order],
+        camera,
+        {
+            "max_reproj_error": threshold,
+            "min_iterations": 100,
+            "max_iterations": 2000,
+            "progressive_sampling": True,
+            "seed": 0,
+        },
+        {"loss_type": "TRUNCATED", "loss_scale": threshold},
+    )
+    if info["num_inliers"] < 4:
+        return None
+    return SE3(np.array(pose.R), np.array(pose.t))
+
+
+def _solve_usac(matches: Correspondences, threshold: float) -> SE3 | None:
+    cv2.setRNGSeed(0)
+    found, rotation_vector, translation, _ = cv2.solvePnPRansac(
+        matches.points_map,
+        matches.rays[:, None],
+        np.eye(3),
+        None,
+        iterationsCount=2000,
+        reprojectionError=threshold,
+        confidence=0.9999,
+        flags=cv2.USAC_MAGSAC,
+    )
+    return _from_opencv(found, rotation_vector, translation)
+
+
+def _solve_opencv(matches: Correspondences, threshold: float) -> SE3 | None:
+    """OpenCV's defaults: 100 iterations, iterative refinement; only the threshold is ours, its unit being scaled."""
+    cv2.setRNGSeed(0)
+    found, rotation_vector, translation, _ = cv2.solvePnPRansac(
+        matches.points_map, matches.rays[:, None], np.eye(3), None, reprojectionError=threshold
+    )
+    return _from_opencv(found, rotation_vector, translation)
+
+
+def _from_opencv(found: bool, rotation_vector: Array | None, translation: Array | None) -> SE3 | None:
+    if not found or not (np.isfinite(rotation_vector).all() and np.isfinite(translation).all()):
+        return None
+    return SE3.from_rotation_vector(rotation_vector, translation)
+
+
+_SOLVERS: dict[str, Callable[[Correspondences, float], SE3 | None]] = {
+    "poselib": _solve_poselib,
+    "usac": _solve_usac,
+    "opencv": _solve_opencv,
+}
+
+
+def reprojection_errors(camera_from_map: SE3, matches: Correspondences) -> Array:
+    """(N,) distances on the plane z = 1; infinity for points not in front of the camera."""
+    points = camera_from_map.apply(matches.points_map)
+    in_front = points[:, 2] > 1e-9
+    errors = np.full(len(points), np.inf)
+    plane = points[in_front, :2] / points[in_front, 2:]
+    errors[in_front] = np.linalg.norm(plane - matches.rays[in_front], axis=1)
+    return errors
+
+
+def refine(start: SE3, matches: Correspondences, iterations: int = 10, cauchy_scale: float = 2.0) -> Refined:
+    """Minimise the Cauchy loss of the reprojection errors in units of sigma, by Levenberg-Marquardt.
+
+    The covariance is the inverse of the weighted normal matrix, inflated by the residual's variance where that is
+    above what the sigmas promise (Triggs et al., "Bundle Adjustment - A Modern Synthesis", 2000, sections 3 and 5).
+    """
+    pose, damping = start, 1e-4
+    cost, normal, gradient, _ = _linearize(pose, matches, cauchy_scale)
+    for _ in range(iterations):
+        step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), -gradient)
+        moved = SE3.from_rotation_vector(step[3:], step[:3]) @ pose
+        new_cost, new_normal, new_gradient, _ = _linearize(moved, matches, cauchy_scale)
+        if new_cost < cost:
+            converged = cost - new_cost < 1e-9 * cost
+            pose, cost, normal, gradient = moved, new_cost, new_normal, new_gradient
+            damping = max(damping / 10, 1e-9)
+            if converged:
+                break
+        else:
+            damping *= 10
+            if damping > 1e6:
+                break
+    _, normal, _, weighted_square = _linearize(pose, matches, cauchy_scale)
+    freedom = max(2 * len(matches) - 6, 1)
+    covariance = np.linalg.inv(normal) * max(weighted_square / freedom, 1.0)
+    return Refined(pose, _covariance_in_map(pose, covariance), reprojection_errors(pose, matches))
+
+
+def _linearize(pose: SE3, matches: Correspondences, cauchy_scale: float) -> tuple[float, Array, Array, float]:
+    """Cost, normal matrix (6, 6), gradient (6,) and weighted sum of squares, for a left perturbation (v, omega)."""
+    points = pose.apply(matches.points_map)
+    if (points[:, 2] <= 1e-9).any():
+        return np.inf, np.eye(6), np.zeros(6), np.inf
+    x, y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
+    inverse_depth, zero = 1 / points[:, 2], np.zeros(len(points))
+    # d(x, y) / d(v, omega) of x = X/Z under P -> P + omega x P + v (Szeliski, "Computer Vision", 2nd ed., 11.2).
+    rows_x = np.column_stack([inverse_depth, zero, -x * inverse_depth, -x * y, 1 + x * x, -y])
+    rows_y = np.column_stack([zero, inverse_depth, -y * inverse_depth, -1 - y * y, x * y, x])
+    error_x, error_y = (np.array([x, y]) - matches.rays.T) / matches.sigmas
+    square = error_x**2 + error_y**2
+    weight = 1 / (1 + square / cauchy_scale**2)
+    scaled = np.sqrt(weight) / matches.sigmas
+    jacobian = np.concatenate([rows_x * scaled[:, None], rows_y * scaled[:, None]])
+    error = np.concatenate([error_x, error_y]) * np.sqrt(np.concatenate([weight, weight]))
+    cost = 0.5 * cauchy_scale**2 * np.log1p(square / cauchy_scale**2).sum()
+    return float(cost), jacobian.T @ jacobian, jacobian.T @ error, float((weight * square).sum())
+
+
+def _covariance_in_map(camera_from_map: SE3, covariance_camera: Array) -> Array:
+    """Move the covariance of a left perturbation of camera_from_map to map_from_camera.
+
+    With P' = P + omega x P + v in the camera, the centre moves by -R^T v and the frame turns by -R^T omega in the
+    map, so both blocks rotate by R^T and the signs cancel in the product.
+    """
+    rotation = np.zeros((6, 6))
+    rotation[:3, :3] = rotation[3:, 3:] = camera_from_map.rotation.T
+    return rotation @ covariance_camera @ rotation.T
