@@ -1,0 +1,156 @@
+"""Tracking, degraded or lost: what a stream of single-image results is worth, with hysteresis.
+
+One image cannot tell a right pose from a confident wrong one; its neighbours can. So a pose counts only where it
+can be reached from the poses before it at a plausible speed, and being lost ends only after several poses that
+agree with each other. No clock is read here: every time is an argument.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import enum
+
+import numpy as np
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+
+
+class State(enum.IntEnum):
+    """What the stream is worth now; the numbers are those of RelocStatus.msg."""
+
+    LOST = 0
+    """No poses; it takes `tracking_after` consistent ones in a row to leave."""
+    DEGRADED = 1
+    """Tracking, but the newest images gave no pose that counts."""
+    TRACKING = 2
+    """The newest image gave a pose that counts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StatusConfig:
+    """When to believe and when to give up; lengths are in the map's unit."""
+
+    tracking_after: int = 2
+    """Localized images in a row, mutually consistent, that end being lost."""
+    lost_after: int = 3
+    """Images in a row without a pose that counts, until lost."""
+    silence_timeout_s: float = 1.0
+    """Time without any image, until lost."""
+    max_speed: float = 3.0
+    """Fastest plausible motion of the camera, map units per second."""
+    max_turn_rate: float = 4.0
+    """Fastest plausible turning of the camera, radians per second."""
+    position_slack: float = 0.1
+    """Map units by which two poses of a camera at rest may differ."""
+    rotation_slack: float = 0.1
+    """Radians by which two poses of a camera at rest may differ."""
+
+    def __post_init__(self) -> None:
+        for name in ("tracking_after", "lost_after"):
+            if getattr(self, name) < 1:
+                raise RelocError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("silence_timeout_s", "max_speed", "max_turn_rate", "position_slack", "rotation_slack"):
+            if not getattr(self, name) > 0:
+                raise RelocError(f"{name} must be above 0, got {getattr(self, name)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What to say and do after one image, or after silence."""
+
+    state: State
+    publish: bool
+    """Whether this image's pose may be published."""
+    reason: str
+    """Why not, as a word; empty when it may."""
+    detail: str
+    """The same as a sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _StampedPose:
+    camera_from_map: SE3
+    stamp_s: float
+
+
+class StatusMachine:
+    """Feed it every result in order; it starts lost."""
+
+    def __init__(self, config: StatusConfig | None = None) -> None:
+        self.config = config or StatusConfig()
+        self.state = State.LOST
+        self._failures = 0
+        self._last_good: _StampedPose | None = None
+        self._last_image_s: float | None = None
+        # The newest localized images in a row that are consistent with each other, believed or not.
+        self._chain: collections.deque[_StampedPose] = collections.deque(maxlen=self.config.tracking_after)
+
+    def localized(self, camera_from_map: SE3, stamp_s: float, now_s: float) -> Verdict:
+        """An image taken at `stamp_s` gave a pose; `now_s` is the time of saying so, on the clock of `silence`."""
+        self._last_image_s = now_s
+        pose = _StampedPose(camera_from_map, stamp_s)
+        if not all(self._plausible(earlier, pose) for earlier in self._chain):
+            self._chain.clear()
+        self._chain.append(pose)
+        confirmed = len(self._chain) == self.config.tracking_after
+        if self.state is State.LOST:
+            return self._believe(pose) if confirmed else self._still_confirming()
+        if self._last_good is not None and self._plausible(self._last_good, pose):
+            return self._believe(pose)
+        return self._fail(
+            "implausible_motion", "the camera cannot have come here from its last pose in that time", keep_chain=True
+        )
+
+    def lost(self, reason: str, detail: str, now_s: float) -> Verdict:
+        """An image gave no pose."""
+        self._last_image_s = now_s
+        return self._fail(reason, detail, keep_chain=False)
+
+    def silence(self, now_s: float) -> Verdict | None:
+        """No image at this moment; a verdict only if that just made the state lost."""
+        if self._last_image_s is None:
+            return None
+        quiet_s = now_s - self._last_image_s
+        if quiet_s < 0:  # the clock was set back, or a recording started over: count from here
+            self._last_image_s = now_s
+            return None
+        if quiet_s < self.config.silence_timeout_s or self.state is State.LOST:
+            return None
+        self._become_lost()
+        self._chain.clear()
+        return Verdict(State.LOST, False, "images_stopped", f"no image has been worked on for {quiet_s:.1f} s")
+
+    def _plausible(self, earlier: _StampedPose, later: _StampedPose) -> bool:
+        elapsed_s = later.stamp_s - earlier.stamp_s
+        if elapsed_s <= 0:  # a recording started over; two images of one instant are no confirmation either
+            return False
+        moved = center_error(earlier.camera_from_map, later.camera_from_map)
+        turned = np.radians(rotation_error_deg(earlier.camera_from_map, later.camera_from_map))
+        return bool(
+            moved <= self.config.position_slack + self.config.max_speed * elapsed_s
+            and turned <= self.config.rotation_slack + self.config.max_turn_rate * elapsed_s
+        )
+
+    def _believe(self, pose: _StampedPose) -> Verdict:
+        self.state, self._failures, self._last_good = State.TRACKING, 0, pose
+        return Verdict(State.TRACKING, True, "", "")
+
+    def _still_confirming(self) -> Verdict:
+        detail = f"{len(self._chain)} of {self.config.tracking_after} consistent poses in a row"
+        return Verdict(State.LOST, False, "confirming", detail)
+
+    def _fail(self, reason: str, detail: str, *, keep_chain: bool) -> Verdict:
+        if not keep_chain:
+            self._chain.clear()
+        self._failures += 1
+        if self.state is not State.LOST:
+            if self._failures >= self.config.lost_after:
+                self._become_lost()
+            else:
+                self.state = State.DEGRADED
+        return Verdict(self.state, False, reason, detail)
+
+    def _become_lost(self) -> None:
+        self.state, self._failures, self._last_good = State.LOST, 0, None
