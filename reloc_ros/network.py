@@ -7,37 +7,20 @@ distribution over all cells and one more, "absent", whose logit is fixed at zero
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reloc_ros.bundle import NetworkShape
 from reloc_ros.encoders import make_encoder
+from reloc_ros.errors import RelocError
 
 STRIDE = 8
 """Network pixels per heatmap cell."""
 MAPS_PER_LANDMARK = 4
 """Heatmap logit, offset x and y in cells, and the log of the offset's scale in cells."""
-
-
-@dataclasses.dataclass(frozen=True)
-class NetworkConfig:
-    """What it takes to build the network again."""
-
-    encoder: str
-    landmarks: int
-    width: int
-    """Input width in pixels, a multiple of 32."""
-    height: int
-    """Input height in pixels, a multiple of 32."""
-    channels: int = 128
-    """Width of the head."""
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> NetworkConfig:
-        return NetworkConfig(**data)
 
 
 class FeaturePyramid(nn.Module):
@@ -82,11 +65,11 @@ class LandmarkHead(nn.Module):
 class LandmarkNetwork(nn.Module):
     """Image in, keypoints out: the graph that is exported, so every backend returns the same numbers."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
-        self.config = config
-        self.features = FeaturePyramid(config.encoder)
-        self.head = LandmarkHead(sum(self.features.encoder.CHANNELS), config.channels, config.landmarks)
+        self.shape = shape
+        self.features = FeaturePyramid(shape.encoder)
+        self.head = LandmarkHead(sum(self.features.encoder.CHANNELS), shape.channels, shape.landmarks)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, H, W, 3) uint8 BGR -> (B, K, 4): x, y in network pixels, score in [0, 1], sigma in network pixels."""
@@ -117,3 +100,19 @@ def spatial_softmax(logits: Tensor) -> Tensor:
     highest = logits.amax(dim=-1, keepdim=True).clamp(min=0)
     weights = (logits - highest).exp()
     return weights / (weights.sum(dim=-1, keepdim=True) + (-highest).exp())
+
+
+def save_network(network: LandmarkNetwork, path: Path) -> None:
+    """Write the weights in half precision; the caller makes that atomic."""
+    state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
+    torch.save(state, path)
+
+
+def load_network(path: Path, shape: NetworkShape) -> LandmarkNetwork:
+    """Build the network and load weights that `save_network` wrote."""
+    network = LandmarkNetwork(shape)
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch raises many kinds for a damaged file; each means the same to the user
+        raise RelocError(f"{path} does not hold this network's weights; export the bundle again") from error
+    return network.eval()

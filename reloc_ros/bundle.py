@@ -1,0 +1,164 @@
+"""The deployable folder: everything a robot needs of a map, versioned, hashed, and refused when something is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from reloc_ros.atomic import atomic_path
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Camera
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.version import __version__
+
+KIND = "reloc_ros bundle"
+FORMAT = 1
+MANIFEST = "manifest.json"
+LANDMARKS = "landmarks.npz"
+ONNX_MODEL = "network.onnx"
+TORCH_MODEL = "network.pt"
+
+Scale = Literal["metric", "unknown"]
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkShape:
+    """What a backend takes and returns: (1, height, width, 3) uint8 BGR in, (1, landmarks, 4) float32 out."""
+
+    encoder: str
+    landmarks: int
+    width: int
+    """Input width in pixels, a multiple of 32."""
+    height: int
+    """Input height in pixels, a multiple of 32."""
+    channels: int = 128
+    """Width of the head."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bundle:
+    """A loaded, verified bundle."""
+
+    path: Path
+    scale: Scale
+    """`unknown`: the map's unit is whatever structure from motion chose."""
+    camera: Camera
+    """The camera that most of the map was made with; the default for images that come without intrinsics."""
+    network: NetworkShape
+    landmarks: Landmarks
+    files: Mapping[str, str]
+    """SHA-256 of each file by name."""
+    made_from: Mapping[str, Any]
+    """Where the map came from, for people."""
+    frame: str = "map"
+
+    @staticmethod
+    def load(path: str | Path) -> Bundle:
+        """Read and verify a bundle.
+
+        Raises:
+            RelocError: when it is absent, foreign, of a newer format, incomplete or damaged.
+        """
+        path = Path(path)
+        manifest = _read_manifest(path)
+        try:
+            files = {str(name): str(digest) for name, digest in manifest["files"].items()}
+            network = NetworkShape(**manifest["network"])
+            camera = Camera.from_json(manifest["camera"])
+            scale, frame, made_from = manifest["scale"], manifest["frame"], manifest["made_from"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RelocError(f"{path / MANIFEST} is damaged ({error}); export the bundle again") from error
+        if scale not in ("metric", "unknown"):
+            raise RelocError(f"{path / MANIFEST} has scale {scale!r}; it must be metric or unknown")
+        for name, digest in files.items():
+            _verify(path, name, digest)
+        if LANDMARKS not in files:
+            raise RelocError(f"bundle {path} lists no {LANDMARKS}; export the bundle again")
+        landmarks = Landmarks.load(path / LANDMARKS)
+        if len(landmarks) != network.landmarks:
+            raise RelocError(
+                f"bundle {path} has {len(landmarks)} landmarks but a network for {network.landmarks}; export it again"
+            )
+        return Bundle(path, scale, camera, network, landmarks, files, made_from, str(frame))
+
+    def file(self, name: str) -> Path:
+        """Path of a file of the bundle, refused when the bundle was exported without it."""
+        if name not in self.files:
+            raise RelocError(f"bundle {self.path} has no {name}; it holds {', '.join(sorted(self.files))}")
+        return self.path / name
+
+
+def write_bundle(
+    path: str | Path,
+    *,
+    scale: Scale,
+    camera: Camera,
+    network: NetworkShape,
+    landmarks: Landmarks,
+    made_from: Mapping[str, Any],
+    write_models: Callable[[Path], None],
+) -> Bundle:
+    """Write a bundle to `path`, whole or not at all; `write_models(folder)` adds the model files."""
+    path = Path(path)
+    if path.exists() and not (path / MANIFEST).is_file() and (not path.is_dir() or any(path.iterdir())):
+        raise RelocError(f"{path} exists and is not a bundle; it will not be replaced, name another folder")
+    with atomic_path(path) as folder:
+        folder.mkdir()
+        landmarks.save(folder / LANDMARKS)
+        write_models(folder)
+        files = {file.name: _digest(file) for file in sorted(folder.iterdir())}
+        manifest = {
+            "kind": KIND,
+            "format": FORMAT,
+            "created_with": f"reloc_ros {__version__}",
+            "frame": "map",
+            "scale": scale,
+            "camera": camera.to_json(),
+            "network": dataclasses.asdict(network),
+            "made_from": dict(made_from),
+            "files": files,
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return Bundle.load(path)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    file = path / MANIFEST
+    if not path.is_dir():
+        raise RelocError(f"bundle {path} is not a folder; give the folder that reloc export wrote")
+    if not file.is_file():
+        raise RelocError(f"{path} is not a bundle: it has no {MANIFEST}; give the folder that reloc export wrote")
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RelocError(f"{file} cannot be read as JSON; the bundle is damaged, export or copy it again") from error
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
+        raise RelocError(f"{file} is not the manifest of a {KIND}; give the folder that reloc export wrote")
+    version = manifest.get("format")
+    if not isinstance(version, int) or version < 1:
+        raise RelocError(f"{file} has format {version!r}; this version reads format {FORMAT}, export the bundle again")
+    if version > FORMAT:
+        raise RelocError(f"{path} has bundle format {version}, newer than {FORMAT}; update reloc_ros to use it")
+    return manifest
+
+
+def _verify(path: Path, name: str, digest: str) -> None:
+    if Path(name).name != name:
+        raise RelocError(f"{path / MANIFEST} names {name!r}, which is not a plain file name; export the bundle again")
+    file = path / name
+    if not file.is_file():
+        raise RelocError(f"bundle {path} lacks {name}; it is incomplete, export or copy it again")
+    if _digest(file) != digest:
+        raise RelocError(f"{file} is truncated or altered (its SHA-256 differs); export or copy the bundle again")
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        hasher = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            hasher.update(block)
+        return hasher.hexdigest()
