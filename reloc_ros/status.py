@@ -1,8 +1,8 @@
 """Tracking, degraded or lost: what a stream of single-image results is worth, with hysteresis.
 
-One image cannot tell a right pose from a confident wrong one; its neighbours can. So a pose counts only where it
-can be reached from the poses before it at a plausible speed, and being lost ends only after several poses that
-agree with each other. No clock is read here: every time is an argument.
+One image cannot tell a right pose from a confident wrong one; its neighbours can. So a pose counts only where
+it can be reached from the poses before it at a plausible speed, and being lost ends only after several poses
+that agree with each other. No clock is read here: every time is an argument.
 """
 
 from __future__ import annotations
@@ -83,13 +83,17 @@ class StatusMachine:
         self.state = State.LOST
         self._failures = 0
         self._last_good: _StampedPose | None = None
-        self._last_image_s: float | None = None
+        self._last_arrival_s: float | None = None
+        self._silent = False
         # The newest localized images in a row that are consistent with each other, believed or not.
         self._chain: collections.deque[_StampedPose] = collections.deque(maxlen=self.config.tracking_after)
 
-    def localized(self, camera_from_map: SE3, stamp_s: float, now_s: float) -> Verdict:
-        """An image taken at `stamp_s` gave a pose; `now_s` is the time of saying so, on the clock of `silence`."""
-        self._last_image_s = now_s
+    def arrived(self, now_s: float) -> None:
+        """An image came in, whatever will come of it."""
+        self._last_arrival_s, self._silent = now_s, False
+
+    def localized(self, camera_from_map: SE3, stamp_s: float) -> Verdict:
+        """An image taken at `stamp_s` gave a pose."""
         pose = _StampedPose(camera_from_map, stamp_s)
         if not all(self._plausible(earlier, pose) for earlier in self._chain):
             self._chain.clear()
@@ -100,27 +104,29 @@ class StatusMachine:
         if self._last_good is not None and self._plausible(self._last_good, pose):
             return self._believe(pose)
         return self._fail(
-            "implausible_motion", "the camera cannot have come here from its last pose in that time", keep_chain=True
+            "implausible_motion",
+            "the camera cannot have come here from its last pose in that time",
+            keep_chain=True,
         )
 
-    def lost(self, reason: str, detail: str, now_s: float) -> Verdict:
+    def lost(self, reason: str, detail: str) -> Verdict:
         """An image gave no pose."""
-        self._last_image_s = now_s
         return self._fail(reason, detail, keep_chain=False)
 
     def silence(self, now_s: float) -> Verdict | None:
-        """No image at this moment; a verdict only if that just made the state lost."""
-        if self._last_image_s is None:
+        """Call now and then; a verdict, once, when the images have stopped."""
+        if self._last_arrival_s is None or self._silent:
             return None
-        quiet_s = now_s - self._last_image_s
+        quiet_s = now_s - self._last_arrival_s
         if quiet_s < 0:  # the clock was set back, or a recording started over: count from here
-            self._last_image_s = now_s
+            self._last_arrival_s = now_s
             return None
-        if quiet_s < self.config.silence_timeout_s or self.state is State.LOST:
+        if quiet_s < self.config.silence_timeout_s:
             return None
+        self._silent = True
         self._become_lost()
         self._chain.clear()
-        return Verdict(State.LOST, False, "images_stopped", f"no image has been worked on for {quiet_s:.1f} s")
+        return Verdict(State.LOST, False, "images_stopped", f"no image has arrived for {quiet_s:.1f} s")
 
     def _plausible(self, earlier: _StampedPose, later: _StampedPose) -> bool:
         elapsed_s = later.stamp_s - earlier.stamp_s

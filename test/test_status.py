@@ -10,7 +10,9 @@ from reloc_ros.geometry import SE3
 from reloc_ros.status import State, StatusConfig, StatusMachine
 
 PERIOD_S = 0.1
-CONFIG = StatusConfig(tracking_after=2, lost_after=3, silence_timeout_s=1.0, max_speed=1.0, position_slack=0.05)
+CONFIG = StatusConfig(
+    tracking_after=2, lost_after=3, silence_timeout_s=1.0, max_speed=1.0, position_slack=0.05
+)
 
 
 def pose_at(x, angle_rad=0.0):
@@ -29,10 +31,11 @@ class Stream:
         verdicts = []
         for x in images:
             self.now_s += PERIOD_S
+            self.machine.arrived(self.now_s)
             if x is None:
-                verdicts.append(self.machine.lost("no_consensus", "nothing agrees", self.now_s))
+                verdicts.append(self.machine.lost("no_consensus", "nothing agrees"))
             else:
-                verdicts.append(self.machine.localized(pose_at(x), self.now_s, self.now_s))
+                verdicts.append(self.machine.localized(pose_at(x), self.now_s))
         return verdicts
 
 
@@ -61,8 +64,8 @@ def test_two_poses_far_apart_do_not_confirm_each_other():
 
 def test_a_turn_too_fast_is_as_implausible_as_a_jump():
     machine = StatusMachine(CONFIG)
-    machine.localized(pose_at(0.0, 0.0), 0.0, 0.0)
-    assert not machine.localized(pose_at(0.0, 2.0), 0.1, 0.1).publish
+    machine.localized(pose_at(0.0, 0.0), 0.0)
+    assert not machine.localized(pose_at(0.0, 2.0), 0.1).publish
 
 
 def test_an_interrupted_chain_starts_over():
@@ -105,6 +108,18 @@ def test_silence_means_lost_once_and_only_after_the_timeout():
     assert stream.machine.silence(stream.now_s + 1.1) is None
 
 
+def test_images_that_stop_while_lost_are_named_as_the_reason():
+    stream = tracking_stream()
+    stream.feed(None, None, None, None)
+    assert stream.machine.silence(stream.now_s + 1.0).reason == "images_stopped"
+
+
+def test_a_slow_network_is_not_silence():
+    stream = tracking_stream()
+    stream.machine.arrived(stream.now_s + 0.9)
+    assert stream.machine.silence(stream.now_s + 1.5) is None
+
+
 def test_after_silence_one_pose_is_not_enough_even_at_the_same_place():
     stream = tracking_stream()
     stream.now_s += 5
@@ -131,12 +146,13 @@ def test_a_recording_that_starts_over_is_tracked_again():
 
 def test_the_same_image_twice_confirms_nothing():
     machine = StatusMachine(CONFIG)
-    machine.localized(pose_at(0.0), 1.0, 1.0)
-    assert not machine.localized(pose_at(0.0), 1.0, 1.1).publish
+    machine.localized(pose_at(0.0), 1.0)
+    assert not machine.localized(pose_at(0.0), 1.0).publish
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"tracking_after": 0}, {"lost_after": 0}, {"silence_timeout_s": 0.0}, {"max_speed": float("nan")}]
+    "wrong",
+    [{"tracking_after": 0}, {"lost_after": 0}, {"silence_timeout_s": 0.0}, {"max_speed": float("nan")}],
 )
 def test_config_refuses_numbers_without_meaning(wrong):
     with pytest.raises(RelocError, match=next(iter(wrong))):
@@ -172,7 +188,9 @@ def test_lost_is_left_only_by_consistent_poses_in_a_row(images, config):
             window = images[i + 1 - config.tracking_after : i + 1]
             assert len(window) == config.tracking_after
             assert None not in window
-            assert np.ptp(window) <= config.position_slack + config.max_speed * PERIOD_S * config.tracking_after
+            assert (
+                np.ptp(window) <= config.position_slack + config.max_speed * PERIOD_S * config.tracking_after
+            )
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,0 +1,119 @@
+"""Run one node as a process that starts with a sentence or not at all, and that stops when told to."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from reloc_ros.errors import RelocError
+
+
+class Stop:
+    """Tells the main thread to end the process: at a signal, any number of them, or at a failure."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.exit_code = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._event.set())
+
+    def fail(self) -> None:
+        """Called on a thread that cannot go on, from its except clause."""
+        traceback.print_exc()
+        self.exit_code = 1
+        self._event.set()
+
+    def wait(self) -> None:
+        self._event.wait()
+
+    def set(self) -> None:
+        self._event.set()
+
+
+class StoppableNode(Protocol):
+    def start(self, fail: Callable[[], None]) -> None:
+        """Begin work on other threads, which call `fail` from an except clause to give up."""
+
+    def stop(self) -> None:
+        """End those threads."""
+
+
+def run_node(name: str, make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
+    """Spin the node until SIGINT, SIGTERM or a failure.
+
+    Returns:
+        The exit code: 0, 1 after a failure, or 2 with one sentence on stderr when it is set up wrongly.
+    """
+    stop = Stop()
+    try:
+        _init(arguments)
+        return _run(make_node, stop)
+    except RelocError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return RelocError.EXIT_CODE
+    finally:
+        rclpy.try_shutdown()
+
+
+def _init(arguments: Sequence[str] | None) -> None:
+    try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    except (rclpy_implementation.RCLError, rclpy_implementation.UnknownROSArgsError) as error:
+        # Its first line says what; the rest is where in rcl's source.
+        raise RelocError(f"the ROS arguments are not usable: {str(error).splitlines()[0]}") from error
+
+
+def _run(make_node: Callable[[], Node], stop: Stop) -> int:
+    node = make_node()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    # Python runs signal handlers on the main thread only, and waiting in rcl would hold them up.
+    spinner = threading.Thread(target=_spin, args=(executor, stop), name="spin")
+    spinner.start()
+    node.start(stop.fail)
+    stop.wait()
+    executor.shutdown()
+    spinner.join()
+    node.stop()
+    node.destroy_node()
+    return stop.exit_code
+
+
+def _spin(executor: SingleThreadedExecutor, stop: Stop) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        stop.set()
+    except Exception:
+        stop.fail()
+
+
+class ForwardToRos(logging.Handler):
+    """Hands the core's log lines to a node's logger."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self._logger = node.get_logger()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # One call for each severity: the ROS logger refuses another severity at the same line of code.
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(text)
+        else:
+            self._logger.debug(text)
