@@ -204,7 +204,9 @@ def _start_session(onnxruntime: Any, bundle: Bundle, threads: int, providers: li
     except RelocError:
         raise
     except Exception as error:  # onnxruntime's exception classes have no common public base
-        raise RelocError(f"onnxruntime could not start {bundle.path / ONNX_MODEL}: {_first_line(error)}") from error
+        raise RelocError(
+            f"onnxruntime could not start {bundle.path / ONNX_MODEL}: {_first_line(error)}"
+        ) from error
 
 
 def _short(provider: str) -> str:

@@ -131,29 +131,41 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise RelocError(f"bundle {path} is not a folder; give the folder that reloc export wrote")
     if not file.is_file():
-        raise RelocError(f"{path} is not a bundle: it has no {MANIFEST}; give the folder that reloc export wrote")
+        raise RelocError(
+            f"{path} is not a bundle: it has no {MANIFEST}; give the folder that reloc export wrote"
+        )
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RelocError(f"{file} cannot be read as JSON; the bundle is damaged, export or copy it again") from error
+        raise RelocError(
+            f"{file} cannot be read as JSON; the bundle is damaged, export or copy it again"
+        ) from error
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
         raise RelocError(f"{file} is not the manifest of a {KIND}; give the folder that reloc export wrote")
     version = manifest.get("format")
     if not isinstance(version, int) or version < 1:
-        raise RelocError(f"{file} has format {version!r}; this version reads format {FORMAT}, export the bundle again")
+        raise RelocError(
+            f"{file} has format {version!r}; this version reads format {FORMAT}, export the bundle again"
+        )
     if version > FORMAT:
-        raise RelocError(f"{path} has bundle format {version}, newer than {FORMAT}; update reloc_ros to use it")
+        raise RelocError(
+            f"{path} has bundle format {version}, newer than {FORMAT}; update reloc_ros to use it"
+        )
     return manifest
 
 
 def _verify(path: Path, name: str, digest: str) -> None:
     if Path(name).name != name:
-        raise RelocError(f"{path / MANIFEST} names {name!r}, which is not a plain file name; export the bundle again")
+        raise RelocError(
+            f"{path / MANIFEST} names {name!r}, which is not a plain file name; export the bundle again"
+        )
     file = path / name
     if not file.is_file():
         raise RelocError(f"bundle {path} lacks {name}; it is incomplete, export or copy it again")
     if _digest(file) != digest:
-        raise RelocError(f"{file} is truncated or altered (its SHA-256 differs); export or copy the bundle again")
+        raise RelocError(
+            f"{file} is truncated or altered (its SHA-256 differs); export or copy the bundle again"
+        )
 
 
 def _digest(file: Path) -> str:

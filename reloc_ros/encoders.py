@@ -67,7 +67,9 @@ class EfficientNetLite0(nn.Module):
         for repeats, kernel, stride, expansion, outputs in self.STAGES:
             blocks = []
             for repeat in range(repeats):
-                blocks.append(InvertedResidual(inputs, outputs, expansion, kernel, stride if repeat == 0 else 1))
+                blocks.append(
+                    InvertedResidual(inputs, outputs, expansion, kernel, stride if repeat == 0 else 1)
+                )
                 inputs = outputs
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
@@ -89,13 +91,19 @@ class EfficientNetLite0(nn.Module):
         convolutions = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
         names = [name for name in weights if name.endswith("conv.weight") or name == "_conv_stem.weight"]
         names = [name for name in names if "_conv_head" not in name]
-        norms = [name[: -len(".running_var")] for name in weights if name.endswith("running_var")][: len(names)]
+        norms = [name[: -len(".running_var")] for name in weights if name.endswith("running_var")][
+            : len(names)
+        ]
         if len(names) != len(convolutions) or len(norms) != len(convolutions):
-            raise RelocError(f"{path} does not hold EfficientNet-Lite0 weights; give the file of that network")
+            raise RelocError(
+                f"{path} does not hold EfficientNet-Lite0 weights; give the file of that network"
+            )
         with torch.no_grad():
             for convolution, name, norm in zip(convolutions, names, norms, strict=True):
                 if weights[name].shape != convolution.weight.shape:
-                    raise RelocError(f"{path} does not hold EfficientNet-Lite0 weights: {name} has another shape")
+                    raise RelocError(
+                        f"{path} does not hold EfficientNet-Lite0 weights: {name} has another shape"
+                    )
                 _fold_batch_norm(convolution, weights[name], weights, norm, eps=1e-3)
         return f"ImageNet weights from {path.name}"
 
@@ -135,7 +143,9 @@ class ResNet18(nn.Module):
         self.layer2 = nn.Sequential(BasicBlock(64, 128, 2), BasicBlock(128, 128, 1))
         self.layer3 = nn.Sequential(BasicBlock(128, 256, 2), BasicBlock(256, 256, 1))
         self.layer4 = nn.Sequential(BasicBlock(256, 512, 2), BasicBlock(512, 512, 1))
-        self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1), persistent=False
+        )
         self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:

@@ -187,7 +187,9 @@ class Camera:
 
     def __post_init__(self) -> None:
         if self.model not in _COEFFICIENT_COUNT:
-            raise RelocError(f"camera model {self.model!r} is unknown; use one of {', '.join(_COEFFICIENT_COUNT)}")
+            raise RelocError(
+                f"camera model {self.model!r} is unknown; use one of {', '.join(_COEFFICIENT_COUNT)}"
+            )
         if len(self.coefficients) != _COEFFICIENT_COUNT[self.model]:
             raise RelocError(
                 f"a {self.model} camera has {_COEFFICIENT_COUNT[self.model]} distortion coefficients, "
@@ -197,7 +199,9 @@ class Camera:
         if not np.all(np.isfinite(numbers)):
             raise RelocError(f"camera intrinsics must be finite numbers, got {list(numbers)}")
         if not (self.fx > 0 and self.fy > 0):
-            raise RelocError(f"camera focal lengths must be above zero pixels, got fx={self.fx}, fy={self.fy}")
+            raise RelocError(
+                f"camera focal lengths must be above zero pixels, got fx={self.fx}, fy={self.fy}"
+            )
         if self.width < 1 or self.height < 1:
             raise RelocError(f"camera image size must be at least 1x1, got {self.width}x{self.height}")
 
@@ -205,7 +209,9 @@ class Camera:
     def from_colmap(name: str, width: int, height: int, params: Sequence[float]) -> Camera:
         """From a COLMAP model name and its parameters, the principal point already in our pixel convention."""
         if name not in _COLMAP_MODELS:
-            raise RelocError(f"COLMAP camera model {name} is not supported; use one of {', '.join(_COLMAP_MODELS)}")
+            raise RelocError(
+                f"COLMAP camera model {name} is not supported; use one of {', '.join(_COLMAP_MODELS)}"
+            )
         one_focal, model, places = _COLMAP_MODELS[name]
         count = (3 if one_focal else 4) + len(places)
         if len(params) != count:
@@ -214,10 +220,14 @@ class Camera:
         cx, cy, *distortion = params[1 if one_focal else 2 :]
         coefficients = np.zeros(_COEFFICIENT_COUNT[model])
         coefficients[list(places)] = distortion
-        return Camera(model, int(width), int(height), *map(float, (*focals, cx, cy)), tuple(coefficients.tolist()))
+        return Camera(
+            model, int(width), int(height), *map(float, (*focals, cx, cy)), tuple(coefficients.tolist())
+        )
 
     @staticmethod
-    def from_ros(distortion_model: str, width: int, height: int, k: Sequence[float], d: Sequence[float]) -> Camera:
+    def from_ros(
+        distortion_model: str, width: int, height: int, k: Sequence[float], d: Sequence[float]
+    ) -> Camera:
         """From the fields of a ROS camera_info: model name, size, 3x3 row-major K, and D.
 
         An empty or all-zero D is a pinhole whatever the model is called, as drivers of ideal cameras do.
@@ -256,7 +266,9 @@ class Camera:
                 tuple(float(x) for x in data["coefficients"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise RelocError(f"camera entry is malformed ({error}); it needs {', '.join(_CAMERA_FIELDS)}") from error
+            raise RelocError(
+                f"camera entry is malformed ({error}); it needs {', '.join(_CAMERA_FIELDS)}"
+            ) from error
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -342,8 +354,12 @@ class Camera:
         distorted = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(radius > 1e-12, distorted / radius, 1 / points[:, 2])
-        pixels = np.column_stack([points[:, 0] * scale * self.fx + self.cx, points[:, 1] * scale * self.fy + self.cy])
-        pixels[points[:, 2] <= 0] = np.nan  # PnP works on the plane z = 1, so nothing beside or behind it counts
+        pixels = np.column_stack(
+            [points[:, 0] * scale * self.fx + self.cx, points[:, 1] * scale * self.fy + self.cy]
+        )
+        pixels[points[:, 2] <= 0] = (
+            np.nan
+        )  # PnP works on the plane z = 1, so nothing beside or behind it counts
         return pixels
 
     @functools.cached_property

@@ -51,7 +51,9 @@ class Landmarks:
         try:
             with np.load(path, allow_pickle=False) as data:
                 if int(data["format"]) != FORMAT:
-                    raise RelocError(f"{path} has landmark format {int(data['format'])}; this version reads {FORMAT}")
+                    raise RelocError(
+                        f"{path} has landmark format {int(data['format'])}; this version reads {FORMAT}"
+                    )
                 landmarks = Landmarks(
                     data["ids"], data["positions_map"], data["directions_map"], data["view_cones_rad"]
                 )

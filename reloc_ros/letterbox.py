@@ -48,8 +48,10 @@ class Letterbox:
         shrinks = inner_width < self.source_width
         # INTER_AREA averages what it drops; training images are made the same way.
         flag = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        inner = image if (inner_width, inner_height) == image.shape[1::-1] else cv2.resize(
-            image, (inner_width, inner_height), interpolation=flag
+        inner = (
+            image
+            if (inner_width, inner_height) == image.shape[1::-1]
+            else cv2.resize(image, (inner_width, inner_height), interpolation=flag)
         )
         if inner.ndim == 2:
             inner = cv2.cvtColor(inner, cv2.COLOR_GRAY2BGR)

@@ -135,8 +135,12 @@ class Localizer:
         watch = _Stopwatch()
         camera, problem = self._check(image, camera)
         if problem:
-            return Lost(LostReason.BAD_IMAGE, problem, NO_KEYPOINTS, NO_KEYPOINTS.scores > 0, watch.times_ms())
-        letterbox = Letterbox(camera.width, camera.height, self.bundle.network.width, self.bundle.network.height)
+            return Lost(
+                LostReason.BAD_IMAGE, problem, NO_KEYPOINTS, NO_KEYPOINTS.scores > 0, watch.times_ms()
+            )
+        letterbox = Letterbox(
+            camera.width, camera.height, self.bundle.network.width, self.bundle.network.height
+        )
         network_input = letterbox.apply(image)
         watch.lap("prepare")
         found = self.backend.infer(network_input)
@@ -161,7 +165,10 @@ class Localizer:
         """The camera to use, and what is wrong with the image."""
         default = self.bundle.camera
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-            return default, f"the image must be a uint8 array, got {getattr(image, 'dtype', type(image).__name__)}"
+            return (
+                default,
+                f"the image must be a uint8 array, got {getattr(image, 'dtype', type(image).__name__)}",
+            )
         if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
             return default, f"the image must have shape (H, W, 3) or (H, W), got {image.shape}"
         height, width = image.shape[:2]
@@ -184,7 +191,9 @@ class Localizer:
         width, height = letterbox.inner_size
         x, y = (found[:, :2] - letterbox.offset).T
         inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
-        rows = np.flatnonzero(np.isfinite(found).all(axis=1) & inside & (found[:, 2] >= self.config.min_score))
+        rows = np.flatnonzero(
+            np.isfinite(found).all(axis=1) & inside & (found[:, 2] >= self.config.min_score)
+        )
         sigmas = np.maximum(found[rows, 3], self.config.min_sigma_px) * np.mean(letterbox.source_per_network)
         return Keypoints(rows, letterbox.to_source(found[rows, :2]), found[rows, 2], sigmas)
 
@@ -199,7 +208,9 @@ class Localizer:
         """The robust solver's pose and the keypoints that agree with it (N,)."""
         pose = None
         if len(matches) >= self.config.min_keypoints:
-            limit = self.config.max_error_px * float(np.mean(letterbox.source_per_network)) / _mean_focal(camera)
+            limit = (
+                self.config.max_error_px * float(np.mean(letterbox.source_per_network)) / _mean_focal(camera)
+            )
             pose = self._solve(matches, limit)
         if pose is None:
             return None, np.zeros(len(matches), dtype=bool)
@@ -212,14 +223,23 @@ class Localizer:
         if len(keypoints) == 0:
             return LostReason.NO_KEYPOINTS, "no landmark of the map was found in the image"
         if len(keypoints) < config.min_keypoints:
-            return LostReason.TOO_FEW_KEYPOINTS, f"{len(keypoints)} landmarks found, {config.min_keypoints} needed"
+            return (
+                LostReason.TOO_FEW_KEYPOINTS,
+                f"{len(keypoints)} landmarks found, {config.min_keypoints} needed",
+            )
         if pose is None or count < config.min_inlier_share * len(keypoints):
             return LostReason.NO_CONSENSUS, f"no pose explains the {len(keypoints)} landmarks found"
         if count < config.min_inliers:
-            return LostReason.TOO_FEW_INLIERS, f"{count} landmarks agree on a pose, {config.min_inliers} needed"
+            return (
+                LostReason.TOO_FEW_INLIERS,
+                f"{count} landmarks agree on a pose, {config.min_inliers} needed",
+            )
         narrow_px = np.sqrt(max(np.linalg.eigvalsh(np.cov(keypoints.positions_px[inliers].T))[0], 0))
         if narrow_px < config.min_spread * camera.width:
-            return LostReason.POOR_SPREAD, f"the landmarks spread over {narrow_px:.0f} px only, along a line or a spot"
+            return (
+                LostReason.POOR_SPREAD,
+                f"the landmarks spread over {narrow_px:.0f} px only, along a line or a spot",
+            )
         return None
 
     def _refuse_pose(
@@ -234,7 +254,10 @@ class Localizer:
             share = 100 * sigmas[:3].max() / distance
             return LostReason.UNCERTAIN_POSE, f"the position is uncertain by {share:.0f} % of the distance"
         if np.degrees(sigmas[3:].max()) > config.max_rotation_sigma_deg:
-            return LostReason.UNCERTAIN_POSE, f"the rotation is uncertain by {np.degrees(sigmas[3:].max()):.0f} deg"
+            return (
+                LostReason.UNCERTAIN_POSE,
+                f"the rotation is uncertain by {np.degrees(sigmas[3:].max()):.0f} deg",
+            )
         rays = pose.center - matches.points_map
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
         model = self.bundle.landmarks

@@ -38,7 +38,9 @@ class FeaturePyramid(nn.Module):
         rgb = image.permute(0, 3, 1, 2).flip(1).float()
         eighth, *coarser = self.encoder(rgb)
         size = eighth.shape[-2:]
-        upsampled = [functional.interpolate(f, size=size, mode="bilinear", align_corners=False) for f in coarser]
+        upsampled = [
+            functional.interpolate(f, size=size, mode="bilinear", align_corners=False) for f in coarser
+        ]
         return (torch.cat([eighth, *upsampled], dim=1) - self.mean) / self.std
 
 
@@ -87,7 +89,9 @@ def decode(maps: Tensor) -> Tensor:
     probability = spatial_softmax(logits.flatten(2)).view_as(logits)
     mass = 9.0 * functional.avg_pool2d(probability, 3, stride=1, padding=1)
     score, peak = (mass + 1e-3 * probability).flatten(2).max(dim=2)
-    gathered = maps[:, 1:].float().flatten(3).gather(3, peak[:, None, :, None].expand(-1, 3, -1, 1)).squeeze(3)
+    gathered = (
+        maps[:, 1:].float().flatten(3).gather(3, peak[:, None, :, None].expand(-1, 3, -1, 1)).squeeze(3)
+    )
     row = torch.div(peak, columns, rounding_mode="floor")
     x = (peak - row * columns + 0.5 + gathered[:, 0]) * STRIDE - 0.5
     y = (row + 0.5 + gathered[:, 1]) * STRIDE - 0.5
@@ -104,7 +108,10 @@ def spatial_softmax(logits: Tensor) -> Tensor:
 
 def save_network(network: LandmarkNetwork, path: Path) -> None:
     """Write the weights in half precision; the caller makes that atomic."""
-    state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
+    state = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in network.state_dict().items()
+    }
     torch.save(state, path)
 
 

@@ -103,7 +103,9 @@ def _random_homography(
     tilt = rng.uniform(-config.max_tilt, config.max_tilt, 2)
     # In units where the picture is [-1, 1] wide, so the same numbers mean the same at every resolution.
     half = 0.5 * max(width, height)
-    unit_from_base = np.array([[1 / half, 0, -width / 2 / half], [0, 1 / half, -height / 2 / half], [0, 0, 1]])
+    unit_from_base = np.array(
+        [[1 / half, 0, -width / 2 / half], [0, 1 / half, -height / 2 / half], [0, 0, 1]]
+    )
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     warp = np.array([[cos, -sin, 2 * shift[0]], [sin, cos, 2 * shift[1]], [tilt[0], tilt[1], 1]])
     half_view = 0.5 * max(size)

@@ -66,7 +66,9 @@ class Labels:
         try:
             with np.load(path, allow_pickle=False) as data:
                 if int(data["format"]) != FORMAT:
-                    raise RelocError(f"{path} has label format {int(data['format'])}; this version reads {FORMAT}")
+                    raise RelocError(
+                        f"{path} has label format {int(data['format'])}; this version reads {FORMAT}"
+                    )
                 return Labels(tuple(data["names"].tolist()), data["keypoints_px"], data["visibility"])
         except FileNotFoundError as error:
             raise RelocError(f"{path} does not exist; run reloc label first") from error

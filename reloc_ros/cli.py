@@ -1,0 +1,295 @@
+"""The `reloc` command: thin, and the one place that imports, lazily, from both the core and the offline side."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from reloc_ros.errors import RelocError
+from reloc_ros.version import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Find out where a camera is in a known place from one image.",
+)
+console = Console(stderr=True)
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)
+]
+BackendOption = Annotated[str, typer.Option(help="auto, onnx, openvino, torch or tensorrt.")]
+ThreadsOption = Annotated[int, typer.Option(min=0, help="Inference threads; 0 leaves it to the engine.")]
+
+
+def main() -> None:
+    """Run the command; wrong input ends it with one sentence and code 2, Ctrl-C with 130."""
+    try:
+        app()
+    except RelocError as error:
+        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(RelocError.EXIT_CODE)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "reloc_ros":
+            raise
+        sentence = f"this step needs the Python package {error.name}; run pip install 'reloc_ros[offline]'"
+        console.print(f"[red]error:[/red] {escape(sentence)}", soft_wrap=True, highlight=False)
+        sys.exit(RelocError.EXIT_CODE)
+    except KeyboardInterrupt:
+        console.print("stopped; run the same command to go on")
+        sys.exit(130)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"reloc_ros {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+) -> None:
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(
+        level=level, format="%(message)s", handlers=[RichHandler(console=console, show_path=False)]
+    )
+
+
+@app.command()
+def select(
+    workspace: WorkspaceOption,
+    count: Annotated[int, typer.Option(help="How many landmarks.")] = 64,
+) -> None:
+    """Choose the landmarks automatically.
+
+    Example: [bold]reloc select -w desk --count 64[/bold]
+    """
+    from reloc_ros.offline import steps
+
+    opened = _open(workspace)
+    with _bars() as progress:
+        done = steps.select_step(opened, count, progress)
+    console.print(
+        f"{done['landmarks']} landmarks of {done['of_points']} points, from {done['map_images']} images"
+    )
+
+
+@app.command()
+def label(
+    workspace: WorkspaceOption,
+    method: Annotated[
+        str, typer.Option(help="depth (compares with the points around) or voxels (walks the ray).")
+    ] = "depth",
+) -> None:
+    """Decide which landmark is seen, hidden or unknown in which map image.
+
+    Example: [bold]reloc label -w desk[/bold]
+    """
+    from reloc_ros.offline import steps
+
+    opened = _open(workspace)
+    with _bars() as progress:
+        done = steps.label_step(opened, method, progress)
+    console.print(
+        f"{done['images']} images see {done['seen_per_image_median']:.0f} landmarks in the median, at least "
+        f"{done['seen_per_image_min']} ({done['image_with_fewest']}); {100 * done['unknown_share']:.0f} % unknown"
+    )
+
+
+@app.command()
+def train(
+    workspace: WorkspaceOption,
+    minutes: Annotated[
+        float | None, typer.Option(help="Time budget; sets the number of steps from this machine's speed.")
+    ] = None,
+    steps_: Annotated[
+        int | None, typer.Option("--steps", help="Training steps, when no budget is given.")
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option(help="efficientnet_lite0 (frozen) or resnet18 (trained as a whole).")
+    ] = "efficientnet_lite0",
+    encoder_weights: Annotated[Path | None, typer.Option(help="File with the encoder's weights.")] = None,
+    width: Annotated[int, typer.Option(min=64, help="Longer side of the network's input, pixels.")] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+) -> None:
+    """Train the network to find the landmarks; a stopped training goes on where it was.
+
+    Example: [bold]reloc train -w desk --minutes 8[/bold]
+    """
+    from reloc_ros.offline import steps
+    from reloc_ros.offline.train import TrainConfig
+
+    opened = _open(workspace)
+    given: dict[str, Any] = {} if steps_ is None else {"steps": steps_}
+    config = TrainConfig(
+        encoder=encoder, encoder_weights=encoder_weights, width=width, minutes=minutes, seed=seed, **given
+    )
+    with _bars() as progress:
+        done = steps.train_step(opened, config, progress)
+    shape = done["shape"]
+    console.print(
+        f"{done['steps']} steps in {done['seconds']:.0f} s at {shape['width']}x{shape['height']}; "
+        f"{done['encoder_weights']}; loss {done['losses'].get('loss', float('nan')):.3f}"
+    )
+
+
+@app.command("eval")
+def evaluate(
+    workspace: WorkspaceOption,
+    json: Annotated[Path | None, typer.Option(help="Write every figure to this file.")] = None,
+    conditions: Annotated[
+        str, typer.Option(help="Comma-separated: clean, dark, gamma, blur, noise.")
+    ] = "clean,dark,gamma",
+    sift: Annotated[
+        bool, typer.Option("--sift", help="Measure SIFT + LO-RANSAC on the same images.")
+    ] = False,
+    backend: BackendOption = "auto",
+    threads: ThreadsOption = 0,
+) -> None:
+    """Measure recall, errors and times on the held-out images.
+
+    Example: [bold]reloc eval -w desk --sift --json desk.json[/bold]
+    """
+    from reloc_ros.offline import steps
+
+    opened = _open(workspace)
+    wanted = [condition.strip() for condition in conditions.split(",") if condition.strip()]
+    with _bars() as progress:
+        scores = steps.evaluate_step(opened, wanted, backend, sift, threads, progress)
+    if json is not None:
+        steps.write_scores(json, scores)
+    _print_scores(scores)
+
+
+@app.command()
+def export(
+    workspace: WorkspaceOption,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The bundle folder to write.", show_default=False)
+    ],
+    torch: Annotated[bool, typer.Option(help="Include the weights for the torch backend.")] = True,
+) -> None:
+    """Write the bundle a robot needs.
+
+    Example: [bold]reloc export -w desk -o desk.bundle[/bold]
+    """
+    from reloc_ros.offline import steps
+
+    bundle = steps.export_step(_open(workspace), output, torch)
+    size_mb = sum(file.stat().st_size for file in bundle.path.iterdir()) / 1e6
+    console.print(f"{bundle.path}: {len(bundle.landmarks)} landmarks, scale {bundle.scale}, {size_mb:.1f} MB")
+
+
+@app.command()
+def run(
+    bundle: Annotated[Path, typer.Argument(help="The bundle folder.", show_default=False)],
+    images: Annotated[Path, typer.Argument(help="A folder of images.", show_default=False)],
+    poses: Annotated[Path, typer.Option(help="The JSON file to write.")] = Path("poses.json"),
+    camera: Annotated[
+        Path | None, typer.Option(help="Intrinsics: COLMAP cameras.txt/bin or ROS camera_info yaml.")
+    ] = None,
+    backend: BackendOption = "auto",
+    threads: ThreadsOption = 0,
+) -> None:
+    """Localize a folder of images and write their poses.
+
+    Example: [bold]reloc run desk.bundle photos --poses poses.json[/bold]
+    """
+    from reloc_ros.camera_files import read_camera_file
+    from reloc_ros.localizer import Localized, Localizer
+    from reloc_ros.offline.run import run_folder, write_poses
+
+    intrinsics = None if camera is None else read_camera_file(camera)
+    localizer = Localizer.from_bundle(bundle, backend, threads=threads)
+    with _bars() as progress:
+        results = run_folder(localizer, images, intrinsics, progress)
+    write_poses(poses, results)
+    found = sum(isinstance(result, Localized) for result in results.values())
+    console.print(f"{found} of {len(results)} images localized by {localizer.backend.name}; poses in {poses}")
+
+
+def _open(path: Path) -> Any:
+    from reloc_ros.offline.workspace import Workspace
+
+    return Workspace.open(path)
+
+
+@contextmanager
+def _bars() -> Iterator[Any]:
+    """A progress callback that draws one bar per phase."""
+    columns = (
+        TextColumn("{task.description:>16}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bars.add_task(phase, total=total)
+            bars.update(tasks[phase], completed=done, total=total)
+
+        yield progress
+
+
+def _print_scores(scores: list[Any]) -> None:
+    metric = scores[0].metric
+    table = Table(title=f"{len(scores[0].outcomes)} held-out images")
+    headings = (
+        "method",
+        "condition",
+        f"recall ({'5 cm' if metric else '5 %'}, 5 deg)",
+        "deg",
+        "cm" if metric else "",
+        "%",
+        "lost",
+        "ms p50",
+        "ms p95",
+    )
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("method", "condition") else "right")
+    for score in scores:
+        position = f"{100 * score.median('position'):.1f}" if metric else ""
+        table.add_row(
+            score.method,
+            score.condition,
+            f"{100 * score.recall:.0f} %",
+            f"{score.median('rotation_deg'):.3f}",
+            position,
+            f"{score.median('position_percent'):.3f}",
+            str(score.lost),
+            f"{score.stage_ms(50)['total']:.1f}",
+            f"{score.stage_ms(95)['total']:.1f}",
+        )
+    output = Console()
+    output.print(table)
+    for score in scores:
+        if score.condition == scores[0].condition:
+            stages = ", ".join(f"{stage} {time_ms:.1f}" for stage, time_ms in score.stage_ms(50).items())
+            output.print(f"{score.method}, median ms: {stages}")

@@ -1,0 +1,167 @@
+"""Measure a localizer on the held-out images: recall, errors, and where the time goes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
+from reloc_ros.localizer import Localized, Lost
+from reloc_ros.offline.conditions import CONDITIONS
+from reloc_ros.offline.frames import read_photo
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sfm import SfmModel
+
+Localize = Callable[[NDArray[np.uint8], Camera], Localized | Lost]
+
+MAX_ROTATION_DEG = 5.0
+MAX_POSITION_PERCENT = 5.0
+MAX_POSITION_M = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """An image whose pose is known."""
+
+    name: str
+    camera: Camera
+    camera_from_map: SE3
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What one image gave; errors are None when it was lost."""
+
+    name: str
+    reason: str | None
+    """Why it was lost, None when it was localized."""
+    rotation_deg: float | None
+    position: float | None
+    """Error of the camera centre, in the map's unit."""
+    position_percent: float | None
+    """The same as a share of the median camera-to-landmarks distance."""
+    stage_ms: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """The outcomes of one method under one condition."""
+
+    method: str
+    condition: str
+    outcomes: tuple[Outcome, ...]
+    metric: bool
+
+    @property
+    def recall(self) -> float:
+        """Share within (5 cm, 5 deg) when the map is metric, else within (5 %, 5 deg); lost is a miss."""
+        return float(np.mean([self._is_within(outcome) for outcome in self.outcomes]))
+
+    @property
+    def lost(self) -> int:
+        return sum(outcome.reason is not None for outcome in self.outcomes)
+
+    def median(self, field: str) -> float:
+        """Median of an error over the localized images; NaN when there are none."""
+        values = [getattr(outcome, field) for outcome in self.outcomes if outcome.reason is None]
+        return float(np.median(values)) if values else float("nan")
+
+    def stage_ms(self, percentile: float) -> dict[str, float]:
+        """Percentile of each stage's time, over the localized images where there are any."""
+        timed = [o.stage_ms for o in self.outcomes if o.reason is None] or [o.stage_ms for o in self.outcomes]
+        stages = list(dict.fromkeys(stage for times in timed for stage in times))
+        return {
+            s: float(np.percentile([times[s] for times in timed if s in times], percentile)) for s in stages
+        }
+
+    def _is_within(self, outcome: Outcome) -> bool:
+        if outcome.reason is not None:
+            return False
+        near = (
+            outcome.position < MAX_POSITION_M
+            if self.metric
+            else outcome.position_percent < MAX_POSITION_PERCENT
+        )
+        return bool(near and outcome.rotation_deg < MAX_ROTATION_DEG)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "condition": self.condition,
+            "images": len(self.outcomes),
+            "lost": self.lost,
+            "recall": self.recall,
+            "recall_within": "5 cm, 5 deg" if self.metric else "5 %, 5 deg",
+            "median_rotation_deg": self.median("rotation_deg"),
+            "median_position": self.median("position"),
+            "median_position_percent": self.median("position_percent"),
+            "median_ms": self.stage_ms(50),
+            "p95_ms": self.stage_ms(95),
+            "outcomes": [dataclasses.asdict(outcome) for outcome in self.outcomes],
+        }
+
+
+def held_out_queries(model: SfmModel, held_out: NDArray[np.bool_]) -> list[Query]:
+    """The registered images that the map was not made with."""
+    queries = [
+        Query(model.names[i], model.camera(i), model.camera_from_map[i])
+        for i in np.flatnonzero(held_out).tolist()
+    ]
+    if not queries:
+        raise RelocError(
+            "no registered image is held out, so there is nothing to evaluate; map with --holdout every:10:0"
+        )
+    return queries
+
+
+def median_distance(model: SfmModel, points_map: NDArray[np.float64]) -> float:
+    """Median over the images of the median distance from the camera to the landmarks, in the map's unit."""
+    distances = [np.median(np.linalg.norm(points_map - center, axis=1)) for center in model.centers_map]
+    return float(np.median(distances))
+
+
+def evaluate(
+    methods: dict[str, Localize],
+    queries: Sequence[Query],
+    images_dir: Path,
+    distance: float,
+    metric: bool,
+    conditions: Iterable[str] = ("clean",),
+    progress: Progress = silent,
+) -> list[Score]:
+    """Score each method under each condition on the same images.
+
+    Args:
+        methods: by name; each localizes an image with its camera.
+        distance: the median camera-to-landmarks distance that position errors are a share of.
+        metric: whether the map's unit is the metre.
+    """
+    conditions = list(conditions)
+    unknown = [condition for condition in conditions if condition not in CONDITIONS]
+    if unknown:
+        raise RelocError(f"unknown condition {unknown[0]!r}; use some of {', '.join(CONDITIONS)}")
+    outcomes: dict[tuple[str, str], list[Outcome]] = {(m, c): [] for c in conditions for m in methods}
+    for done, query in enumerate(queries):
+        image = read_photo(images_dir / query.name)
+        for condition in conditions:
+            degraded = CONDITIONS[condition](image)
+            for method, localize in methods.items():
+                outcomes[method, condition].append(
+                    _outcome(query, localize(degraded, query.camera), distance)
+                )
+        progress("evaluate", done + 1, len(queries))
+    return [Score(method, condition, tuple(found), metric) for (method, condition), found in outcomes.items()]
+
+
+def _outcome(query: Query, result: Localized | Lost, distance: float) -> Outcome:
+    if isinstance(result, Lost):
+        return Outcome(query.name, result.reason.value, None, None, None, result.stage_ms)
+    position = center_error(result.camera_from_map, query.camera_from_map)
+    rotation_deg = rotation_error_deg(result.camera_from_map, query.camera_from_map)
+    return Outcome(query.name, None, rotation_deg, position, 100 * position / distance, result.stage_ms)

@@ -1,0 +1,179 @@
+"""The steps between a mapped workspace and a bundle: each reads what the one before wrote, and is done only once."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reloc_ros.atomic import atomic_path, write_json
+from reloc_ros.bundle import ONNX_MODEL, TORCH_MODEL, Bundle, NetworkShape, write_bundle
+from reloc_ros.errors import RelocError
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.localizer import Localizer, LocalizerConfig
+from reloc_ros.offline.evaluate import Localize, Score, evaluate, held_out_queries, median_distance
+from reloc_ros.offline.frames import read_photo
+from reloc_ros.offline.label import Labels, Visibility, label_images
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.select import select_landmarks
+from reloc_ros.offline.sfm import SfmModel
+from reloc_ros.offline.workspace import Workspace
+
+NETWORK = Path("train") / "network.pt"
+
+
+def map_model(workspace: Workspace) -> SfmModel:
+    """The model as the map may know it: without anything of the held-out images."""
+    model = SfmModel.load(workspace.model_path)
+    return model.without(workspace.is_held_out(model.names))
+
+
+def select_step(workspace: Workspace, count: int, progress: Progress = silent) -> dict[str, Any]:
+    """Choose the landmarks; returns a summary."""
+    inputs = {"model": workspace.model_path, "held_out": workspace.holdout, "count": count}
+    if not workspace.is_current("select", inputs):
+        model = map_model(workspace)
+        landmarks = select_landmarks(model, count, progress)
+        with atomic_path(workspace.landmarks_path) as temporary:
+            landmarks.save(temporary)
+        candidates = int(np.count_nonzero(model.track_lengths >= 2))
+        summary = {"landmarks": len(landmarks), "of_points": candidates, "map_images": len(model.names)}
+        workspace.record("select", inputs, [workspace.landmarks_path], summary)
+    return workspace.summary("select")
+
+
+def label_step(workspace: Workspace, method: str, progress: Progress = silent) -> dict[str, Any]:
+    """Label the visibility of each landmark in each map image; returns a summary."""
+    inputs = {"model": workspace.model_path, "landmarks": workspace.landmarks_path, "method": method}
+    if not workspace.is_current("label", inputs):
+        labels = label_images(
+            map_model(workspace), Landmarks.load(workspace.landmarks_path), method, progress
+        )
+        with atomic_path(workspace.labels_path) as temporary:
+            labels.save(temporary)
+        seen = np.count_nonzero(labels.visibility == Visibility.SEEN, axis=1)
+        summary = {
+            "images": len(labels.names),
+            "seen_per_image_median": float(np.median(seen)),
+            "seen_per_image_min": int(seen.min()),
+            "image_with_fewest": labels.names[int(seen.argmin())],
+            "unknown_share": float(np.mean(labels.visibility == Visibility.UNKNOWN)),
+        }
+        workspace.record("label", inputs, [workspace.labels_path], summary)
+    return workspace.summary("label")
+
+
+def train_step(workspace: Workspace, config: Any, progress: Progress = silent) -> dict[str, Any]:
+    """Train the network (`config` is a `train.TrainConfig`); a stopped run with the same inputs goes on."""
+    from reloc_ros.network import save_network  # torch takes seconds to import, and only this step needs it
+    from reloc_ros.offline.train import train_network
+
+    inputs = {"labels": workspace.labels_path, "config": config}
+    if not workspace.is_current("train", inputs):
+        labels = Labels.load(workspace.labels_path)
+        folder = _run_folder(workspace, inputs)
+        images = []
+        for done, name in enumerate(labels.names):
+            images.append(read_photo(workspace.images_dir / name))
+            progress("read images", done + 1, len(labels.names))
+        network, summary = train_network(folder, images, labels, config, progress)
+        target = workspace.path / NETWORK
+        with atomic_path(target) as temporary:
+            save_network(network, temporary)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        summary["shape"] = dataclasses.asdict(network.shape)
+        workspace.record("train", inputs, [target], summary)
+    return workspace.summary("train")
+
+
+def _run_folder(workspace: Workspace, inputs: dict[str, Any]) -> Path:
+    """train/run, emptied when what is in it was made from other inputs."""
+    from reloc_ros.offline.workspace import fingerprint
+
+    folder, marker = workspace.train_dir / "run", workspace.train_dir / "run" / "inputs.txt"
+    key = fingerprint(inputs)
+    if not (marker.is_file() and marker.read_text(encoding="utf-8") == key):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        marker.write_text(key, encoding="utf-8")
+    return folder
+
+
+def export_step(workspace: Workspace, output: Path, with_torch: bool = True) -> Bundle:
+    """Write the bundle to `output`."""
+    from reloc_ros.network import load_network
+    from reloc_ros.offline.export import export_onnx
+
+    trained = workspace.summary("train")
+    if trained is None or not (workspace.path / NETWORK).is_file():
+        raise RelocError(
+            f"workspace {workspace.path} has no trained network; run reloc train -w {workspace.path} first"
+        )
+    shape = NetworkShape(**trained["shape"])
+    network = load_network(workspace.path / NETWORK, shape)
+
+    def write_models(folder: Path) -> None:
+        export_onnx(network, folder / ONNX_MODEL)
+        if with_torch:
+            shutil.copyfile(workspace.path / NETWORK, folder / TORCH_MODEL)
+
+    model = map_model(workspace)
+    made_from = {
+        "map_images": len(model.names),
+        "held_out": workspace.holdout,
+        "points": len(model.points_map),
+        "training_steps": trained["steps"],
+        "encoder_weights": trained["encoder_weights"],
+    }
+    return write_bundle(
+        output,
+        scale=workspace.scale,
+        camera=model.cameras[int(np.bincount(model.camera_ids).argmax())],
+        network=shape,
+        landmarks=Landmarks.load(workspace.landmarks_path),
+        made_from=made_from,
+        write_models=write_models,
+    )
+
+
+def evaluate_step(
+    workspace: Workspace,
+    conditions: Sequence[str],
+    backend: str = "auto",
+    with_sift: bool = False,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> list[Score]:
+    """Score the deployable on the held-out images: what `reloc export` would write is what is measured."""
+    model = SfmModel.load(workspace.model_path)
+    held_out = workspace.is_held_out(model.names)
+    queries = held_out_queries(model, held_out)
+    bundle_path = workspace.path / "bundle"
+    inputs = {
+        "network": workspace.path / NETWORK,
+        "landmarks": workspace.landmarks_path,
+        "model": workspace.model_path,
+    }
+    if not workspace.is_current("bundle", inputs):
+        export_step(workspace, bundle_path)
+        workspace.record("bundle", inputs, [bundle_path])
+    localizer = Localizer.from_bundle(bundle_path, backend, LocalizerConfig(), threads)
+    methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
+    known = model.without(held_out)
+    if with_sift:
+        from reloc_ros.offline.sift import SiftBaseline
+
+        methods["SIFT + LO-RANSAC"] = SiftBaseline.from_model(known, workspace.images_dir, progress).localize
+    distance = median_distance(known, localizer.bundle.landmarks.positions_map)
+    return evaluate(
+        methods, queries, workspace.images_dir, distance, workspace.scale == "metric", conditions, progress
+    )
+
+
+def write_scores(path: Path, scores: Sequence[Score]) -> None:
+    """Write scores as JSON, atomically."""
+    write_json(path, {"format": 1, "scores": [score.to_json() for score in scores]})

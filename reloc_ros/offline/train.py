@@ -1,0 +1,308 @@
+"""Train the landmark network on views of the map images.                                     (torch, lightning)
+
+A frozen encoder sees each augmented view once; its features are kept in memory and only the head trains, which on
+two cores takes minutes (after ACE, "Accelerated Coordinate Encoding", CVPR 2023). An encoder that is not frozen
+trains as a whole on fresh views.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from reloc_ros.atomic import write_json
+from reloc_ros.bundle import NetworkShape
+from reloc_ros.network import STRIDE, LandmarkNetwork
+from reloc_ros.offline.augment import AugmentConfig, View, base_from_image, base_size, make_view
+from reloc_ros.offline.label import Labels
+from reloc_ros.offline.losses import landmark_loss
+from reloc_ros.offline.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The recipe; every default is what measured best on two cores within ten minutes."""
+
+    encoder: str = "efficientnet_lite0"
+    encoder_weights: Path | None = None
+    width: int = 512
+    """Longer side of the network's input, pixels; the shorter follows the camera."""
+    views: int = 800
+    """Augmented views whose features are kept."""
+    steps: int = 1000
+    minutes: float | None = None
+    """Budget for encoding and training together; sets `steps` from the measured speed."""
+    batch: int = 16
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    seed: int = 0
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+
+
+class ViewSampler:
+    """Random views of all map images, the same for the same seed and index."""
+
+    def __init__(
+        self,
+        images: list[NDArray[np.uint8]],
+        labels: Labels,
+        size: tuple[int, int],
+        config: AugmentConfig,
+        seed: int,
+    ) -> None:
+        self._size, self._config, self._seed = size, config, seed
+        self._bases, self._keypoints = [], []
+        self._visibility = labels.visibility
+        for image, keypoints in zip(images, labels.keypoints_px, strict=True):
+            height, width = image.shape[:2]
+            self._bases.append(
+                cv2.resize(image, base_size(width, height, size), interpolation=cv2.INTER_AREA)
+            )
+            to_base = base_from_image(width, height, size)
+            self._keypoints.append((keypoints @ to_base[:2, :2].T + to_base[:2, 2]).astype(np.float32))
+
+    def __call__(self, index: int) -> View:
+        image = index % len(self._bases)
+        rng = np.random.default_rng([self._seed, index])
+        return make_view(
+            self._bases[image], self._keypoints[image], self._visibility[image], self._size, self._config, rng
+        )
+
+
+@dataclasses.dataclass
+class Batch:
+    """B examples: `inputs` are features (B, C, h, w) of a frozen encoder, or images (B, H, W, 3) for a trained one."""
+
+    inputs: Tensor
+    keypoints_px: Tensor
+    visibility: Tensor
+
+
+def encode_views(network: LandmarkNetwork, sampler: ViewSampler, count: int, progress: Progress) -> Batch:
+    """Features of `count` views in half precision, the pyramid's standardization set from the first of them."""
+    shape = network.shape
+    rows, columns = shape.height // STRIDE, shape.width // STRIDE
+    channels = network.features.mean.shape[1]
+    features = torch.empty((count, channels, rows, columns), dtype=torch.float16)
+    keypoints = torch.empty((count, shape.landmarks, 2))
+    visibility = torch.empty((count, shape.landmarks), dtype=torch.int8)
+    network.features.eval()
+    for start in range(0, count, 8):
+        views = [sampler(index) for index in range(start, min(start + 8, count))]
+        images = torch.from_numpy(np.stack([view.image for view in views]))
+        with torch.inference_mode():
+            encoded = network.features(images)
+            if start == 0:
+                encoded = _standardize(network, encoded)
+        here = slice(start, start + len(views))
+        features[here] = encoded
+        keypoints[here] = torch.from_numpy(np.stack([view.keypoints_px for view in views]))
+        visibility[here] = torch.from_numpy(np.stack([view.visibility for view in views]))
+        progress("encode views", here.stop, count)
+    return Batch(features, keypoints, visibility)
+
+
+def _standardize(network: LandmarkNetwork, features: Tensor) -> Tensor:
+    std, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
+    network.features.mean.copy_(mean)
+    network.features.std.copy_(std + 1e-4)
+    return (features - mean) / (std + 1e-4)
+
+
+class CachedFeatures(Dataset):
+    """Batches out of the encoded views."""
+
+    def __init__(self, cache: Batch) -> None:
+        self._cache = cache
+
+    def __len__(self) -> int:
+        return len(self._cache.inputs)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        rows = torch.as_tensor(indices)
+        cache = self._cache
+        return Batch(cache.inputs[rows].float(), cache.keypoints_px[rows], cache.visibility[rows])
+
+
+class FreshViews(Dataset):
+    """Batches of views made as they are asked for, none twice."""
+
+    def __init__(self, sampler: ViewSampler, count: int) -> None:
+        self._sampler, self._count = sampler, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        views = [self._sampler(index) for index in indices]
+        stack = [
+            np.stack([getattr(view, name) for view in views])
+            for name in ("image", "keypoints_px", "visibility")
+        ]
+        return Batch(*map(torch.from_numpy, stack))
+
+
+class LandmarkTraining(lightning.LightningModule):
+    """One-cycle AdamW on the landmark loss; a frozen encoder takes no part."""
+
+    def __init__(self, network: LandmarkNetwork, config: TrainConfig, steps: int) -> None:
+        super().__init__()
+        self.network, self.config, self.steps = network, config, steps
+        if network.features.encoder.FROZEN:
+            network.features.requires_grad_(False)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        frozen = self.network.features.encoder.FROZEN
+        features = batch.inputs if frozen else self.network.features(batch.inputs)
+        losses = landmark_loss(self.network.head(features), batch.keypoints_px, batch.visibility)
+        self.log_dict(losses, batch_size=len(batch.inputs))
+        return losses["loss"]
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(
+            parameters, lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.config.learning_rate, total_steps=self.steps, pct_start=0.1
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class ReportProgress(lightning.Callback):
+    """Passes Lightning's steps on to our progress callback."""
+
+    def __init__(self, progress: Progress, steps: int) -> None:
+        self._progress, self._steps = progress, steps
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._progress("train", trainer.global_step, self._steps)
+
+
+def train_network(
+    folder: Path,
+    images: list[NDArray[np.uint8]],
+    labels: Labels,
+    config: TrainConfig,
+    progress: Progress = silent,
+) -> tuple[LandmarkNetwork, dict[str, Any]]:
+    """Train on `images` and their labels; checkpoints and curves go to `folder`, where a stopped run goes on.
+
+    Returns the network and a summary for people: steps, seconds, encoder weights, final losses.
+    """
+    started = time.monotonic()
+    lightning.seed_everything(config.seed, verbose=False)
+    network = LandmarkNetwork(network_shape(images, labels, config))
+    weights = network.features.encoder.load_pretrained(config.encoder_weights)
+    logger.info("encoder %s: %s", config.encoder, weights)
+    size = (network.shape.width, network.shape.height)
+    sampler = ViewSampler(images, labels, size, config.augment, config.seed)
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    plan = _read_plan(folder) if checkpoint.is_file() else None
+    if network.features.encoder.FROZEN:
+        data: Dataset = CachedFeatures(encode_views(network, sampler, config.views, progress))
+    else:
+        data = FreshViews(sampler, 10**9)
+    steps = plan["steps"] if plan else _plan_steps(network, data, config, time.monotonic() - started)
+    write_json(folder / PLAN, {"steps": steps})
+    if isinstance(data, FreshViews):
+        data = FreshViews(sampler, steps * config.batch)
+    trainer = _trainer(folder, steps, progress)
+    module = LandmarkTraining(network, config, steps)
+    trainer.fit(module, _loader(data, config), ckpt_path=checkpoint if plan else None, weights_only=True)
+    losses = {name: round(float(value), 4) for name, value in trainer.logged_metrics.items()}
+    seconds = round(time.monotonic() - started, 1)
+    return network.eval(), {"steps": steps, "seconds": seconds, "encoder_weights": weights, "losses": losses}
+
+
+PLAN = "plan.json"
+
+
+def _read_plan(folder: Path) -> dict[str, Any] | None:
+    file = folder / PLAN
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def network_shape(images: list[NDArray[np.uint8]], labels: Labels, config: TrainConfig) -> NetworkShape:
+    """The network's input: `config.width` along the longer side, the aspect of most images, multiples of 32."""
+    sizes, counts = np.unique([image.shape[1::-1] for image in images], axis=0, return_counts=True)
+    width, height = sizes[np.argmax(counts)]
+    scale = config.width / max(width, height)
+    width, height = (max(32, 32 * round(side * scale / 32)) for side in (width, height))
+    return NetworkShape(config.encoder, labels.keypoints_px.shape[1], width, height)
+
+
+def _plan_steps(network: LandmarkNetwork, data: Dataset, config: TrainConfig, spent_s: float) -> int:
+    """The steps that fit what is left of the budget, from the speed of a few trial steps on a copy."""
+    if config.minutes is None:
+        return config.steps
+    trial = LandmarkTraining(copy.deepcopy(network), config, steps=100)
+    trial.log_dict = lambda *_, **__: None  # there is no trainer to log to yet
+    optimizer = trial.configure_optimizers()["optimizer"]
+    times = []
+    for step in range(6):
+        start = time.monotonic()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_fast_bfloat16()):
+            loss = trial.training_step(
+                data.__getitems__(list(range(step * config.batch, (step + 1) * config.batch))), 0
+            )
+        loss.backward()
+        optimizer.step()
+        times.append(time.monotonic() - start)
+    return max(50, int((60 * config.minutes - spent_s - sum(times)) / float(np.median(times))))
+
+
+def _loader(data: Dataset, config: TrainConfig) -> DataLoader:
+    generator = torch.Generator().manual_seed(config.seed)
+    shuffle = isinstance(data, CachedFeatures)  # fresh views are random already
+    return DataLoader(data, config.batch, shuffle, drop_last=True, collate_fn=_as_is, generator=generator)
+
+
+def _as_is(batch: Batch) -> Batch:
+    return batch
+
+
+def _trainer(folder: Path, steps: int, progress: Progress) -> lightning.Trainer:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    accelerator = "auto" if torch.cuda.is_available() else "cpu"
+    if accelerator == "cpu":
+        precision = "bf16-mixed" if _fast_bfloat16() else "32-true"
+    else:
+        precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    saver = ModelCheckpoint(folder / "checkpoints", save_last=True, every_n_train_steps=100, save_top_k=0)
+    return lightning.Trainer(
+        accelerator=accelerator,
+        precision=precision,
+        max_steps=steps,
+        max_epochs=-1,
+        gradient_clip_val=1.0,
+        callbacks=[saver, ReportProgress(progress, steps)],
+        logger=CSVLogger(folder, name="curves", version=""),
+        log_every_n_steps=10,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _fast_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 itself; emulated, it is slower than float32."""
+    info = Path("/proc/cpuinfo")
+    flags = set(info.read_text(encoding="utf-8").split()) if info.is_file() else set()
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
