@@ -17,6 +17,8 @@ from reloc_ros.offline.holdout import parse_holdout
 
 FORMAT = 1
 SCALES = ("unknown", "metric")
+_BEFORE_THE_FACTS = {"frames", "sfm"}
+"""What an interrupted first `reloc map` leaves in a folder that is to become a workspace."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class Workspace:
         path = Path(path)
         if path.exists() and not path.is_dir():
             raise RelocError(f"workspace '{path}' is a file; a folder is needed")
-        if path.is_dir() and any(path.iterdir()) and not (path / "workspace.json").exists():
+        started = (path / "workspace.json").exists()
+        if path.is_dir() and not started and {file.name for file in path.iterdir()} - _BEFORE_THE_FACTS:
             raise RelocError(f"'{path}' is not empty and not a workspace; name a new or empty folder")
         workspace = cls(path.absolute())
-        if (path / "workspace.json").exists():
+        if started:
             workspace._facts()  # refuse to overwrite a newer or damaged one
         names = sorted(image_names)
         held_out = parse_holdout(holdout).is_held_out(names)
@@ -92,6 +95,11 @@ class Workspace:
     def model_path(self) -> Path:
         """The SfM model of all registered images, held-out ones included, in the map frame."""
         return self.path / "model.npz"
+
+    @property
+    def unaligned_model_path(self) -> Path:
+        """The model as it was reconstructed, kept by `reloc align` so that aligning twice does not compound."""
+        return self.path / "model_unaligned.npz"
 
     @property
     def landmarks_path(self) -> Path:

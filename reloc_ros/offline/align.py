@@ -1,0 +1,290 @@
+"""`reloc align`: bring the map into metres with z up, from where some of its images truly were."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+from reloc_ros.offline.sfm import SfmModel
+from reloc_ros.offline.similarity import Similarity, fit_similarity, spread
+from reloc_ros.offline.workspace import Workspace
+
+MIN_POSES = 4
+MIN_INLIER_SHARE = 0.5
+MAX_SIGMA_SHARE = 0.1
+"""Positions that scatter by more than this share of the path's extent are of another path."""
+MIN_SECOND_SPREAD_SHARE = 0.02
+"""Cameras on a line leave the rotation about it open: their spread across must be this share of that along."""
+MAX_ORIENTATION_SCATTER_DEG = 15.0
+MAX_ORIENTATION_OFFSET_DEG = 15.0
+_TRIALS = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Where images truly were, as a file says."""
+
+    keys: tuple[str, ...]
+    """First column: an image's name, its name without suffix, or the number at the end of it."""
+    map_from_camera: tuple[SE3, ...]
+    """In metres, z up."""
+    has_orientations: bool
+    """False when every quaternion is the identity: positions alone are known, from GNSS or a tracker."""
+
+
+@dataclass(frozen=True)
+class AlignSummary:
+    """How well the model fits the trajectory."""
+
+    scale: float
+    """Metres to one unit of the reconstruction."""
+    scale_error: float
+    """Standard error of `scale`."""
+    poses: int
+    """Trajectory poses that belong to an image of the model."""
+    unmatched: int
+    """Trajectory poses that belong to none."""
+    inliers: int
+    rms_m: float
+    """Of the inliers' camera centres."""
+    max_m: float
+    orientation_offset_deg: float | None
+    """Median angle between the trajectory's orientations and the model's; None when the file has none."""
+
+
+def align(workspace: Workspace, trajectory_file: str | Path) -> AlignSummary:
+    """Move the workspace's model into the frame and to the scale of a trajectory.
+
+    The file has TUM lines, `image tx ty tz qx qy qz qw`: map_from_camera in metres, z up, the camera frame
+    optical. `image` is the image's name, that name without its suffix, or the number it ends in (`123` for
+    `frame_000123.jpg`). It is always the model as reconstructed that is moved, so a second call replaces
+    the first.
+    """
+    trajectory = read_trajectory(trajectory_file)
+    original = workspace.unaligned_model_path
+    model = SfmModel.load(original if original.exists() else workspace.model_path)
+    map_from_sfm, summary = fit_trajectory(model, trajectory, str(trajectory_file))
+    if not original.exists():
+        model.save(original)
+    model.transformed(map_from_sfm).save(workspace.model_path)
+    workspace.set_scale("metric")
+    notes = asdict(summary) | {"map_from_sfm": map_from_sfm.to_json()}
+    inputs = {"trajectory": Path(trajectory_file), "model": original}
+    workspace.record("align", inputs, [workspace.model_path, original], notes)
+    return summary
+
+
+def read_trajectory(file: str | Path) -> Trajectory:
+    """Read a TUM file; see `align` for its first column."""
+    file = Path(file)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RelocError(f"cannot read trajectory '{file}' as a text file ({error})") from error
+    rows = [_parse_line(file, number, line) for number, line in _lines(text)]
+    if not rows:
+        raise RelocError(f"trajectory '{file}' holds no poses")
+    keys, poses = zip(*rows, strict=True)
+    repeated = {key for key in keys if keys.count(key) > 1}
+    if repeated:
+        raise RelocError(f"trajectory '{file}' gives '{min(repeated)}' more than once")
+    turned = any(np.abs(pose.rotation - np.eye(3)).max() > 1e-9 for pose in poses)
+    return Trajectory(keys, poses, has_orientations=turned)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line
+
+
+def _parse_line(file: Path, number: int, line: str) -> tuple[str, SE3]:
+    columns = line.rsplit(maxsplit=7)  # from the right: names may hold spaces
+    try:
+        key, *values = columns
+        numbers = [float(value) for value in values]
+        if len(numbers) != 7 or not np.isfinite(numbers).all():
+            raise ValueError
+        tx, ty, tz, qx, qy, qz, qw = numbers
+        return key.strip(), SE3.from_quaternion_wxyz([qw, qx, qy, qz], [tx, ty, tz])
+    except ValueError as error:
+        raise RelocError(
+            f"trajectory '{file}' line {number} is not 'image tx ty tz qx qy qz qw': '{line.strip()}'"
+        ) from error
+
+
+def match_images(keys: Sequence[str], names: Sequence[str]) -> list[int | None]:
+    """For each trajectory key the index of its image; None where there is none or more than one."""
+    finders = (
+        lambda name: name,
+        lambda name: Path(name).name,
+        lambda name: Path(name).stem,
+        lambda name: _last_number(Path(name).stem),
+    )
+    tables: list[dict[str | None, int | None]] = []
+    for find in finders:
+        table: dict[str | None, int | None] = {}
+        for index, name in enumerate(names):
+            table[find(name)] = None if find(name) in table else index
+        tables.append(table)
+    return [_look_up(key, tables) for key in keys]
+
+
+def _look_up(key: str, tables: list[dict[str | None, int | None]]) -> int | None:
+    *by_name, by_number = tables
+    for table in by_name:
+        if key in table:
+            return table[key]
+    return by_number.get(str(int(key))) if re.fullmatch(r"[0-9]+", key) else None
+
+
+def _last_number(stem: str) -> str | None:
+    found = re.search(r"([0-9]+)$", stem)
+    return str(int(found[1])) if found else None
+
+
+def fit_trajectory(
+    model: SfmModel, trajectory: Trajectory, label: str = "the trajectory"
+) -> tuple[Similarity, AlignSummary]:
+    """Find `map_from_sfm`, or refuse a trajectory that does not determine it or contradicts the model."""
+    images = match_images(trajectory.keys, model.names)
+    pairs = [
+        (pose, image)
+        for pose, image in zip(trajectory.map_from_camera, images, strict=True)
+        if image is not None
+    ]
+    if len(pairs) < MIN_POSES:
+        raise RelocError(
+            f"{label}: {len(pairs)} of its {len(images)} poses belong to an image of the map, {MIN_POSES} are "
+            f"needed; its first column should be image names such as '{model.names[0]}'"
+        )
+    centers_map = np.array([pose.translation for pose, _ in pairs])
+    centers_sfm = model.centers_map[[image for _, image in pairs]]
+    _refuse_line(centers_map, f"{label}: its positions lie")
+    _refuse_line(centers_sfm, f"{label}: the map's cameras for its poses lie")
+    similarity, inliers = fit_robustly(centers_map, centers_sfm)
+    residuals = np.linalg.norm(similarity.apply(centers_sfm) - centers_map, axis=1)
+    _refuse_contradiction(label, residuals, inliers, centers_map)
+    offset = None
+    if trajectory.has_orientations:
+        kept = [pair for pair, inlier in zip(pairs, inliers, strict=True) if inlier]
+        offset = _orientation_offset_deg(label, similarity, model, kept)
+    inlier_residuals = residuals[inliers]
+    summary = AlignSummary(
+        scale=similarity.scale,
+        scale_error=scale_error(similarity, centers_sfm[inliers], inlier_residuals),
+        poses=len(pairs),
+        unmatched=len(images) - len(pairs),
+        inliers=int(inliers.sum()),
+        rms_m=float(np.sqrt(np.mean(inlier_residuals**2))),
+        max_m=float(inlier_residuals.max()),
+        orientation_offset_deg=offset,
+    )
+    return similarity, summary
+
+
+def fit_robustly(
+    points_a: NDArray[np.float64], points_b: NDArray[np.float64]
+) -> tuple[Similarity, NDArray[np.bool_]]:
+    """`a_from_b` by least median of squares, which needs no threshold in metres, then least squares on the inliers.
+
+    Rousseeuw, "Least Median of Squares Regression" (1984): sigma is 1.4826 (1 + 5 / (n - p)) sqrt(median),
+    and inliers are within 2.5 sigma; here a residual has three parts, whose median norm is 1.538 sigma.
+    """
+    rng = np.random.default_rng(0)
+    count = len(points_a)
+    best, best_median = None, np.inf
+    for _ in range(_TRIALS):
+        chosen = rng.choice(count, 3, replace=False)
+        if spread(points_b[chosen])[1] < 1e-3 * spread(points_b)[0]:
+            continue
+        candidate = fit_similarity(points_a[chosen], points_b[chosen])
+        median = np.median(np.linalg.norm(candidate.apply(points_b) - points_a, axis=1))
+        if median < best_median:
+            best, best_median = candidate, median
+    if best is None:  # every three of them on a line, but not all: three clusters of which two coincide
+        best = fit_similarity(points_a, points_b)
+    inliers = np.ones(count, dtype=bool)
+    for _ in range(5):
+        residuals = np.linalg.norm(best.apply(points_b) - points_a, axis=1)
+        sigma = np.median(residuals) / 1.538 * (1 + 5 / max(1, count - 3))
+        inliers = residuals <= max(3.4 * sigma, 1e-9 * spread(points_a)[0])  # 99 % of three normal parts
+        if inliers.sum() < MIN_POSES:
+            break
+        best = fit_similarity(points_a[inliers], points_b[inliers])
+    return best, inliers
+
+
+def scale_error(
+    similarity: Similarity, points_b: NDArray[np.float64], residuals: NDArray[np.float64]
+) -> float:
+    """Standard error of the scale: the residual sigma over the root of the points' summed squared spread."""
+    freedom = max(1, 3 * len(points_b) - 7)
+    sigma = np.sqrt(np.sum(residuals**2) / freedom)
+    return float(sigma / np.linalg.norm(points_b - points_b.mean(axis=0)))
+
+
+def _refuse_line(points: NDArray[np.float64], subject: str) -> None:
+    first, second, _ = spread(points)
+    if first == 0:
+        raise RelocError(f"{subject} all in one place; use images taken from different places")
+    if second < MIN_SECOND_SPREAD_SHARE * first:
+        raise RelocError(
+            f"{subject} on one line, which leaves the roll about it open; add images beside that line"
+        )
+
+
+def _refuse_contradiction(
+    label: str, residuals: NDArray[np.float64], inliers: NDArray[np.bool_], centers_map: NDArray[np.float64]
+) -> None:
+    extent = np.median(np.linalg.norm(centers_map - np.median(centers_map, axis=0), axis=1))
+    if inliers.sum() < max(MIN_POSES, MIN_INLIER_SHARE * len(inliers)):
+        raise RelocError(
+            f"{label} contradicts the map: only {inliers.sum()} of {len(inliers)} poses agree with each other; "
+            "check that the first column names the right images"
+        )
+    typical = float(np.median(residuals))
+    if typical > MAX_SIGMA_SHARE * extent:
+        raise RelocError(
+            f"{label} contradicts the map: its positions are off by {typical:.3g} m at the median, over a path of "
+            f"{extent:.3g} m; check that the first column names the right images"
+        )
+
+
+def _orientation_offset_deg(
+    label: str, similarity: Similarity, model: SfmModel, pairs: Sequence[tuple[SE3, int]]
+) -> float:
+    """How far the trajectory's orientations are from the aligned model's, which were fitted to positions alone."""
+    turns = []
+    for map_from_camera, image in pairs:
+        camera_from_map = similarity.move_camera(model.camera_from_map[image])
+        turns.append((camera_from_map @ map_from_camera).rotation)
+    vectors = np.array([SE3(turn, np.zeros(3)).rotation_vector for turn in turns])
+    middle = turns[int(np.argmin([_angles_deg(turns, turn).sum() for turn in turns]))]
+    scatter, offset = (
+        np.median(_angles_deg(turns, middle)),
+        np.degrees(np.median(np.linalg.norm(vectors, axis=1))),
+    )
+    if scatter > MAX_ORIENTATION_SCATTER_DEG:
+        raise RelocError(
+            f"{label} contradicts the map: its orientations scatter by {scatter:.0f} deg around the map's; "
+            "each line must be map_from_camera, with the quaternion as x y z w"
+        )
+    if offset > MAX_ORIENTATION_OFFSET_DEG:
+        raise RelocError(
+            f"{label}: its orientations are all turned by {offset:.0f} deg from the map's; they must be of the "
+            "optical camera frame (x right, y down, z forward), not of the robot's body or an OpenGL camera"
+        )
+    return float(offset)
+
+
+def _angles_deg(turns: Sequence[NDArray[np.float64]], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    chords = np.linalg.norm(np.array(turns) - reference, axis=(1, 2)) / (2 * np.sqrt(2))
+    return np.degrees(2 * np.arcsin(np.minimum(chords, 1)))
