@@ -1,6 +1,6 @@
 """Start the relocalization node, and RViz if wanted.
 
-ros2 launch reloc_ros reloc.launch.py bundle:=/maps/office image:=/camera/image_raw camera_info:=/camera/camera_info
+ros2 launch reloc_ros reloc.launch.py bundle:=/maps/office image:=/camera/image_raw camera_info:=/camera/info
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -8,6 +8,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 # These are parameters of the node; an empty argument leaves what the parameter file says.
@@ -69,7 +70,7 @@ def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             namespace=LaunchConfiguration("namespace"),
             parameters=[
                 LaunchConfiguration("params_file"),
-                {name: value for name, value in given.items() if value},
+                {name: ParameterValue(value, value_type=str) for name, value in given.items() if value},
                 {"use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true"},
             ],
             remappings=[
