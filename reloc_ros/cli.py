@@ -78,6 +78,67 @@ def _options(
     )
 
 
+@app.command("map")
+def map_(
+    images: Annotated[Path, typer.Argument(help="A folder of photographs, or a video.", show_default=False)],
+    workspace: WorkspaceOption,
+    model: Annotated[Path | None, typer.Option(help="An existing COLMAP model of these images.")] = None,
+    holdout: Annotated[
+        str, typer.Option(help="Images kept out of the map to test it: every:K:R, last:N, list:FILE or none.")
+    ] = "every:10:0",
+    camera_model: Annotated[str, typer.Option(help="COLMAP's model of the lens.")] = "OPENCV",
+    camera: Annotated[
+        Path | None, typer.Option(help="Known intrinsics: COLMAP cameras.txt/bin or ROS camera_info yaml.")
+    ] = None,
+    matching: Annotated[
+        str | None, typer.Option(help="exhaustive (default for photographs) or sequential (for a video).")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=3, help="About how many frames to take from a video.")] = 150,
+) -> None:
+    """Make a map from photographs or a video by structure from motion.
+
+    Example: [bold]reloc map desk.mp4 -w desk[/bold]
+    """
+    from reloc_ros.camera_files import read_camera_file
+    from reloc_ros.offline.mapping import map_images
+    from reloc_ros.offline.reconstruct import SfmOptions
+
+    options = SfmOptions(
+        camera_model=camera_model,
+        camera=None if camera is None else read_camera_file(camera),
+        matching=matching or ("sequential" if images.is_file() else "exhaustive"),
+    )
+    with _bars() as progress:
+        opened, done = map_images(images, workspace, model, holdout, options, frames, progress)
+    console.print(
+        f"{opened.path}: {done.registered} of {done.images} images placed, {done.held_out} of them held out; "
+        f"{done.points} points, {done.mean_error_px:.2f} px mean error, {done.mean_track_length:.1f} mean track"
+    )
+    if done.models > 1:
+        console.print(f"the images fell into {done.models} separate models; the largest is the map")
+
+
+@app.command()
+def align(
+    workspace: WorkspaceOption,
+    trajectory: Annotated[
+        Path,
+        typer.Option(help="TUM file: image tx ty tz qx qy qz qw of map_from_camera.", show_default=False),
+    ],
+) -> None:
+    """Bring the map to metres and gravity from where some of its images truly were.
+
+    Example: [bold]reloc align -w desk --trajectory truth.tum[/bold]
+    """
+    from reloc_ros.offline import align as alignment
+
+    done = alignment.align(_open(workspace), trajectory)
+    console.print(
+        f"scale {done.scale:.5g} +- {done.scale_error:.2g} m per unit from {done.inliers} of {done.poses} poses; "
+        f"they fit within {100 * done.rms_m:.2g} cm rms"
+    )
+
+
 @app.command()
 def select(
     workspace: WorkspaceOption,

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib.util
 import json
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from reloc_ros.atomic import write_json
 from reloc_ros.bundle import NetworkShape
-from reloc_ros.network import STRIDE, LandmarkNetwork
+from reloc_ros.network import STRIDE, FeaturePyramid, LandmarkNetwork
 from reloc_ros.offline.augment import AugmentConfig, View, base_from_image, base_size, make_view
 from reloc_ros.offline.label import Labels
 from reloc_ros.offline.losses import landmark_loss
@@ -95,7 +97,9 @@ class Batch:
     visibility: Tensor
 
 
-def encode_views(network: LandmarkNetwork, sampler: ViewSampler, count: int, progress: Progress) -> Batch:
+def encode_views(
+    network: LandmarkNetwork, sampler: ViewSampler, count: int, progress: Progress = silent
+) -> Batch:
     """Features of `count` views in half precision, the pyramid's standardization set from the first of them."""
     shape = network.shape
     rows, columns = shape.height // STRIDE, shape.width // STRIDE
@@ -103,27 +107,63 @@ def encode_views(network: LandmarkNetwork, sampler: ViewSampler, count: int, pro
     features = torch.empty((count, channels, rows, columns), dtype=torch.float16)
     keypoints = torch.empty((count, shape.landmarks, 2))
     visibility = torch.empty((count, shape.landmarks), dtype=torch.int8)
-    network.features.eval()
-    for start in range(0, count, 8):
-        views = [sampler(index) for index in range(start, min(start + 8, count))]
-        images = torch.from_numpy(np.stack([view.image for view in views]))
-        with torch.inference_mode():
-            encoded = network.features(images)
-            if start == 0:
-                encoded = _standardize(network, encoded)
+    encode = fast_encoder(network.features, shape)
+    for start in range(0, count, ENCODE_BATCH):
+        # The last batch is filled up: the engine was compiled for one size.
+        views = [sampler(index) for index in range(start, start + ENCODE_BATCH)][: count - start]
+        images = np.zeros((ENCODE_BATCH, shape.height, shape.width, 3), dtype=np.uint8)
+        images[: len(views)] = [view.image for view in views]
+        encoded = encode(images)[: len(views)]
+        if start == 0:
+            std, mean = torch.std_mean(encoded, dim=(0, 2, 3), keepdim=True)
+            network.features.mean.copy_(mean)
+            network.features.std.copy_(std + 1e-4)
         here = slice(start, start + len(views))
-        features[here] = encoded
+        features[here] = (encoded - network.features.mean) / network.features.std
         keypoints[here] = torch.from_numpy(np.stack([view.keypoints_px for view in views]))
         visibility[here] = torch.from_numpy(np.stack([view.visibility for view in views]))
         progress("encode views", here.stop, count)
     return Batch(features, keypoints, visibility)
 
 
-def _standardize(network: LandmarkNetwork, features: Tensor) -> Tensor:
-    std, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
-    network.features.mean.copy_(mean)
-    network.features.std.copy_(std + 1e-4)
-    return (features - mean) / (std + 1e-4)
+ENCODE_BATCH = 8
+
+
+def fast_encoder(pyramid: FeaturePyramid, shape: NetworkShape) -> Callable[[NDArray[np.uint8]], Tensor]:
+    """The pyramid, not yet standardized, as the fastest function here: images (8, H, W, 3) to features.
+
+    On a CPU that is OpenVINO, several times faster than PyTorch at depthwise convolutions; else PyTorch itself.
+    """
+    pyramid.eval()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu" and importlib.util.find_spec("openvino"):
+        return _openvino_encoder(pyramid, shape)
+    moved = copy.deepcopy(pyramid).to(device)
+
+    def encode(images: NDArray[np.uint8]) -> Tensor:
+        with torch.inference_mode():
+            return moved(torch.from_numpy(images).to(device)).float().cpu()
+
+    return encode
+
+
+def _openvino_encoder(pyramid: FeaturePyramid, shape: NetworkShape) -> Callable[[NDArray[np.uint8]], Tensor]:
+    import openvino  # optional; importing it takes a second
+
+    example = torch.zeros((ENCODE_BATCH, shape.height, shape.width, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        model = openvino.convert_model(pyramid, example_input=example, input=list(example.shape))
+    precision = "bf16" if _fast_bfloat16() else "f32"
+    request = (
+        openvino.Core()
+        .compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+        .create_infer_request()
+    )
+
+    def encode(images: NDArray[np.uint8]) -> Tensor:
+        return torch.from_numpy(request.infer({0: images})[0].astype(np.float32))
+
+    return encode
 
 
 class CachedFeatures(Dataset):
