@@ -28,6 +28,7 @@ from reloc_ros.version import __version__
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Find out where a camera is in a known place from one image.",
