@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,8 +11,10 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.offline.frames import frame_rate_hz
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.similarity import Similarity, fit_similarity, spread
+from reloc_ros.offline.trajectory import Trajectory, match_images, read_trajectory
 from reloc_ros.offline.workspace import Workspace
 
 MIN_POSES = 4
@@ -25,18 +26,6 @@ MIN_SECOND_SPREAD_SHARE = 0.02
 MAX_ORIENTATION_SCATTER_DEG = 15.0
 MAX_ORIENTATION_OFFSET_DEG = 15.0
 _TRIALS = 500
-
-
-@dataclass(frozen=True, eq=False)
-class Trajectory:
-    """Where images truly were, as a file says."""
-
-    keys: tuple[str, ...]
-    """First column: an image's name, its name without suffix, or the number at the end of it."""
-    map_from_camera: tuple[SE3, ...]
-    """In metres, z up."""
-    has_orientations: bool
-    """False when every quaternion is the identity: positions alone are known, from GNSS or a tracker."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +52,15 @@ def align(workspace: Workspace, trajectory_file: str | Path) -> AlignSummary:
     """Move the workspace's model into the frame and to the scale of a trajectory.
 
     The file has TUM lines, `image tx ty tz qx qy qz qw`: map_from_camera in metres, z up, the camera frame
-    optical. `image` is the image's name, that name without its suffix, or the number it ends in (`123` for
-    `frame_000123.jpg`). It is always the model as reconstructed that is moved, so a second call replaces
-    the first.
+    optical. `image` is the image's name, that name without its suffix, the number it ends in (`123` for
+    `frame_000123.jpg`), or for a map from a video the time since it began (`4.1`). It is always the model as
+    reconstructed that is moved, so a second call replaces the first.
     """
     trajectory = read_trajectory(trajectory_file)
     original = workspace.unaligned_model_path
     model = SfmModel.load(original if original.exists() else workspace.model_path)
-    map_from_sfm, summary = fit_trajectory(model, trajectory, str(trajectory_file))
+    rate_hz = frame_rate_hz(workspace.images_dir)
+    map_from_sfm, summary = fit_trajectory(model, trajectory, str(trajectory_file), rate_hz)
     if not original.exists():
         model.save(original)
     model.transformed(map_from_sfm).save(workspace.model_path)
@@ -81,80 +71,11 @@ def align(workspace: Workspace, trajectory_file: str | Path) -> AlignSummary:
     return summary
 
 
-def read_trajectory(file: str | Path) -> Trajectory:
-    """Read a TUM file; see `align` for its first column."""
-    file = Path(file)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RelocError(f"cannot read trajectory '{file}' as a text file ({error})") from error
-    rows = [_parse_line(file, number, line) for number, line in _lines(text)]
-    if not rows:
-        raise RelocError(f"trajectory '{file}' holds no poses")
-    keys, poses = zip(*rows, strict=True)
-    repeated = {key for key in keys if keys.count(key) > 1}
-    if repeated:
-        raise RelocError(f"trajectory '{file}' gives '{min(repeated)}' more than once")
-    turned = any(np.abs(pose.rotation - np.eye(3)).max() > 1e-9 for pose in poses)
-    return Trajectory(keys, poses, has_orientations=turned)
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield number, line
-
-
-def _parse_line(file: Path, number: int, line: str) -> tuple[str, SE3]:
-    columns = line.rsplit(maxsplit=7)  # from the right: names may hold spaces
-    try:
-        key, *values = columns
-        numbers = [float(value) for value in values]
-        if len(numbers) != 7 or not np.isfinite(numbers).all():
-            raise ValueError
-        tx, ty, tz, qx, qy, qz, qw = numbers
-        return key.strip(), SE3.from_quaternion_wxyz([qw, qx, qy, qz], [tx, ty, tz])
-    except ValueError as error:
-        raise RelocError(
-            f"trajectory '{file}' line {number} is not 'image tx ty tz qx qy qz qw': '{line.strip()}'"
-        ) from error
-
-
-def match_images(keys: Sequence[str], names: Sequence[str]) -> list[int | None]:
-    """For each trajectory key the index of its image; None where there is none or more than one."""
-    finders = (
-        lambda name: name,
-        lambda name: Path(name).name,
-        lambda name: Path(name).stem,
-        lambda name: _last_number(Path(name).stem),
-    )
-    tables: list[dict[str | None, int | None]] = []
-    for find in finders:
-        table: dict[str | None, int | None] = {}
-        for index, name in enumerate(names):
-            table[find(name)] = None if find(name) in table else index
-        tables.append(table)
-    return [_look_up(key, tables) for key in keys]
-
-
-def _look_up(key: str, tables: list[dict[str | None, int | None]]) -> int | None:
-    *by_name, by_number = tables
-    for table in by_name:
-        if key in table:
-            return table[key]
-    return by_number.get(str(int(key))) if re.fullmatch(r"[0-9]+", key) else None
-
-
-def _last_number(stem: str) -> str | None:
-    found = re.search(r"([0-9]+)$", stem)
-    return str(int(found[1])) if found else None
-
-
 def fit_trajectory(
-    model: SfmModel, trajectory: Trajectory, label: str = "the trajectory"
+    model: SfmModel, trajectory: Trajectory, label: str = "the trajectory", rate_hz: float | None = None
 ) -> tuple[Similarity, AlignSummary]:
     """Find `map_from_sfm`, or refuse a trajectory that does not determine it or contradicts the model."""
-    images = match_images(trajectory.keys, model.names)
+    images = match_images(trajectory.keys, model.names, rate_hz)
     pairs = [
         (pose, image)
         for pose, image in zip(trajectory.map_from_camera, images, strict=True)
@@ -172,6 +93,7 @@ def fit_trajectory(
     similarity, inliers = fit_robustly(centers_map, centers_sfm)
     residuals = np.linalg.norm(similarity.apply(centers_sfm) - centers_map, axis=1)
     _refuse_contradiction(label, residuals, inliers, centers_map)
+    _refuse_line(centers_sfm[inliers], f"{label}: the cameras of those poses that agree lie")
     offset = None
     if trajectory.has_orientations:
         kept = [pair for pair, inlier in zip(pairs, inliers, strict=True) if inlier]
@@ -193,7 +115,7 @@ def fit_trajectory(
 def fit_robustly(
     points_a: NDArray[np.float64], points_b: NDArray[np.float64]
 ) -> tuple[Similarity, NDArray[np.bool_]]:
-    """`a_from_b` by least median of squares, which needs no threshold in metres, then least squares on the inliers.
+    """`a_from_b` by least median of squares, which needs no threshold in metres, then least squares.
 
     Rousseeuw, "Least Median of Squares Regression" (1984): sigma is 1.4826 (1 + 5 / (n - p)) sqrt(median),
     and inliers are within 2.5 sigma; here a residual has three parts, whose median norm is 1.538 sigma.

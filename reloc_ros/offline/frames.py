@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -69,16 +70,22 @@ def extract_frames(
     if not video.is_file():
         raise RelocError(f"there is no video '{video}'")
     made_from = {"format": 1, "source": fingerprint({"video": video, "count": count})}
-    if _read_json(folder / "frames.json") == made_from:
+    if made_from.items() <= _read_notes(folder).items():
         return
-    total = _count_frames(video)
+    total, rate_hz = _count_frames(video)
     windows = np.linspace(0, total, min(count, total) + 1)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         for index, (number, frame) in enumerate(_sharpest(video, windows)):
             _write_jpeg(temporary / f"frame_{number:06d}.jpg", frame)
             progress("extract frames", index + 1, len(windows) - 1)
-        write_json(temporary / "frames.json", made_from)
+        write_json(temporary / "frames.json", made_from | {"rate_hz": rate_hz})
+
+
+def frame_rate_hz(folder: str | Path) -> float | None:
+    """Frames a second of the video that a folder's frames were taken from; None for a folder of photographs."""
+    rate_hz = _read_notes(Path(folder)).get("rate_hz")
+    return float(rate_hz) if rate_hz else None
 
 
 def sharpness(image: Image) -> float:
@@ -123,10 +130,11 @@ def _decode(video: Path) -> Iterator[tuple[int, Image]]:
         capture.release()
 
 
-def _count_frames(video: Path) -> int:
-    """Count by demuxing: what containers claim is often an estimate."""
+def _count_frames(video: Path) -> tuple[int, float]:
+    """The number of frames, by demuxing since what containers claim is often an estimate, and how many a second."""
     capture = _open(video)
     try:
+        rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
         count = 0
         while capture.grab():
             count += 1
@@ -134,7 +142,7 @@ def _count_frames(video: Path) -> int:
         capture.release()
     if count < 2:
         raise RelocError(f"video '{video}' has {count} readable frames; a map needs many")
-    return count
+    return count, rate_hz
 
 
 def _open(video: Path) -> cv2.VideoCapture:
@@ -150,11 +158,11 @@ def _write_jpeg(file: Path, image: Image) -> None:
         raise RelocError(f"cannot write '{file}'; is the disk full?")
 
 
-def _read_json(file: Path) -> object:
+def _read_notes(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # absent or half-made: it is made anew
+        return dict(json.loads((folder / "frames.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}  # absent or not ours: the frames are made anew
 
 
 def _is_hidden(path: Path) -> bool:

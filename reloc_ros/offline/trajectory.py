@@ -1,0 +1,114 @@
+"""Where images truly were: trajectories in the TUM format."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+
+_Key = TypeVar("_Key", str, int)
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """Where images truly were, as a file says."""
+
+    keys: tuple[str, ...]
+    """First column, see `match_images`."""
+    map_from_camera: tuple[SE3, ...]
+    """In metres, z up."""
+    has_orientations: bool
+    """False when every quaternion is the identity: positions alone are known, from GNSS or a tracker."""
+
+
+def read_trajectory(file: str | Path) -> Trajectory:
+    """Read a TUM file: lines `key tx ty tz qx qy qz qw`, see `match_images` for the key."""
+    file = Path(file)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RelocError(f"cannot read trajectory '{file}' as a text file ({error})") from error
+    rows = [_parse_line(file, number, line) for number, line in _lines(text)]
+    if not rows:
+        raise RelocError(f"trajectory '{file}' holds no poses")
+    keys, poses = zip(*rows, strict=True)
+    repeated = {key for key in keys if keys.count(key) > 1}
+    if repeated:
+        raise RelocError(f"trajectory '{file}' gives '{min(repeated)}' more than once")
+    turned = any(np.abs(pose.rotation - np.eye(3)).max() > 1e-9 for pose in poses)
+    return Trajectory(keys, poses, has_orientations=turned)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line
+
+
+def _parse_line(file: Path, number: int, line: str) -> tuple[str, SE3]:
+    columns = line.rsplit(maxsplit=7)  # from the right: names may hold spaces
+    try:
+        key, *values = columns
+        numbers = [float(value) for value in values]
+        if len(numbers) != 7 or not np.isfinite(numbers).all():
+            raise ValueError
+        tx, ty, tz, qx, qy, qz, qw = numbers
+        return key.strip(), SE3.from_quaternion_wxyz([qw, qx, qy, qz], [tx, ty, tz])
+    except ValueError as error:
+        raise RelocError(
+            f"trajectory '{file}' line {number} is not 'image tx ty tz qx qy qz qw': '{line.strip()}'"
+        ) from error
+
+
+def match_images(keys: Sequence[str], names: Sequence[str], rate_hz: float | None = None) -> list[int | None]:
+    """For each trajectory key the index of its image; None where there is none, or more than one.
+
+    Args:
+        keys: an image's name, that name without folder or suffix, the whole number it ends in, or, when
+        `rate_hz`
+            is given and the number is the frame's place in a video, the seconds since the video began.
+        names: of the images.
+        rate_hz: frames a second of that video.
+    """
+    whole = {name: index for index, name in enumerate(names)}
+    tables = [whole, _unique({i: Path(n).name for n, i in whole.items()})]
+    tables.append(_unique({i: Path(n).stem for n, i in whole.items()}))
+    numbers = {i: int(found[1]) for n, i in whole.items() if (found := re.search(r"([0-9]+)$", Path(n).stem))}
+    found_images = [_look_up(key, tables, _unique(numbers)) for key in keys]
+    if rate_hz is not None:
+        for row, image in _nearest_in_time(keys, numbers, rate_hz):
+            found_images[row] = image
+    return found_images
+
+
+def _unique(values: Mapping[int, _Key]) -> dict[_Key, int]:
+    """Turn image to value into value to image, where that is unambiguous."""
+    counts = Counter(values.values())
+    return {value: image for image, value in values.items() if counts[value] == 1}
+
+
+def _look_up(key: str, tables: Sequence[Mapping[str, int]], by_number: Mapping[int, int]) -> int | None:
+    for table in tables:
+        if key in table:
+            return table[key]
+    return by_number.get(int(key)) if re.fullmatch(r"[0-9]+", key) else None
+
+
+def _nearest_in_time(
+    keys: Sequence[str], numbers: Mapping[int, int], rate_hz: float
+) -> Iterator[tuple[int, int]]:
+    """For each image the row of the key nearest in time, if it is within half a frame."""
+    rows = [row for row, key in enumerate(keys) if re.fullmatch(r"[0-9]*\.[0-9]+", key)]
+    times_s = np.array([float(keys[row]) for row in rows])
+    for image, number in numbers.items() if rows else ():
+        gaps_s = np.abs(times_s - number / rate_hz)
+        if gaps_s.min() <= 0.5 / rate_hz:
+            yield rows[int(gaps_s.argmin())], image
