@@ -1,4 +1,4 @@
-"""Image encoders: feature maps at strides 8, 16 and 32, and where their weights come from.                (torch)"""
+"""Image encoders: feature maps at strides 4, 8, 16 and 32, and where their weights come from.                (torch)"""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class EfficientNetLite0(nn.Module):
         (4, 5, 2, 6, 192),
         (1, 3, 1, 6, 320),
     )
-    TAPS = (2, 4, 6)  # the last stages at strides 8, 16 and 32
-    CHANNELS = (40, 112, 320)
+    TAPS = (1, 2, 4, 6)  # the last stages at strides 4, 8, 16 and 32
+    CHANNELS = (24, 40, 112, 320)
     FROZEN = True
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class BasicBlock(nn.Module):
 class ResNet18(nn.Module):
     """ResNet-18 (He et al., 2015) without its classifier, trained as a whole; parameters named as torchvision's."""
 
-    CHANNELS = (128, 256, 512)
+    CHANNELS = (64, 128, 256, 512)
     FROZEN = False
 
     def __init__(self) -> None:
@@ -151,10 +151,10 @@ class ResNet18(nn.Module):
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of an RGB image (B, 3, H, W), 0-255, H and W multiples of 32."""
         x = functional.relu(self.bn1(self.conv1((image - self.mean) / self.std)))
-        x = self.layer1(functional.max_pool2d(x, 3, 2, 1))
-        eighth = self.layer2(x)
+        quarter = self.layer1(functional.max_pool2d(x, 3, 2, 1))
+        eighth = self.layer2(quarter)
         sixteenth = self.layer3(eighth)
-        return [eighth, sixteenth, self.layer4(sixteenth)]
+        return [quarter, eighth, sixteenth, self.layer4(sixteenth)]
 
     def load_pretrained(self, path: pathlib.Path | None) -> str:
         """Load weights in torchvision's naming from `path`, or start from scratch; say which."""

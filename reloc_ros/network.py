@@ -24,24 +24,30 @@ MAPS_PER_LANDMARK = 4
 
 
 class FeaturePyramid(nn.Module):
-    """Encoder features brought to stride 8, concatenated and standardized per channel."""
+    """Encoder features brought to stride 8, concatenated and standardized per channel.
+
+    The finer ones are folded, 2x2 cells into channels, so that where inside its cell a landmark lies is not lost;
+    the coarser ones are interpolated.
+    """
 
     def __init__(self, encoder: str) -> None:
         super().__init__()
         self.encoder = make_encoder(encoder)
-        channels = sum(self.encoder.CHANNELS)
-        self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
-        self.register_buffer("std", torch.ones(1, channels, 1, 1))
+        quarter, *others = self.encoder.CHANNELS
+        self.channels = 4 * quarter + sum(others)
+        self.register_buffer("mean", torch.zeros(1, self.channels, 1, 1))
+        self.register_buffer("std", torch.ones(1, self.channels, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, H, W, 3) uint8 BGR -> (B, C, H/8, W/8)."""
         rgb = image.permute(0, 3, 1, 2).flip(1).float()
-        eighth, *coarser = self.encoder(rgb)
+        quarter, eighth, *coarser = self.encoder(rgb)
         size = eighth.shape[-2:]
         upsampled = [
             functional.interpolate(f, size=size, mode="bilinear", align_corners=False) for f in coarser
         ]
-        return (torch.cat([eighth, *upsampled], dim=1) - self.mean) / self.std
+        features = torch.cat([functional.pixel_unshuffle(quarter, 2), eighth, *upsampled], dim=1)
+        return (features - self.mean) / self.std
 
 
 class LandmarkHead(nn.Module):
@@ -71,7 +77,7 @@ class LandmarkNetwork(nn.Module):
         super().__init__()
         self.shape = shape
         self.features = FeaturePyramid(shape.encoder)
-        self.head = LandmarkHead(sum(self.features.encoder.CHANNELS), shape.channels, shape.landmarks)
+        self.head = LandmarkHead(self.features.channels, shape.channels, shape.landmarks)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, H, W, 3) uint8 BGR -> (B, K, 4): x, y in network pixels, score in [0, 1], sigma in network pixels."""
