@@ -73,8 +73,10 @@ class SE3:
     @property
     def rotation_vector(self) -> Array:
         """(3,) axis times angle, radians, of norm at most pi."""
-        rotation_vector, _ = cv2.Rodrigues(self.rotation)
-        return rotation_vector.reshape(3)
+        # Not by cv2.Rodrigues, which takes every angle below 1e-5 for zero.
+        w, *vector = self.quaternion_wxyz
+        sine = np.linalg.norm(vector)
+        return np.array(vector) * (2 * np.arctan2(sine, w) / sine if sine > 0 else 2.0)
 
     @property
     def quaternion_wxyz(self) -> Array:
@@ -281,7 +283,7 @@ class Camera:
     def project(self, points_camera: ArrayLike) -> Array:
         """Project points (N, 3) in the camera frame to (N, 2) pixels; NaN for points not in front of it.
 
-        Brown distortion is a polynomial that folds back far outside the image, so points beyond the monotonic
+        Distortion is a polynomial that may fold back far outside the image, so points beyond the monotonic
         range of its radial part are NaN too: they cannot be seen there.
         """
         points = np.asarray(points_camera, dtype=np.float64).reshape(-1, 3)
@@ -354,23 +356,28 @@ class Camera:
         distorted = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(radius > 1e-12, distorted / radius, 1 / points[:, 2])
-        pixels = np.column_stack(
-            [points[:, 0] * scale * self.fx + self.cx, points[:, 1] * scale * self.fy + self.cy]
-        )
-        pixels[points[:, 2] <= 0] = (
-            np.nan
-        )  # PnP works on the plane z = 1, so nothing beside or behind it counts
+            pixels = points[:, :2] * scale[:, None] * (self.fx, self.fy) + (self.cx, self.cy)
+        # PnP works on the plane z = 1, so nothing beside or behind it counts.
+        pixels[(points[:, 2] <= 0) | (t2 >= self._max_radius_squared)] = np.nan
         return pixels
 
     @functools.cached_property
     def _max_radius_squared(self) -> float:
-        """Squared radius on z = 1 where the radial polynomial stops growing, infinity if it never does."""
-        k1, k2, _, _, k3, k4, k5, k6 = self.coefficients
-        r = np.linspace(0, 4, 2001)
-        r2 = r * r
-        distorted = r * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-        falling = np.flatnonzero(np.diff(distorted) <= 0)
-        return float(r2[falling[0]]) if len(falling) else np.inf
+        """Square of where the distorted radius stops growing, infinity if it never does.
+
+        The radius is the tangent of the angle from the axis (brown) or that angle itself (fisheye).
+        """
+        s = np.poly1d([1, 0])  # the squared radius
+        if self.model == "brown":
+            k1, k2, _, _, k3, k4, k5, k6 = self.coefficients
+            above, below = np.poly1d([k3, k2, k1, 1]), np.poly1d([k6, k5, k4, 1])
+        else:
+            above, below = np.poly1d([*reversed(self.coefficients), 1]), np.poly1d([1])
+        # d/dr of r above(r^2) / below(r^2), up to a factor that is never negative.
+        slope = (above + 2 * s * above.deriv()) * below - 2 * s * above * below.deriv()
+        roots = np.concatenate([slope.roots, below.roots])
+        real = roots.real[(np.abs(roots.imag) < 1e-9 * np.abs(roots)) & (roots.real > 0)]
+        return float(real.min(initial=np.inf))
 
 
 _CAMERA_FIELDS = tuple(field.name for field in dataclasses.fields(Camera))
