@@ -159,7 +159,8 @@ def _degrade(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     if rng.random() < 0.5:
         noise = np.empty(image.shape, dtype=np.int16)
         cv2.setRNGSeed(int(rng.integers(0, 2**31 - 1)))
-        cv2.randn(noise, 0, float(rng.uniform(1, 26)))
+        # A plain number would mean the first colour alone.
+        cv2.randn(noise, (0.0, 0.0, 0.0), (float(rng.uniform(1, 26)),) * 3)
         image = cv2.add(image, noise, dtype=cv2.CV_8U)
     if rng.random() < 0.2:
         _, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 60))])
