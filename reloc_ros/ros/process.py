@@ -18,6 +18,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from reloc_ros.errors import RelocError
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Stop:
     """Tells the main thread to end the process: at a signal, any number of them, or at a failure."""
@@ -25,7 +27,7 @@ class Stop:
     def __init__(self) -> None:
         self._event = threading.Event()
         self.exit_code = 0
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             signal.signal(number, lambda *_: self._event.set())
 
     def fail(self) -> None:
@@ -64,6 +66,9 @@ def run_node(name: str, make_node: Callable[[], Node], arguments: Sequence[str] 
         return RelocError.EXIT_CODE
     finally:
         rclpy.try_shutdown()
+        # Python puts the default action back while it ends: a second signal would then still kill the process.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _init(arguments: Sequence[str] | None) -> None:

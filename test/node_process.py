@@ -1,0 +1,184 @@
+"""A node in a process of its own, and a peer in this one that talks to it over DDS."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from cv_bridge import CvBridge
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from reloc_ros.msg import RelocStatus
+from sensor_msgs.msg import CameraInfo, Image
+from table_bundle import CAMERA
+from tf2_ros import Buffer, TransformListener
+
+from reloc_ros.geometry import Camera
+
+EXECUTABLE = Path(__file__).parent.parent / "nodes" / "reloc_node"
+DEADLINE_S = 30.0
+FRAME = "camera_optical_frame"
+
+
+class NodeProcess:
+    """The real executable, started as `ros2 run` would."""
+
+    def __init__(
+        self,
+        parameters: Mapping[str, object],
+        remap: Mapping[str, str],
+        arguments: tuple[str, ...],
+        log: Path,
+    ) -> None:
+        words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={_yaml(value)}")]
+        words += [word for old, new in remap.items() for word in ("-r", f"{old}:={new}")]
+        self._log = log
+        with log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, str(EXECUTABLE), "--ros-args", *words, *arguments],
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def exit_code(self, timeout_s: float = DEADLINE_S) -> int:
+        return self.process.wait(timeout_s)
+
+    def stop(self) -> int:
+        self.signal(signal.SIGINT)
+        return self.exit_code()
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+class Peer:
+    """Publishes images and camera_info; keeps every pose and status the node sends."""
+
+    def __init__(self, *, reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = Node("peer", context=self.context)
+        self.statuses: list[RelocStatus] = []
+        self.poses: list[PoseStamped] = []
+        self.poses_with_covariance: list[PoseWithCovarianceStamped] = []
+        self.tf = Buffer(node=self.node)
+        self._listener = TransformListener(self.tf, self.node)
+        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.node.create_subscription(RelocStatus, "/reloc/status", self.statuses.append, latched)
+        self.node.create_subscription(PoseStamped, "/reloc/pose", self.poses.append, 10)
+        self.node.create_subscription(
+            PoseWithCovarianceStamped, "/reloc/pose_with_covariance", self.poses_with_covariance.append, 10
+        )
+        self._publishers: dict[tuple[type, str], rclpy.publisher.Publisher] = {}
+        self.image_profile = QoSProfile(depth=5, reliability=reliability)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+        self._bridge = CvBridge()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+    def publisher(self, message_type: type, topic: str, profile: QoSProfile | None = None):
+        key = message_type, topic
+        if key not in self._publishers:
+            self._publishers[key] = self.node.create_publisher(
+                message_type, topic, profile or self.image_profile
+            )
+        return self._publishers[key]
+
+    def drop_publishers(self) -> None:
+        """Take every publisher away, as when the camera driver dies."""
+        for publisher in self._publishers.values():
+            self.node.destroy_publisher(publisher)
+        self._publishers.clear()
+
+    def wait_for_subscriber(self, message_type: type, topic: str) -> None:
+        publisher = self.publisher(message_type, topic)
+        self.wait_for(lambda: publisher.get_subscription_count() > 0, f"a subscriber of {topic}")
+
+    def publish_camera(self, camera: Camera = CAMERA, topic: str = "/camera_info") -> None:
+        self.publisher(CameraInfo, topic).publish(camera_info(camera, self.stamp()))
+
+    def publish_image(self, pixels: np.ndarray, encoding: str = "bgr8", topic: str = "/image") -> Image:
+        message = self._bridge.cv2_to_imgmsg(pixels, encoding)
+        message.header.stamp, message.header.frame_id = self.stamp(), FRAME
+        self.publisher(Image, topic).publish(message)
+        return message
+
+    def stamp(self):
+        return self.node.get_clock().now().to_msg()
+
+    def show(
+        self, pixels: np.ndarray, until: Callable[[RelocStatus], bool], encoding: str = "bgr8"
+    ) -> RelocStatus:
+        """Publish the image, with its camera_info, over and over until a new status satisfies `until`."""
+        before = len(self.statuses)
+        deadline_s = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline_s:
+            self.publish_camera()
+            self.publish_image(pixels, encoding)
+            time.sleep(0.05)
+            for status in self.statuses[before:]:
+                if until(status):
+                    return status
+        last = self.statuses[-1] if self.statuses else None
+        raise AssertionError(f"no such status within {DEADLINE_S} s; the last one is {last}")
+
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not condition():
+            if time.monotonic() > deadline_s:
+                raise AssertionError(f"{what} did not come within {DEADLINE_S} s")
+            time.sleep(0.01)
+
+    def wait_for_status(self, until: Callable[[RelocStatus], bool], what: str = "the status") -> RelocStatus:
+        self.wait_for(lambda: any(until(status) for status in self.statuses), what)
+        return next(status for status in self.statuses if until(status))
+
+
+def camera_info(camera: Camera, stamp=None) -> CameraInfo:
+    message = CameraInfo(width=camera.width, height=camera.height, distortion_model="plumb_bob")
+    message.k = camera.matrix.ravel()
+    message.d = list(camera.coefficients) or [0.0] * 5
+    message.p = np.column_stack([camera.matrix, np.zeros(3)]).ravel()
+    message.header.frame_id = FRAME
+    message.header.stamp = stamp or Time().to_msg()
+    return message

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+from node_process import NodeProcess, Peer
+from table_bundle import make_table_bundle
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_of_ros(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_LOG_DIR", str(tmp_path_factory.mktemp("ros_log")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def table_bundle(tmp_path_factory):
+    """Folder of a bundle whose answers are known; see table_bundle.py."""
+    return make_table_bundle(tmp_path_factory.mktemp("bundle") / "table").path
+
+
+@pytest.fixture
+def peer():
+    """The other side of the node: publishes images, records what the node says."""
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def start_node(table_bundle, tmp_path):
+    """Start the node's process: start_node(bundle=..., PARAMETER=...); it is ended after the test."""
+    processes: list[NodeProcess] = []
+
+    def start(
+        *, remap: dict[str, str] | None = None, arguments: tuple[str, ...] = (), **parameters
+    ) -> NodeProcess:
+        parameters.setdefault("bundle", str(table_bundle))
+        parameters.setdefault("backend", "onnx")
+        process = NodeProcess(parameters, remap or {}, arguments, tmp_path / f"node{len(processes)}.log")
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()

@@ -1,0 +1,364 @@
+"""The node as a process, over DDS."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from node_process import FRAME, Peer, camera_info
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from reloc_ros.msg import RelocStatus
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from table_bundle import CAMERA, POSES, camera_from_map, view
+
+from reloc_ros.geometry import Camera, center_error, rotation_error_deg
+from reloc_ros.ros.conversions import se3_from_transform
+
+
+def tracking(status: RelocStatus) -> bool:
+    return status.state == RelocStatus.TRACKING
+
+
+def lost_because(reason: str):
+    return lambda status: status.state == RelocStatus.LOST and status.reason == reason
+
+
+def nanoseconds(stamp) -> int:
+    return Time.from_msg(stamp).nanoseconds
+
+
+def test_poses_transform_and_status_of_an_image_agree_and_carry_its_stamp(start_node, peer):
+    start_node()
+    status = peer.show(view(5), tracking)
+    assert status.pose_published
+    assert (status.reason, status.detail) == ("", "")
+    assert (status.map_frame, status.scale_known, status.backend) == ("map", True, "onnx (CPU)")
+    assert status.inliers == status.keypoints >= 12
+    assert status.reprojection_rms_px < 0.01
+    assert 0 < status.latency_s < status.frame_age_s < 10
+    assert status.header.frame_id == FRAME
+
+    stamp = nanoseconds(status.header.stamp)
+    peer.wait_for(lambda: any(nanoseconds(p.header.stamp) == stamp for p in peer.poses), "the pose")
+    peer.wait_for(
+        lambda: any(nanoseconds(p.header.stamp) == stamp for p in peer.poses_with_covariance),
+        "its covariance",
+    )
+    pose = next(p for p in peer.poses if nanoseconds(p.header.stamp) == stamp)
+    expected = camera_from_map(5).inverse()
+    p = pose.pose.position
+    assert pose.header.frame_id == "map"
+    np.testing.assert_allclose([p.x, p.y, p.z], expected.translation, atol=1e-5)
+    covariance = np.reshape(peer.poses_with_covariance[-1].pose.covariance, (6, 6))
+    np.testing.assert_allclose(covariance, covariance.T)
+    assert np.all(np.linalg.eigvalsh(covariance) > 0)
+
+    when = Time.from_msg(status.header.stamp)
+    peer.wait_for(lambda: peer.tf.can_transform("map", FRAME, when), "the transform")
+    map_from_camera = se3_from_transform(peer.tf.lookup_transform("map", FRAME, when).transform)
+    assert center_error(map_from_camera.inverse(), camera_from_map(5)) < 1e-5
+    assert rotation_error_deg(map_from_camera.inverse(), camera_from_map(5)) < 1e-4
+
+
+def test_another_place_gives_neither_pose_nor_transform(start_node, peer):
+    start_node()
+    status = peer.show(view(0), lost_because("no_keypoints"))
+    assert status.detail
+    assert np.isnan(status.reprojection_rms_px)
+    for _ in range(5):
+        peer.show(view(0), lost_because("no_keypoints"))
+    assert peer.poses == peer.poses_with_covariance == []
+    assert not peer.tf.can_transform("map", FRAME, Time())
+
+
+def test_states_follow_the_images_from_lost_to_tracking_and_back(start_node, peer):
+    start_node(silence_timeout_s=5.0)
+    peer.show(view(5), tracking)
+    peer.show(view(0), lambda s: s.state == RelocStatus.DEGRADED)
+    peer.show(view(0), lost_because("no_keypoints"))
+    poses = len(peer.poses)
+    confirming = peer.show(view(5), lost_because("confirming"))
+    assert not confirming.pose_published
+    peer.show(view(5), tracking)
+    assert len(peer.poses) > poses or peer.wait_for(lambda: len(peer.poses) > poses, "a pose") is None
+
+
+def test_a_single_wild_pose_is_never_published(start_node, peer):
+    start_node(lost_after=10, silence_timeout_s=5.0)
+    peer.show(view(5), tracking)
+    status = peer.show(view(POSES - 1), lambda s: s.reason == "implausible_motion")
+    assert (status.state, status.pose_published) == (RelocStatus.DEGRADED, False)
+    peer.show(view(5), tracking)
+    assert all(abs(p.pose.position.x) < 1 for p in peer.poses)
+
+
+def test_status_is_latched_and_says_what_the_node_waits_for(start_node, peer):
+    start_node()
+    peer.wait_for_status(lost_because("waiting_for_image"))
+    late = Peer()
+    try:
+        late.wait_for_status(lost_because("waiting_for_image"))
+        late.publish_image(view(5))
+        late.wait_for_subscriber(Image, "/image")
+        while not any(lost_because("waiting_for_camera_info")(s) for s in late.statuses):
+            late.publish_image(view(5))
+            time.sleep(0.05)
+    finally:
+        late.close()
+
+
+def test_camera_killed_and_restarted_goes_lost_and_comes_back(start_node, peer):
+    start_node(silence_timeout_s=0.5)
+    camera = Peer()
+    camera.show(view(5), tracking)
+    camera.close()
+    peer.wait_for_status(lost_because("images_stopped"))
+    poses = len(peer.poses)
+    time.sleep(0.5)
+    assert len(peer.poses) == poses
+    camera = Peer()
+    try:
+        camera.show(view(5), lost_because("confirming"))
+        camera.show(view(5), tracking)
+    finally:
+        camera.close()
+
+
+@pytest.mark.parametrize("reliability", [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT])
+def test_either_reliability_of_the_publisher_is_understood(start_node, reliability):
+    node = start_node()
+    peer = Peer(reliability=reliability)
+    try:
+        # Small enough for the default transport to carry it by best effort.
+        small = CAMERA.resized(160, 120)
+        peer.wait_for_subscriber(Image, "/image")
+
+        def subscribed() -> bool:
+            infos = peer.node.get_subscriptions_info_by_topic("/image")
+            return bool(infos) and infos[0].qos_profile.reliability == reliability
+
+        peer.wait_for(subscribed, f"a {reliability.name} subscription")
+        deadline_s = time.monotonic() + 20
+        while not any(tracking(s) for s in peer.statuses):
+            assert time.monotonic() < deadline_s, node.output
+            peer.publish_camera(small)
+            peer.publish_image(view(5, 160, 120))
+            time.sleep(0.05)
+    finally:
+        peer.close()
+
+
+def test_camera_info_published_once_and_latched_before_the_node_is_heard(start_node, peer):
+    profile = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    peer.publisher(CameraInfo, "/camera_info", profile).publish(camera_info(CAMERA))
+    start_node()
+    peer.wait_for_subscriber(Image, "/image")
+    deadline_s = time.monotonic() + 20
+    while not any(tracking(s) for s in peer.statuses):
+        assert time.monotonic() < deadline_s, peer.statuses[-1:]
+        peer.publish_image(view(5))
+        time.sleep(0.05)
+
+
+def test_compressed_images_need_only_the_transport_parameter(start_node, peer):
+    import cv2
+
+    start_node(image_transport="compressed", remap={"image": "/front/image_raw"})
+    data = cv2.imencode(".jpg", view(5))[1].tobytes()
+    peer.wait_for_subscriber(CompressedImage, "/front/image_raw/compressed")
+    deadline_s = time.monotonic() + 20
+    while not any(tracking(s) for s in peer.statuses):
+        assert time.monotonic() < deadline_s, peer.statuses[-1:]
+        message = CompressedImage(format="jpeg")
+        message.header.stamp = peer.stamp()
+        message.data.frombytes(data)
+        peer.publish_camera()
+        peer.publisher(CompressedImage, "/front/image_raw/compressed").publish(message)
+        time.sleep(0.05)
+
+
+def test_bundle_camera_needs_no_camera_info(start_node, peer):
+    start_node(camera_source="bundle")
+    peer.wait_for_subscriber(Image, "/image")
+    deadline_s = time.monotonic() + 20
+    while not any(tracking(s) for s in peer.statuses):
+        assert time.monotonic() < deadline_s, peer.statuses[-1:]
+        peer.publish_image(view(5, 320, 240))
+        time.sleep(0.05)
+
+
+def test_bad_images_are_named_and_survived(start_node, peer):
+    start_node(silence_timeout_s=5.0)
+    peer.show(view(5), tracking)
+    wrong = peer.show(np.zeros((8, 8), np.float32), lost_because("bad_image"), encoding="32FC1")
+    assert "32FC1" in wrong.detail
+    peer.show(view(5), tracking)
+
+    message = peer.publish_image(view(5))
+    message.data = message.data[:1000]
+    before = len(peer.statuses)
+    for _ in range(5):
+        message.header.stamp = peer.stamp()
+        peer.publisher(Image, "/image").publish(message)
+        time.sleep(0.1)
+    peer.wait_for(lambda: any("truncated" in s.detail for s in peer.statuses[before:]), "truncated")
+    message.header.stamp = Time().to_msg()
+    before = len(peer.statuses)
+    for _ in range(5):
+        peer.publisher(Image, "/image").publish(message)
+        time.sleep(0.1)
+    peer.wait_for(lambda: any("stamp" in s.detail for s in peer.statuses[before:]), "no stamp")
+    peer.show(view(5), tracking)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixels"),
+    [
+        ("mono8", view(5)[:, :, 0]),
+        ("rgb8", view(5)),
+        ("rgba8", np.dstack([view(5), view(5)[:, :, :1]])),
+        ("bayer_rggb8", view(5)[:, :, 0]),
+    ],
+)
+def test_common_encodings_are_localized(start_node, peer, encoding, pixels):
+    start_node()
+    peer.show(pixels, tracking, encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("camera_info_message", "words"),
+    [
+        (CameraInfo(width=640, height=480), "all zeros"),
+        (CameraInfo(width=640, height=480, k=[float("nan")] * 9), "finite"),
+        (camera_info(Camera("pinhole", 320, 240, 250.0, 250.0, 160.0, 120.0)), "320x240"),
+    ],
+    ids=["zeros", "nan", "another size"],
+)
+def test_bad_camera_info_is_named_and_a_good_one_mends_it(start_node, peer, camera_info_message, words):
+    start_node()
+    peer.wait_for_subscriber(CameraInfo, "/camera_info")
+    deadline_s = time.monotonic() + 20
+    while not any(s.reason == "bad_camera_info" for s in peer.statuses):
+        assert time.monotonic() < deadline_s, peer.statuses[-1:]
+        peer.publisher(CameraInfo, "/camera_info").publish(camera_info_message)
+        peer.publish_image(view(5))
+        time.sleep(0.05)
+    assert words in peer.wait_for_status(lost_because("bad_camera_info")).detail
+    assert peer.poses == []
+    peer.show(view(5), tracking)
+
+
+def test_tf_can_be_turned_round_or_off(start_node, peer):
+    node = start_node(tf_inverse=True, camera_frame="eye")
+    status = peer.show(view(5), tracking)
+    when = Time.from_msg(status.header.stamp)
+    peer.wait_for(lambda: peer.tf.can_transform("map", "eye", when), "the transform")
+    map_from_eye = se3_from_transform(peer.tf.lookup_transform("map", "eye", when).transform)
+    assert center_error(map_from_eye.inverse(), camera_from_map(5)) < 1e-5
+    assert node.stop() == 0
+
+    other = Peer()
+    try:
+        start_node(tf_mode="none")
+        other.show(view(5), tracking)
+        other.wait_for(lambda: other.poses, "a pose")
+        assert not other.tf.can_transform("map", FRAME, Time())
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"bundle": ""}, "parameter bundle is not set"),
+        ({"bundle": "/nowhere"}, "/nowhere is not a folder"),
+        ({"backend": "magic"}, "parameter backend must be one of auto, torch, onnx"),
+        ({"tf_mode": "map_moon"}, "parameter tf_mode must be one of none, map_camera"),
+        ({"image_queue_depth": 0}, "parameter image_queue_depth must be a int from 1 to 100"),
+        ({"silence_timeout_s": "soon"}, "parameter silence_timeout_s must be a float"),
+        ({"camera_source": "file"}, "camera_info_file goes with camera_source file"),
+        ({"camera_source": "file", "camera_info_file": "/nowhere.yaml"}, "/nowhere.yaml"),
+    ],
+)
+def test_a_wrong_set_up_ends_with_one_sentence_and_code_2(start_node, parameters, words):
+    node = start_node(**parameters)
+    assert node.exit_code() == 2, node.output
+    lines = [line for line in node.output.splitlines() if line]
+    assert len(lines) == 1, node.output
+    assert lines[0].startswith("reloc_node: ")
+    assert words in lines[0]
+
+
+def test_a_damaged_bundle_and_a_broken_parameter_file_end_with_code_2(start_node, table_bundle, tmp_path):
+    import shutil
+
+    damaged = tmp_path / "damaged"
+    shutil.copytree(table_bundle, damaged)
+    model = damaged / "network.onnx"
+    model.write_bytes(model.read_bytes()[:-1])
+    node = start_node(bundle=str(damaged))
+    assert node.exit_code() == 2
+    assert "network.onnx" in node.output
+    assert "Traceback" not in node.output
+
+    file = tmp_path / "params.yaml"
+    file.write_text("reloc: {ros__parameters: [1, 2]}\n")
+    node = start_node(arguments=("--params-file", str(file)))
+    assert node.exit_code() == 2
+    assert "Traceback" not in node.output
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_signals_end_the_node_cleanly_at_work(start_node, peer, numbers):
+    node = start_node()
+    peer.show(view(5), tracking)
+    for number in numbers:
+        node.signal(number)
+        time.sleep(0.05)
+    assert node.exit_code() == 0, node.output
+    assert "Traceback" not in node.output
+
+
+@pytest.mark.parametrize("delay_s", [0.3, 0.6, 1.0, 1.4])
+def test_a_signal_while_starting_ends_the_node_cleanly(start_node, delay_s):
+    node = start_node()
+    time.sleep(delay_s)
+    node.signal(signal.SIGINT)
+    assert node.exit_code() == 0, node.output
+    assert "Traceback" not in node.output
+
+
+def test_newest_image_wins_and_every_image_is_accounted_for(start_node, peer):
+    start_node(silence_timeout_s=0.5)
+    peer.show(view(5), tracking)
+    for i in range(60):
+        peer.publish_image(view(5 + i % 2))
+        time.sleep(0.002)
+    peer.wait_for_status(lost_because("images_stopped"))
+    last = peer.statuses[-1]
+    assert last.frames_received == last.frames_localized + last.frames_lost + last.frames_dropped
+    ages = [nanoseconds(p.header.stamp) for p in peer.poses]
+    assert ages == sorted(ages)
+
+
+def test_a_node_with_the_onnx_backend_holds_no_torch(start_node, peer):
+    node = start_node()
+    peer.show(view(5), tracking)
+    libraries = Path(f"/proc/{node.process.pid}/maps").read_text()
+    assert "onnxruntime" in libraries
+    for heavy in ("libtorch", "pycolmap", "openvino"):
+        assert heavy not in libraries
+
+
+def test_status_message_numbers_are_those_of_the_state_machine():
+    from reloc_ros.status import State
+
+    assert {s.name: s.value for s in State} == {
+        name: getattr(RelocStatus, name) for name in ("LOST", "DEGRADED", "TRACKING")
+    }
+    assert json.dumps(RelocStatus().state) == "0"
