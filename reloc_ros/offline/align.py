@@ -26,6 +26,8 @@ MIN_SECOND_SPREAD_SHARE = 0.02
 MAX_ORIENTATION_SCATTER_DEG = 15.0
 MAX_ORIENTATION_OFFSET_DEG = 15.0
 _TRIALS = 500
+_FINEST_SHARE = 2e-3
+"""No trajectory is expected to be finer than this share of its spread: closer than that is never an outlier."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ def fit_robustly(
     for _ in range(5):
         residuals = np.linalg.norm(best.apply(points_b) - points_a, axis=1)
         sigma = np.median(residuals) / 1.538 * (1 + 5 / max(1, count - 3))
-        inliers = residuals <= max(3.4 * sigma, 1e-9 * spread(points_a)[0])  # 99 % of three normal parts
+        inliers = residuals <= max(
+            3.4 * sigma, _FINEST_SHARE * spread(points_a)[0]
+        )  # 99 % of three normal parts
         if inliers.sum() < MIN_POSES:
             break
         best = fit_similarity(points_a[inliers], points_b[inliers])

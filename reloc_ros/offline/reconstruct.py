@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reloc_ros.atomic import atomic_path
 from reloc_ros.camera_files import colmap_from_camera
@@ -130,7 +130,7 @@ def _extract(
     extraction = pycolmap.FeatureExtractionOptions()
     extraction.max_image_size = options.max_image_size
     extraction.sift.max_num_features = options.max_features
-    with _watch(database, "keypoints", len(names), "extract features", progress):
+    with _watch(database, _count_images, len(names), "extract features", progress):
         for size, group in by_size.items():
             pycolmap.extract_features(
                 str(database),
@@ -171,12 +171,12 @@ def _match(database: Path, images: int, options: SfmOptions, progress: Progress)
         pairing.overlap, pairing.quadratic_overlap = 10, True
         near, far = range(1, 11), {2**k for k in range(10)}
         pairs = sum(max(0, images - step) for step in far.union(near))
-        with _watch(database, "matches", pairs, "match images", progress):
+        with _watch(database, _count_pairs, pairs, "match images", progress):
             pycolmap.match_sequential(str(database), pairing_options=pairing, device=pycolmap.Device.cpu)
         return
     pairing = pycolmap.ExhaustivePairingOptions()
     pairing.block_size = 10  # a block is what an interruption costs
-    with _watch(database, "matches", images * (images - 1) // 2, "match images", progress):
+    with _watch(database, _count_pairs, images * (images - 1) // 2, "match images", progress):
         pycolmap.match_exhaustive(str(database), pairing_options=pairing, device=pycolmap.Device.cpu)
 
 
@@ -200,6 +200,7 @@ def _map(
             options=_pipeline_options(options.camera is not None),
             next_image_callback=count_image,
         )
+    progress("reconstruct", images, images)
     if not models:
         raise RelocError(
             f"no two of the {images} images in '{images_dir}' could be placed against each other; take them with "
@@ -230,23 +231,38 @@ def _pipeline_options(camera_is_known: bool):
     return pipeline
 
 
+def _count_images(opened: Any) -> int:
+    return opened.num_images()
+
+
+def _count_pairs(opened: Any) -> int:
+    return opened.num_matched_image_pairs()
+
+
 @contextmanager
-def _watch(database: Path, table: str, total: int, phase: str, progress: Progress) -> Iterator[None]:
-    """Report the rows of a table while pycolmap, which has no callback for these phases, fills it."""
+def _watch(
+    database: Path, count: Callable[[Any], int], total: int, phase: str, progress: Progress
+) -> Iterator[None]:
+    """Report what is in the database while pycolmap, which has no callback for these phases, fills it.
+
+    Read through pycolmap: Python's sqlite3 is another copy of SQLite, and two copies in one process break
+    each other's locks on a file (sqlite.org/howtocorrupt.html, 2.2.1), which ends in a bus error.
+    """
+    import pycolmap
+
     finished = threading.Event()
 
     def watch() -> None:
-        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            while not finished.wait(_WATCH_PERIOD_S):
-                (rows,) = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()
-                progress(phase, min(rows, total), total)
+        while not finished.wait(_WATCH_PERIOD_S):
+            progress(phase, min(count(opened), total), total)
 
     progress(phase, 0, total)
-    thread = threading.Thread(target=watch, name=f"watch {table}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        finished.set()
-        thread.join()
+    with closing(pycolmap.Database.open(str(database))) as opened:
+        thread = threading.Thread(target=watch, name=phase, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            thread.join()
     progress(phase, total, total)
