@@ -38,6 +38,15 @@ class NetworkShape:
     channels: int = 128
     """Width of the head."""
 
+    def __post_init__(self) -> None:
+        numbers = (self.landmarks, self.width, self.height, self.channels)
+        if not all(isinstance(number, int) and number > 0 for number in numbers):
+            raise RelocError(f"network sizes must be whole numbers above zero, got {numbers}")
+        if self.width % 32 or self.height % 32:
+            raise RelocError(
+                f"network input must be in multiples of 32 pixels, got {self.width}x{self.height}"
+            )
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bundle:
@@ -72,6 +81,8 @@ class Bundle:
             scale, frame, made_from = manifest["scale"], manifest["frame"], manifest["made_from"]
         except (KeyError, TypeError, AttributeError) as error:
             raise RelocError(f"{path / MANIFEST} is damaged ({error}); export the bundle again") from error
+        except RelocError as error:
+            raise RelocError(f"{path / MANIFEST}: {error}") from error
         if scale not in ("metric", "unknown"):
             raise RelocError(f"{path / MANIFEST} has scale {scale!r}; it must be metric or unknown")
         for name, digest in files.items():

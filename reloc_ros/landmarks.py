@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
+from reloc_ros.npz import read_npz
 
 FORMAT = 1
 
@@ -49,18 +50,19 @@ class Landmarks:
     @staticmethod
     def load(path: Path) -> Landmarks:
         try:
-            with np.load(path, allow_pickle=False) as data:
-                if int(data["format"]) != FORMAT:
-                    raise RelocError(
-                        f"{path} has landmark format {int(data['format'])}; this version reads {FORMAT}"
-                    )
-                landmarks = Landmarks(
-                    data["ids"], data["positions_map"], data["directions_map"], data["view_cones_rad"]
-                )
+            data = read_npz(path)
+            version = int(data["format"])
+            if version != FORMAT:
+                raise RelocError(f"{path} has landmark format {version}; this version reads {FORMAT}")
+            landmarks = Landmarks(*(data[field.name] for field in dataclasses.fields(Landmarks)))
         except FileNotFoundError as error:
             raise RelocError(f"{path} does not exist; run reloc select first") from error
-        except (OSError, ValueError, KeyError) as error:
+        except (ValueError, KeyError) as error:
             raise RelocError(f"{path} is not a readable landmark file; run reloc select again") from error
-        if landmarks.positions_map.shape != (len(landmarks), 3) or len(landmarks) < 4:
+        arrays = [getattr(landmarks, field.name) for field in dataclasses.fields(Landmarks)]
+        count = len(landmarks.positions_map)
+        if count < 4 or [array.shape for array in arrays] != [(count,), (count, 3), (count, 3), (count,)]:
             raise RelocError(f"{path} needs at least 4 landmarks with 3D positions; run reloc select again")
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise RelocError(f"{path} holds numbers that are not finite; run reloc select again")
         return landmarks

@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.npz import read_npz
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sfm import SfmModel
 
@@ -64,15 +65,15 @@ class Labels:
     @staticmethod
     def load(path: Path) -> Labels:
         try:
-            with np.load(path, allow_pickle=False) as data:
-                if int(data["format"]) != FORMAT:
-                    raise RelocError(
-                        f"{path} has label format {int(data['format'])}; this version reads {FORMAT}"
-                    )
-                return Labels(tuple(data["names"].tolist()), data["keypoints_px"], data["visibility"])
+            data = read_npz(path)
+            if int(data["format"]) != FORMAT:
+                raise RelocError(
+                    f"{path} has label format {int(data['format'])}; this version reads {FORMAT}"
+                )
+            return Labels(tuple(data["names"].tolist()), data["keypoints_px"], data["visibility"])
         except FileNotFoundError as error:
             raise RelocError(f"{path} does not exist; run reloc label first") from error
-        except (OSError, ValueError, KeyError) as error:
+        except (ValueError, KeyError) as error:
             raise RelocError(f"{path} is not a readable label file; run reloc label again") from error
 
 

@@ -1,0 +1,213 @@
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scenes import TINY_CAMERA, TINY_SHAPE, random_landmarks
+
+from reloc_ros.bundle import LANDMARKS, MANIFEST, ONNX_MODEL, TORCH_MODEL, Bundle, write_bundle
+from reloc_ros.errors import RelocError
+
+
+def write(path: Path, content: bytes = b"a network", **changes) -> Bundle:
+    given = {
+        "scale": "metric",
+        "camera": TINY_CAMERA,
+        "network": TINY_SHAPE,
+        "landmarks": random_landmarks(8),
+        "made_from": {"map_images": 12},
+        "write_models": lambda folder: (folder / ONNX_MODEL).write_bytes(content),
+    }
+    return write_bundle(path, **(given | changes))
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return write(tmp_path / "desk.bundle").path
+
+
+def edit_manifest(path: Path, **changes) -> None:
+    manifest = json.loads((path / MANIFEST).read_text())
+    (path / MANIFEST).write_text(json.dumps(manifest | changes))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(RelocError) as caught:
+        Bundle.load(path)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_bundle_goes_to_disk_and_back(path):
+    bundle = Bundle.load(path)
+    assert (bundle.scale, bundle.frame, bundle.camera, bundle.network) == (
+        "metric",
+        "map",
+        TINY_CAMERA,
+        TINY_SHAPE,
+    )
+    assert bundle.made_from == {"map_images": 12}
+    np.testing.assert_array_equal(bundle.landmarks.positions_map, random_landmarks(8).positions_map)
+    assert bundle.file(ONNX_MODEL).read_bytes() == b"a network"
+
+
+def test_bundle_may_be_moved(path, tmp_path):
+    moved = path.rename(tmp_path / "elsewhere")
+    assert Bundle.load(str(moved)).file(ONNX_MODEL) == moved / ONNX_MODEL
+
+
+def test_file_the_bundle_was_exported_without_is_refused_by_name(path):
+    with pytest.raises(RelocError, match=r"has no network\.pt; it holds landmarks\.npz, network\.onnx"):
+        Bundle.load(path).file(TORCH_MODEL)
+
+
+def test_missing_folder_is_refused(tmp_path):
+    assert "reloc export" in refusal(tmp_path / "nothing")
+    assert "nothing" in refusal(tmp_path / "nothing")
+
+
+def test_file_in_place_of_a_folder_is_refused(path):
+    assert "not a folder" in refusal(path / MANIFEST)
+
+
+def test_folder_without_a_manifest_is_refused(tmp_path):
+    assert MANIFEST in refusal(tmp_path) and "reloc export" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b'{"kind": "reloc_ros bu'])
+def test_manifest_that_is_not_json_is_refused_by_name(path, content):
+    (path / MANIFEST).write_bytes(content)
+    assert str(path / MANIFEST) in refusal(path) and "export or copy it again" in refusal(path)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null", "{}", '{"kind": "another"}'])
+def test_foreign_manifest_is_refused_by_name(path, content):
+    (path / MANIFEST).write_text(content)
+    assert "is not the manifest of a reloc_ros bundle" in refusal(path)
+
+
+def test_newer_format_is_refused_and_an_update_advised(path):
+    edit_manifest(path, format=2)
+    assert "bundle format 2, newer than 1" in refusal(path) and "update" in refusal(path)
+
+
+@pytest.mark.parametrize("value", [0, -1, "1", None, 1.5])
+def test_impossible_format_is_refused(path, value):
+    edit_manifest(path, format=value)
+    assert f"format {value!r}" in refusal(path) and "export" in refusal(path)
+
+
+@pytest.mark.parametrize("field", ["files", "network", "camera", "scale", "frame", "made_from"])
+def test_manifest_without_a_field_is_refused_by_name(path, field):
+    manifest = json.loads((path / MANIFEST).read_text())
+    del manifest[field]
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    assert str(path / MANIFEST) in refusal(path) and "export the bundle again" in refusal(path)
+
+
+NETWORK = dataclasses.asdict(TINY_SHAPE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": []},
+        {"files": "network.onnx"},
+        {"network": 3},
+        {"network": {}},
+        {"network": NETWORK | {"depth": 3}},
+        {"network": NETWORK | {"width": "wide"}},
+        {"network": NETWORK | {"height": 0}},
+        {"network": NETWORK | {"width": 100}},
+        {"network": NETWORK | {"landmarks": None}},
+        {"camera": None},
+        {"camera": {}},
+        {"camera": TINY_CAMERA.to_json() | {"fx": 0}},
+        {"scale": "feet"},
+        {"scale": None},
+    ],
+)
+def test_manifest_with_a_nonsense_field_is_refused_by_name(path, change):
+    edit_manifest(path, **change)
+    assert str(path / MANIFEST) in refusal(path)
+
+
+@pytest.mark.parametrize("name", [LANDMARKS, ONNX_MODEL])
+def test_missing_file_is_refused_by_name(path, name):
+    (path / name).unlink()
+    assert f"lacks {name}" in refusal(path) and "again" in refusal(path)
+
+
+@pytest.mark.parametrize("name", [LANDMARKS, ONNX_MODEL])
+@pytest.mark.parametrize("keep", [0, 1, -1])
+def test_truncated_file_is_refused_by_name(path, name, keep):
+    whole = (path / name).read_bytes()
+    (path / name).write_bytes(whole[:keep])
+    assert f"{path / name} is truncated or altered" in refusal(path) and "again" in refusal(path)
+
+
+@pytest.mark.parametrize("name", [LANDMARKS, ONNX_MODEL])
+def test_one_altered_bit_is_refused_by_name(path, name):
+    whole = bytearray((path / name).read_bytes())
+    whole[len(whole) // 2] ^= 1
+    (path / name).write_bytes(whole)
+    assert f"{path / name} is truncated or altered" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["../outside.onnx", "/etc/hostname", "sub/network.onnx", "..", ""])
+def test_file_outside_the_bundle_is_never_opened(path, name):
+    outside = path.parent / "outside.onnx"
+    outside.write_bytes(b"x")
+    files = json.loads((path / MANIFEST).read_text())["files"]
+    edit_manifest(path, files=files | {name: hashlib.sha256(b"x").hexdigest()})
+    sentence = refusal(path)
+    assert "not a plain file name" in sentence or "lacks" in sentence
+
+
+def test_landmarks_that_the_manifest_does_not_list_are_not_trusted(path):
+    files = json.loads((path / MANIFEST).read_text())["files"]
+    del files[LANDMARKS]
+    edit_manifest(path, files=files)
+    assert f"lists no {LANDMARKS}" in refusal(path)
+
+
+def test_landmarks_of_another_network_are_refused_with_both_numbers(path):
+    edit_manifest(path, network=NETWORK | {"landmarks": 9})
+    assert "8 landmarks but a network for 9" in refusal(path)
+
+
+def test_failed_write_leaves_the_old_bundle_and_no_litter(path):
+    def fail(folder: Path) -> None:
+        (folder / ONNX_MODEL).write_bytes(b"half a netw")
+        raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        write(path, write_models=fail)
+    assert Bundle.load(path).file(ONNX_MODEL).read_bytes() == b"a network"
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_bundle_replaces_a_bundle_as_a_whole(path):
+    (path / TORCH_MODEL).write_bytes(b"from before")
+    write(path, b"a better network")
+    assert Bundle.load(path).file(ONNX_MODEL).read_bytes() == b"a better network"
+    assert sorted(entry.name for entry in path.iterdir()) == sorted([MANIFEST, LANDMARKS, ONNX_MODEL])
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_bundle_may_fill_an_empty_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert write(tmp_path / "empty").scale == "metric"
+
+
+def test_foreign_folder_and_file_are_never_replaced(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").write_bytes(b"precious")
+    for target in (photos, photos / "a.jpg"):
+        with pytest.raises(RelocError, match="exists and is not a bundle"):
+            write(target)
+    assert (photos / "a.jpg").read_bytes() == b"precious"
