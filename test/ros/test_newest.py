@@ -1,0 +1,20 @@
+import threading
+
+from reloc_ros.ros.newest import Newest
+
+
+def test_the_newest_item_is_taken_and_the_others_are_counted():
+    mailbox = Newest()
+    for item in range(5):
+        mailbox.put(item)
+    assert (mailbox.take(), mailbox.overtaken) == (4, 4)
+
+
+def test_closing_ends_the_wait():
+    mailbox = Newest()
+    taken = []
+    thread = threading.Thread(target=lambda: taken.append(mailbox.take()))
+    thread.start()
+    mailbox.close()
+    thread.join(5)
+    assert taken == [None]

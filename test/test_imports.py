@@ -1,0 +1,75 @@
+"""Who may import whom: ros -> core <- offline, and nothing heavy on a robot's way to a pose."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "reloc_ros"
+SIDES = ("ros", "offline", "demo")
+ROS_MODULES = {
+    "rclpy",
+    "rcl_interfaces",
+    "sensor_msgs",
+    "geometry_msgs",
+    "std_msgs",
+    "builtin_interfaces",
+    "tf2_ros",
+    "tf2_msgs",
+    "cv_bridge",
+}
+
+
+def imported(file: Path) -> set[str]:
+    """Full names of every module the file imports, at the top or inside of a function."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports relatively"
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def sources(side: str) -> list[Path]:
+    return sorted((PACKAGE / side).rglob("*.py"))
+
+
+CORE = sorted(path for path in PACKAGE.glob("*.py") if path.name != "cli.py")  # the command joins all sides
+
+
+@pytest.mark.parametrize("file", CORE, ids=lambda path: path.name)
+def test_the_core_imports_neither_side_nor_ros(file):
+    for name in imported(file):
+        assert not any(name.startswith(f"reloc_ros.{side}") for side in SIDES), name
+        assert name.split(".")[0] not in ROS_MODULES, name
+
+
+@pytest.mark.parametrize("file", sources("offline"), ids=lambda path: path.name)
+def test_offline_knows_nothing_of_ros(file):
+    for name in imported(file):
+        assert not name.startswith("reloc_ros.ros"), name
+        assert name.split(".")[0] not in ROS_MODULES, name
+
+
+@pytest.mark.parametrize("file", sources("ros"), ids=lambda path: path.name)
+def test_ros_knows_nothing_of_offline(file):
+    assert not any(name.startswith("reloc_ros.offline") for name in imported(file))
+
+
+@pytest.mark.parametrize("module", ["reloc_ros.localizer", "reloc_ros.status", "reloc_ros.cli"])
+def test_what_a_robot_or_the_help_text_imports_is_light(module):
+    heavy = ("torch", "lightning", "rclpy", "pycolmap", "viser", "matplotlib", "openvino", "scipy", "onnx")
+    script = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
+    # -W error: a deprecated import would break the users of the next release.
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "[]"
