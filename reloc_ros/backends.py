@@ -119,7 +119,8 @@ class TorchBackend:
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self._torch.inference_mode():
-            batch = self._torch.from_numpy(image)[None].to(self._device)
+            # A copy: an image that came in a message may only be read, which torch does not know.
+            batch = self._torch.tensor(image)[None].to(self._device)
             return self._network(batch)[0].cpu().numpy()
 
 
@@ -177,7 +178,12 @@ def _gpu_name() -> str:
 def _started(backend: Backend, bundle: Bundle) -> Backend:
     """Run the backend once: memory is allocated now, and a model of another shape is found now."""
     shape = bundle.network
-    keypoints = backend.infer(np.zeros((shape.height, shape.width, 3), dtype=np.uint8))
+    try:
+        keypoints = backend.infer(np.zeros((shape.height, shape.width, 3), dtype=np.uint8))
+    except Exception as error:  # each engine has kinds of its own
+        raise RelocError(
+            f"the network of {bundle.path} does not run on {backend.name} ({_first_line(error)}); export it again"
+        ) from error
     if keypoints.shape != (shape.landmarks, 4):
         raise RelocError(
             f"the network of {bundle.path} returns {keypoints.shape}, not ({shape.landmarks}, 4); export it again"
