@@ -26,7 +26,7 @@ MIN_SECOND_SPREAD_SHARE = 0.02
 MAX_ORIENTATION_SCATTER_DEG = 15.0
 MAX_ORIENTATION_OFFSET_DEG = 15.0
 _TRIALS = 500
-_FINEST_SHARE = 2e-3
+_FINEST_SHARE = 5e-3
 """No trajectory is expected to be finer than this share of its spread: closer than that is never an outlier."""
 
 
@@ -136,15 +136,20 @@ def fit_robustly(
     if best is None:  # every three of them on a line, but not all: three clusters of which two coincide
         best = fit_similarity(points_a, points_b)
     inliers = np.ones(count, dtype=bool)
-    for _ in range(5):
+    sigma = 0.0
+    for _ in range(10):
         residuals = np.linalg.norm(best.apply(points_b) - points_a, axis=1)
-        sigma = np.median(residuals) / 1.538 * (1 + 5 / max(1, count - 3))
+        sigma = max(sigma, np.median(residuals) / 1.538 * (1 + 5 / max(1, count - 3)))
         inliers = residuals <= max(
             3.4 * sigma, _FINEST_SHARE * spread(points_a)[0]
         )  # 99 % of three normal parts
         if inliers.sum() < MIN_POSES:
             break
         best = fit_similarity(points_a[inliers], points_b[inliers])
+        # The best half of the poses always looks too good; those that were let in say how good they really
+        # are.
+        residuals = np.linalg.norm(best.apply(points_b[inliers]) - points_a[inliers], axis=1)
+        sigma = np.sqrt(np.sum(residuals**2) / max(1, 3 * len(residuals) - 7))
     return best, inliers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ def _write(
         mean_track_length=round(float(model.track_lengths.mean()), 2),
         models=models,
     )
-    workspace.record("map", inputs, [workspace.model_path], summary.__dict__)
+    workspace.record("map", inputs, [workspace.model_path], asdict(summary))
     return workspace, summary
 
 
