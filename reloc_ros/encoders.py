@@ -197,6 +197,8 @@ def _load_weights(path: pathlib.Path) -> dict[str, Tensor]:
         raise RelocError(f"encoder weights {path} do not exist") from error
     except Exception as error:  # torch raises many kinds for a damaged file; each means the same to the user
         raise RelocError(f"encoder weights {path} cannot be read as a PyTorch state dictionary") from error
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise RelocError(f"encoder weights {path} are not a PyTorch state dictionary")
     return weights
 
 
