@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from synthetic_model import make_model, write_colmap_text
 
+from reloc_ros.demo.film import write_tum
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align import fit_trajectory
+from reloc_ros.offline.align import align, fit_trajectory
 from reloc_ros.offline.mapping import map_images
 from reloc_ros.offline.reconstruct import SfmOptions, run_sfm
 from reloc_ros.offline.sfm import SfmModel
@@ -200,3 +201,21 @@ def test_known_camera_of_another_size_is_refused(given, photos):
     camera = photos.camera.resized(320, 240)
     with pytest.raises(RelocError, match="is 640x480, the given camera takes 320x240"):
         map_images(given / "images", given / "ws", options=SfmOptions(camera=camera))
+
+
+@pytest.mark.slow
+def test_a_video_becomes_a_map_that_its_trajectory_by_time_aligns(photos, small_sfm, tmp_path):
+    pytest.importorskip("pycolmap")
+    size, codec = (photos.camera.width, photos.camera.height), cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.CAP_OPENCV_MJPEG, codec, 4, size)
+    for name in photos.names:
+        writer.write(cv2.imread(str(photos.folder / name)))
+    writer.release()
+    workspace, summary = map_images(tmp_path / "v.avi", tmp_path / "ws", None, "none", small_sfm)
+    assert summary.registered == len(photos.names)
+    assert workspace.images_dir == tmp_path / "ws" / "frames"
+    write_tum(tmp_path / "truth.tum", [i / 4 for i in range(len(photos.names))], photos.camera_from_map)
+    assert align(workspace, tmp_path / "truth.tum").poses == len(photos.names)
+    model = SfmModel.load(workspace.model_path)
+    true_centers = np.array([pose.center for pose in photos.camera_from_map])
+    assert np.linalg.norm(model.centers_map - true_centers, axis=1).max() < 0.02
