@@ -52,7 +52,13 @@ def film(
 
 
 def _rate_hz(trajectory: Trajectory) -> float:
-    return float((len(trajectory) - 1) / (trajectory.times_s[-1] - trajectory.times_s[0]))
+    rate_hz = float((len(trajectory) - 1) / (trajectory.times_s[-1] - trajectory.times_s[0]))
+    # OpenCV rounds the rate in the file; frames would then be off the times in truth.tum.
+    if abs(rate_hz - round(rate_hz)) > 1e-6:
+        raise RelocError(
+            f"a video needs a whole number of frames a second, not {rate_hz:.3f}; film pictures instead"
+        )
+    return round(rate_hz)
 
 
 def _write_images(folder: Path, frames: Iterable[Image]) -> None:

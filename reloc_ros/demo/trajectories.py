@@ -93,8 +93,8 @@ _STREAM_TURNING_S = (8.6, 14.8)
 _STREAM_DIM_S = (18.0, 21.0)
 
 
-def mapping(frames: int = 112) -> Trajectory:
-    """The walk that the map is made from: 28 s through the room in even light."""
+def mapping(frames: int = 113) -> Trajectory:
+    """The walk that the map is made from: 28 s through the room in even light, 4 frames a second."""
     times_s = np.linspace(_MAPPING_KEYS[0].time_s, _MAPPING_KEYS[-1].time_s, frames)
     poses = _walk(_MAPPING_KEYS, times_s, seed=3)
     exposures = (Exposure(noise=1.5),) * frames
