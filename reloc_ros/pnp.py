@@ -129,17 +129,30 @@ def reprojection_errors(camera_from_map: SE3, matches: Correspondences) -> Array
 
 
 def refine(start: SE3, matches: Correspondences, iterations: int = 10, cauchy_scale: float = 2.0) -> Refined:
-    """Minimise the Cauchy loss of the reprojection errors in units of sigma, by Levenberg-Marquardt.
+    """Minimise the Cauchy loss of the reprojection errors in units of sigma; the covariance is from the normal matrix.
 
-    The covariance is the inverse of the weighted normal matrix, inflated by the residual's variance where that is
-    above what the sigmas promise (Triggs et al., "Bundle Adjustment - A Modern Synthesis", 2000, sections 3 and 5).
+    Where the residuals are larger than the sigmas promise, the sigmas are scaled up to them first: the loss would
+    take honest residuals for outliers, and the covariance would be too small (Triggs et al., "Bundle Adjustment -
+    A Modern Synthesis", 2000, sections 3 and 5).
     """
-    pose, damping = start, 1e-4
-    cost, normal, gradient, _ = _linearize(pose, matches, cauchy_scale)
+    pose = _minimise(start, matches, iterations, cauchy_scale)
+    excess = _excess_variance(pose, matches)
+    if 1 < excess < np.inf:
+        matches = dataclasses.replace(matches, sigmas=matches.sigmas * np.sqrt(excess))
+        pose = _minimise(pose, matches, iterations, cauchy_scale)
+    _, normal, _ = _linearize(pose, matches, cauchy_scale)
+    covariance = _covariance_in_map(pose, np.linalg.inv(normal))
+    return Refined(pose, covariance, reprojection_errors(pose, matches))
+
+
+def _minimise(pose: SE3, matches: Correspondences, iterations: int, cauchy_scale: float) -> SE3:
+    """Levenberg-Marquardt; the cost never rises."""
+    damping = 1e-4
+    cost, normal, gradient = _linearize(pose, matches, cauchy_scale)
     for _ in range(iterations):
         step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), -gradient)
         moved = SE3.from_rotation_vector(step[3:], step[:3]) @ pose
-        new_cost, new_normal, new_gradient, _ = _linearize(moved, matches, cauchy_scale)
+        new_cost, new_normal, new_gradient = _linearize(moved, matches, cauchy_scale)
         if new_cost < cost:
             converged = cost - new_cost < 1e-9 * cost
             pose, cost, normal, gradient = moved, new_cost, new_normal, new_gradient
@@ -150,17 +163,21 @@ def refine(start: SE3, matches: Correspondences, iterations: int = 10, cauchy_sc
             damping *= 10
             if damping > 1e6:
                 break
-    _, normal, _, weighted_square = _linearize(pose, matches, cauchy_scale)
-    freedom = max(2 * len(matches) - 6, 1)
-    covariance = np.linalg.inv(normal) * max(weighted_square / freedom, 1.0)
-    return Refined(pose, _covariance_in_map(pose, covariance), reprojection_errors(pose, matches))
+    return pose
 
 
-def _linearize(pose: SE3, matches: Correspondences, cauchy_scale: float) -> tuple[float, Array, Array, float]:
-    """Cost, normal matrix (6, 6), gradient (6,) and weighted sum of squares, for a left perturbation (v, omega)."""
+def _excess_variance(pose: SE3, matches: Correspondences) -> float:
+    """Variance of the residuals in units of sigma, per axis, from their median: outliers do not move it."""
+    square = (reprojection_errors(pose, matches) / matches.sigmas) ** 2
+    # The square of two standard normals has the median 2 ln 2; six of the 2 N degrees of freedom went to the pose.
+    return float(np.median(square) / (2 * np.log(2)) * 2 * len(matches) / max(2 * len(matches) - 6, 1))
+
+
+def _linearize(pose: SE3, matches: Correspondences, cauchy_scale: float) -> tuple[float, Array, Array]:
+    """Cost, normal matrix (6, 6) and gradient (6,), for a left perturbation (v, omega)."""
     points = pose.apply(matches.points_map)
     if (points[:, 2] <= 1e-9).any():
-        return np.inf, np.eye(6), np.zeros(6), np.inf
+        return np.inf, np.eye(6), np.zeros(6)
     x, y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
     inverse_depth, zero = 1 / points[:, 2], np.zeros(len(points))
     # d(x, y) / d(v, omega) of x = X/Z under P -> P + omega x P + v (Szeliski, "Computer Vision", 2nd ed., 11.2).
@@ -173,7 +190,7 @@ def _linearize(pose: SE3, matches: Correspondences, cauchy_scale: float) -> tupl
     jacobian = np.concatenate([rows_x * scaled[:, None], rows_y * scaled[:, None]])
     error = np.concatenate([error_x, error_y]) * np.sqrt(np.concatenate([weight, weight]))
     cost = 0.5 * cauchy_scale**2 * np.log1p(square / cauchy_scale**2).sum()
-    return float(cost), jacobian.T @ jacobian, jacobian.T @ error, float((weight * square).sum())
+    return float(cost), jacobian.T @ jacobian, jacobian.T @ error
 
 
 def _covariance_in_map(camera_from_map: SE3, covariance_camera: Array) -> Array:
