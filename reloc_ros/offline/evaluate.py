@@ -91,6 +91,7 @@ class Score:
         return bool(near and outcome.rotation_deg < MAX_ROTATION_DEG)
 
     def to_json(self) -> dict[str, Any]:
+        nothing = self.lost == len(self.outcomes)  # JSON has no NaN
         return {
             "method": self.method,
             "condition": self.condition,
@@ -98,9 +99,9 @@ class Score:
             "lost": self.lost,
             "recall": self.recall,
             "recall_within": "5 cm, 5 deg" if self.metric else "5 %, 5 deg",
-            "median_rotation_deg": self.median("rotation_deg"),
-            "median_position": self.median("position"),
-            "median_position_percent": self.median("position_percent"),
+            "median_rotation_deg": None if nothing else self.median("rotation_deg"),
+            "median_position": None if nothing else self.median("position"),
+            "median_position_percent": None if nothing else self.median("position_percent"),
             "median_ms": self.stage_ms(50),
             "p95_ms": self.stage_ms(95),
             "outcomes": [dataclasses.asdict(outcome) for outcome in self.outcomes],
