@@ -87,6 +87,7 @@ def _greedy(
     """Indices (count,) of the picked candidates; ties go to the lower index, so the choice is deterministic."""
     low, high = np.quantile(positions, [0.05, 0.95], axis=0)
     distance = MIN_DISTANCE * float(np.linalg.norm(high - low))
+    least = 1e-3 * distance
     views = np.arange(len(cells))[:, None]
     seen = cells >= 0
     free = np.ones(len(positions), dtype=bool)
@@ -94,8 +95,8 @@ def _greedy(
     per_cell = np.zeros((len(cells), CELLS_ACROSS**2))
     picked: list[int] = []
     while len(picked) < count:
-        if not free.any():  # crowded: the rest must come closer
-            distance /= 2
+        if not free.any():  # crowded: the rest must come closer, in the end as close as they are
+            distance = distance / 2 if distance > least else -1.0
             apart = np.linalg.norm(positions[:, None] - positions[picked], axis=2).min(axis=1)
             free = apart > distance
             free[picked] = False

@@ -1,0 +1,137 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from synthetic_model import CAMERAS, look_at, make_model
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+from reloc_ros.offline.label import Visibility, label_images
+from reloc_ros.offline.select import MIN_TRACK, select_landmarks, view_cones
+from reloc_ros.offline.sfm import SfmModel
+
+
+@pytest.fixture(scope="module")
+def model() -> SfmModel:
+    return make_model(images=12, points=400, noise_px=0.3)
+
+
+def two_places() -> SfmModel:
+    """Ten images of a place rich in points, five of another that is poor in them."""
+    rng = np.random.default_rng(0)
+    lens = CAMERAS["pinhole"]
+    rich, poor = rng.uniform(-1, 1, (500, 3)), rng.uniform(-1, 1, (30, 3)) + np.array([40, 0, 0])
+    points = np.concatenate([rich, poor])
+    poses, seen = [], []
+    for i in range(15):
+        angle = 0.15 * i
+        middle = np.array([0.0, 0, 0]) if i < 10 else np.array([40.0, 0, 0])
+        center = middle + 4 * np.array([np.cos(angle), np.sin(angle), 0.3])
+        poses.append(look_at(center, middle))
+        rows = np.arange(500) if i < 10 else np.arange(500, 530)
+        pixels = lens.project(poses[-1].apply(points[rows]))
+        inside = lens.contains(pixels)
+        seen += [(p, i, *px) for p, px in zip(rows[inside], pixels[inside], strict=True)]
+    table = np.array(sorted(seen))
+    return SfmModel(
+        cameras={1: lens},
+        names=tuple(f"{i:02d}.jpg" for i in range(15)),
+        camera_ids=np.ones(15, dtype=np.int32),
+        camera_from_map=tuple(poses),
+        points_map=points,
+        point_ids=np.arange(530, dtype=np.int64),
+        colors=np.zeros((530, 3), dtype=np.uint8),
+        errors_px=np.full(530, 0.5),
+        observation_point=table[:, 0].astype(np.int32),
+        observation_image=table[:, 1].astype(np.int32),
+        observation_px=table[:, 2:],
+    )
+
+
+def test_as_many_different_landmarks_as_asked_for(model):
+    landmarks = select_landmarks(model, 48)
+    assert len(landmarks) == len(set(landmarks.ids.tolist())) == 48
+    rows = np.searchsorted(model.point_ids, landmarks.ids)
+    np.testing.assert_array_equal(model.point_ids[rows], landmarks.ids)
+    np.testing.assert_array_equal(model.points_map[rows], landmarks.positions_map)
+
+
+def test_every_view_sees_enough_and_well_spread(model):
+    landmarks = select_landmarks(model, 32)
+    labels = label_images(model, landmarks)
+    for keypoints, states in zip(labels.keypoints_px, labels.visibility, strict=True):
+        seen = keypoints[states == Visibility.SEEN]
+        assert len(seen) >= 16
+        cells = {tuple(cell) for cell in np.floor(seen / [640, 480] * 4).astype(int).tolist()}
+        middle = {tuple(c) for c in np.floor(labels.keypoints_px[0] / [640, 480] * 4).astype(int).tolist()}
+        assert len(cells) >= 0.6 * len(middle)
+        assert seen.std(axis=0).min() > 0.08 * 640
+
+
+def test_a_view_poor_in_points_is_served_first():
+    model = two_places()
+    landmarks = select_landmarks(model, 32)
+    seen = np.count_nonzero(label_images(model, landmarks).visibility == Visibility.SEEN, axis=1)
+    assert seen.min() >= 10
+    longest = np.argsort(-model.track_lengths, kind="stable")[:32]  # the obvious choice
+    assert (model.points_map[longest, 0] < 20).all()
+
+
+def test_landmarks_keep_a_distance(model):
+    positions = select_landmarks(model, 64).positions_map
+    distances = np.linalg.norm(positions[:, None] - positions, axis=2)
+    extent = np.linalg.norm(np.ptp(model.points_map, axis=0))
+    assert distances[~np.eye(64, dtype=bool)].min() > 0.01 * extent
+
+
+def test_choice_is_the_same_each_time(model):
+    np.testing.assert_array_equal(select_landmarks(model, 32).ids, select_landmarks(model, 32).ids)
+
+
+def test_choice_does_not_depend_on_the_unit(model):
+    bigger = dataclasses.replace(
+        model,
+        points_map=64 * model.points_map,
+        camera_from_map=tuple(SE3(p.rotation, 64 * p.translation) for p in model.camera_from_map),
+    )
+    np.testing.assert_array_equal(select_landmarks(bigger, 32).ids, select_landmarks(model, 32).ids)
+
+
+def test_short_tracks_and_the_worst_points_are_never_chosen(model):
+    bad = np.arange(len(model.points_map)) % 7 == 0
+    doubtful = dataclasses.replace(model, errors_px=np.where(bad, 9.0, 0.5))
+    chosen = np.searchsorted(model.point_ids, select_landmarks(doubtful, 64).ids)
+    assert not bad[chosen].any()
+    assert (model.track_lengths[chosen] >= MIN_TRACK).all()
+
+
+def test_more_landmarks_than_good_points_are_refused_with_both_numbers(model):
+    with pytest.raises(
+        RelocError, match=r"\d+ points .* fewer than the 5000 landmarks asked for; lower --count"
+    ):
+        select_landmarks(model, 5000)
+
+
+@pytest.mark.parametrize("count", [-1, 0, 7])
+def test_too_few_landmarks_to_localize_from_are_refused(model, count):
+    with pytest.raises(RelocError, match=f"at least 8 landmarks to localize from, got {count}"):
+        select_landmarks(model, count)
+
+
+def test_points_in_the_same_place_do_not_hold_the_choice_up(model):
+    positions = model.points_map.copy()
+    positions[:] = positions[np.arange(len(positions)) % 20]  # twenty places only
+    crowded = dataclasses.replace(model, points_map=positions)
+    assert len(select_landmarks(crowded, 32)) == 32
+
+
+def test_view_cone_holds_every_camera_that_saw_the_point(model):
+    directions, cones = view_cones(model)
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1)
+    rays = model.centers_map[model.observation_image] - model.points_map[model.observation_point]
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    cosines = np.einsum("ij,ij->i", rays, directions[model.observation_point])
+    angles = np.arccos(np.clip(cosines, -1, 1))
+    assert (angles <= cones[model.observation_point] + 1e-6).all()
+    for point in range(0, len(cones), 50):  # and no more than that
+        assert angles[model.observation_point == point].max() == pytest.approx(cones[point], abs=1e-6)
