@@ -1,5 +1,6 @@
 import importlib.util
 import os
+from pathlib import Path
 
 import pytest
 
@@ -19,13 +20,12 @@ def _without_ros() -> str:
 
 
 WITHOUT_ROS = _without_ros()
+ROS_TESTS = Path(__file__).parent / "ros"
 
 
 def pytest_ignore_collect(collection_path, config):
     # Their modules import rclpy at the top, as any ROS code does.
-    if WITHOUT_ROS and collection_path.name == "ros" and collection_path.is_dir():
-        return True
-    return None
+    return True if WITHOUT_ROS and collection_path.is_relative_to(ROS_TESTS) else None
 
 
 def pytest_report_header(config):

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from node_process import NodeProcess, Peer
-from table_bundle import make_table_bundle
+
+# The fixtures import what they need: without ROS this file is still read, and the tests are left out.
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -15,12 +15,16 @@ def _logs_of_ros(tmp_path_factory):
 @pytest.fixture(scope="session")
 def table_bundle(tmp_path_factory):
     """Folder of a bundle whose answers are known; see table_bundle.py."""
+    from table_bundle import make_table_bundle
+
     return make_table_bundle(tmp_path_factory.mktemp("bundle") / "table").path
 
 
 @pytest.fixture
 def peer():
     """The other side of the node: publishes images, records what the node says."""
+    from node_process import Peer
+
     peer = Peer()
     yield peer
     peer.close()
@@ -29,6 +33,8 @@ def peer():
 @pytest.fixture
 def start_node(table_bundle, tmp_path):
     """Start the node's process: start_node(bundle=..., PARAMETER=...); it is ended after the test."""
+    from node_process import NodeProcess
+
     processes: list[NodeProcess] = []
 
     def start(

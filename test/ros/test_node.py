@@ -362,3 +362,21 @@ def test_status_message_numbers_are_those_of_the_state_machine():
         name: getattr(RelocStatus, name) for name in ("LOST", "DEGRADED", "TRACKING")
     }
     assert json.dumps(RelocStatus().state) == "0"
+
+
+def test_the_embedded_map_is_not_found_in_noise(start_node, peer):
+    import reloc_ros.demo
+
+    bundle = Path(reloc_ros.demo.__file__).parent / "bundle"
+    if not bundle.is_dir():
+        pytest.skip(f"{bundle} is not made yet")
+    start_node(bundle=str(bundle), camera_source="bundle")
+    rng = np.random.default_rng(0)
+    from reloc_ros.bundle import Bundle
+
+    camera = Bundle.load(bundle).camera
+    peer.wait_for_subscriber(Image, "/image")
+    while sum(status.frames_lost > 0 for status in peer.statuses) < 10:
+        peer.publish_image(rng.integers(0, 256, (camera.height, camera.width, 3), dtype=np.uint8))
+        time.sleep(0.1)
+    assert peer.poses == []
