@@ -13,6 +13,7 @@ import importlib.util
 import json
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -266,13 +267,19 @@ def train_network(
         data = FreshViews(sampler, steps * config.batch)
     trainer = _trainer(folder, steps, progress)
     module = LandmarkTraining(network, config, steps)
-    trainer.fit(module, _loader(data, config), ckpt_path=checkpoint if plan else None, weights_only=True)
+    with warnings.catch_warnings():
+        # Of what is meant so: an encoder in evaluation mode, data that is in memory already; and of its own insides.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"lightning\.")
+        warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")
+        trainer.fit(module, _loader(data, config), ckpt_path=checkpoint if plan else None, weights_only=True)
     losses = {name: round(float(value), 4) for name, value in trainer.logged_metrics.items()}
     seconds = round(time.monotonic() - started, 1)
     return network.eval(), {"steps": steps, "seconds": seconds, "encoder_weights": weights, "losses": losses}
 
 
 PLAN = "plan.json"
+CHECKPOINT_STEPS = 100
+"""A stopped training loses at most this many."""
 
 
 def _read_plan(folder: Path) -> dict[str, Any] | None:
@@ -301,7 +308,10 @@ def _plan_steps(network: LandmarkNetwork, data: Dataset, config: TrainConfig, sp
         start = time.monotonic()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_fast_bfloat16()):
             loss = trial.training_step(
-                data.__getitems__(list(range(step * config.batch, (step + 1) * config.batch))), 0
+                data.__getitems__(
+                    [i % len(data) for i in range(step * config.batch, (step + 1) * config.batch)]
+                ),
+                0,
             )
         loss.backward()
         optimizer.step()
@@ -326,7 +336,9 @@ def _trainer(folder: Path, steps: int, progress: Progress) -> lightning.Trainer:
         precision = "bf16-mixed" if _fast_bfloat16() else "32-true"
     else:
         precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    saver = ModelCheckpoint(folder / "checkpoints", save_last=True, every_n_train_steps=100, save_top_k=0)
+    saver = ModelCheckpoint(
+        folder / "checkpoints", save_last=True, every_n_train_steps=CHECKPOINT_STEPS, save_top_k=0
+    )
     return lightning.Trainer(
         accelerator=accelerator,
         precision=precision,
@@ -335,7 +347,7 @@ def _trainer(folder: Path, steps: int, progress: Progress) -> lightning.Trainer:
         gradient_clip_val=1.0,
         callbacks=[saver, ReportProgress(progress, steps)],
         logger=CSVLogger(folder, name="curves", version=""),
-        log_every_n_steps=10,
+        log_every_n_steps=1,
         enable_progress_bar=False,
         enable_model_summary=False,
     )

@@ -1,0 +1,209 @@
+import csv
+import dataclasses
+import importlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scenes import noise_image
+
+from reloc_ros.errors import RelocError
+from reloc_ros.network import LandmarkNetwork
+from reloc_ros.offline import train
+from reloc_ros.offline.augment import AugmentConfig
+from reloc_ros.offline.label import Labels, Visibility
+from reloc_ros.offline.train import TrainConfig, ViewSampler, encode_views, network_shape, train_network
+
+LANDMARKS = 8
+CONFIG = TrainConfig(width=64, views=16, steps=24, batch=4, augment=AugmentConfig(max_boxes=1))
+
+
+def photos(count: int = 4, width: int = 128, height: int = 128) -> list[np.ndarray]:
+    return [noise_image(seed, width, height) for seed in range(count)]
+
+
+def labels(count: int = 4, width: int = 128, height: int = 128) -> Labels:
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform([20, 20], [width - 20, height - 20], (count, LANDMARKS, 2)).astype(np.float32)
+    visibility = rng.choice(
+        [Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN], (count, LANDMARKS), p=[0.7, 0.2, 0.1]
+    )
+    return Labels(tuple(f"{i}.jpg" for i in range(count)), keypoints, visibility.astype(np.int8))
+
+
+def head(network: LandmarkNetwork) -> torch.Tensor:
+    return torch.cat([value.flatten() for value in network.head.state_dict().values()])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_work():
+    """Neither OpenVINO, after seconds of compiling, nor threads repay with so little to do."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None)))
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    told = []
+    network, summary = train_network(folder, photos(), labels(), CONFIG, lambda *step: told.append(step))
+    return folder, network, summary, told
+
+
+def test_training_lowers_the_loss(trained):
+    folder, _, summary, _ = trained
+    first = float(next(iter(_curve(folder))))
+    assert summary["losses"]["loss"] < 0.7 * first
+
+
+def _curve(folder) -> list[float]:
+    with (folder / "curves" / "metrics.csv").open() as stream:
+        return [float(row["loss"]) for row in csv.DictReader(stream) if row["loss"]]
+
+
+def test_training_finds_the_landmarks_it_was_shown(tmp_path):
+    """Views that are never changed are learnt by heart, so keypoints, warps, loss and decode must all agree."""
+    still = AugmentConfig(0, 1, 1, 0, 0, max_boxes=0, clean_share=1)
+    config = dataclasses.replace(CONFIG, augment=still, views=4, steps=120)
+    network, _ = train_network(tmp_path, photos(), labels(), config)
+    sampler = ViewSampler(photos(), labels(), (64, 64), still, 0)
+    hits = []
+    for index in range(4):
+        view = sampler(index)
+        with torch.inference_mode():
+            found = network(torch.from_numpy(view.image)[None])[0].numpy()
+        seen = view.visibility == Visibility.SEEN
+        distance = np.linalg.norm(found[seen, :2] - view.keypoints_px[seen], axis=1)
+        hits += ((distance < 4) & (found[seen, 2] > 0.3)).tolist()
+    assert np.mean(hits) > 0.8
+
+
+def test_progress_covers_the_encoding_and_every_step(trained):
+    told = trained[3]
+    assert told[-1] == ("train", CONFIG.steps, CONFIG.steps)
+    assert ("encode views", CONFIG.views, CONFIG.views) in told
+
+
+def test_summary_says_what_was_done(trained):
+    summary = trained[2]
+    assert summary["steps"] == CONFIG.steps and "ImageNet" in summary["encoder_weights"]
+    assert set(summary["losses"]) == {"loss", "heatmap", "offset"}
+
+
+def test_the_frozen_encoder_stays_as_it_was(trained):
+    fresh = LandmarkNetwork(trained[1].shape)
+    fresh.features.encoder.load_pretrained(None)
+    for name, value in fresh.features.encoder.state_dict().items():
+        torch.testing.assert_close(trained[1].features.encoder.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_same_seed_gives_the_same_weights_and_another_does_not(trained, tmp_path):
+    again, _ = train_network(tmp_path / "again", photos(), labels(), CONFIG)
+    torch.testing.assert_close(head(again), head(trained[1]), rtol=0, atol=0)
+    other, _ = train_network(
+        tmp_path / "other", photos(), labels(), dataclasses.replace(CONFIG, seed=1, steps=2)
+    )
+    assert not torch.allclose(head(other), head(trained[1]))
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_stopped_training_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_STEPS", 10)
+    config = dataclasses.replace(CONFIG, steps=15)
+
+    def stop_after_the_checkpoint(phase: str, done: int, total: int) -> None:
+        if phase == "train" and done == 12:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_network(tmp_path, photos(), labels(), config, stop_after_the_checkpoint)
+    told = []
+    _, summary = train_network(
+        tmp_path, photos(), labels(), config, lambda phase, done, total: told.append((phase, done))
+    )
+    steps = [done for phase, done in told if phase == "train"]
+    assert steps == list(range(11, 16))
+    assert summary["steps"] == 15
+
+
+def test_network_input_follows_the_aspect_of_most_images():
+    images = [*photos(3, 640, 480), *photos(1, 480, 640)]
+    shape = network_shape(images, labels(), dataclasses.replace(CONFIG, width=512))
+    assert (shape.width, shape.height, shape.landmarks) == (512, 384, LANDMARKS)
+    tall = network_shape(photos(2, 480, 640), labels(), dataclasses.replace(CONFIG, width=512))
+    assert (tall.width, tall.height) == (384, 512)
+    wide = network_shape(photos(2, 1000, 60), labels(), dataclasses.replace(CONFIG, width=256))
+    assert (wide.width, wide.height) == (256, 32)
+
+
+def test_view_of_an_index_is_always_the_same():
+    samplers = [ViewSampler(photos(), labels(), (64, 64), AugmentConfig(), seed) for seed in (0, 0, 1)]
+    a, b, c = (sampler(5) for sampler in samplers)
+    np.testing.assert_array_equal(a.image, b.image)
+    np.testing.assert_array_equal(a.keypoints_px, b.keypoints_px)
+    assert (a.image != c.image).any()
+
+
+def test_labels_follow_their_image_into_an_unchanged_view():
+    still = AugmentConfig(0, 1, 1, 0, 0, max_boxes=0, clean_share=1)
+    view = ViewSampler(photos(), labels(), (64, 64), still, 0)(2)
+    expected = (labels().keypoints_px[2] + 0.5) / 2 - 0.5
+    np.testing.assert_allclose(view.keypoints_px, expected, atol=0.6)
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_encoded_views_are_standardized_features_of_the_network_itself(engine, monkeypatch):
+    if engine == "openvino":
+        monkeypatch.setattr(train, "importlib", importlib)
+    network = LandmarkNetwork(network_shape(photos(), labels(), CONFIG))
+    network.features.encoder.load_pretrained(None)
+    sampler = ViewSampler(photos(), labels(), (64, 64), CONFIG.augment, 0)
+    cache = encode_views(network, sampler, 11)
+    assert cache.inputs.shape == (11, network.features.channels, 8, 8)
+    assert cache.inputs.dtype == torch.float16 and torch.isfinite(cache.inputs).all()
+    first = cache.inputs[:8].float()
+    assert first.mean(dim=(0, 2, 3)).abs().max() < 0.05
+    for index in (0, 10):
+        view = sampler(index)
+        with torch.inference_mode():
+            expected = network.features(torch.from_numpy(view.image)[None])[0]
+        rounding = 0.1 if engine == "openvino" else 0.001  # OpenVINO may compute in bfloat16
+        assert (cache.inputs[index].float() - expected).abs().mean() < rounding
+        np.testing.assert_array_equal(cache.keypoints_px[index], view.keypoints_px)
+        np.testing.assert_array_equal(cache.visibility[index], view.visibility)
+
+
+def test_resnet_trains_as_a_whole(tmp_path):
+    config = dataclasses.replace(CONFIG, encoder="resnet18", steps=2, batch=2)
+    torch.manual_seed(0)
+    network, summary = train_network(tmp_path, photos(), labels(), config)
+    assert "random weights" in summary["encoder_weights"]
+    assert network.features.encoder.bn1.running_mean.abs().max() > 0
+    assert network(torch.zeros((1, 64, 64, 3), dtype=torch.uint8)).shape == (1, LANDMARKS, 4)
+
+
+def test_unknown_encoder_is_one_sentence(tmp_path):
+    with pytest.raises(RelocError, match="unknown encoder 'vgg'"):
+        train_network(tmp_path, photos(), labels(), dataclasses.replace(CONFIG, encoder="vgg"))
+
+
+def test_wrong_encoder_weights_are_one_sentence(tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"words")
+    with pytest.raises(RelocError, match=r"encoder weights .*w\.pth cannot be read"):
+        train_network(
+            tmp_path, photos(), labels(), dataclasses.replace(CONFIG, encoder_weights=tmp_path / "w.pth")
+        )
+
+
+def test_a_time_budget_sets_the_number_of_steps(tmp_path):
+    config = dataclasses.replace(CONFIG, minutes=0.05)
+    _, summary = train_network(tmp_path, photos(), labels(), config)
+    assert summary["steps"] >= 50
