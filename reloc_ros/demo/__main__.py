@@ -45,28 +45,42 @@ def demo(
     its transform, and the node looked at half of all pictures or more. It is 1
     when the run is not good, and 2 when something could not start.
     """
+    try:
+        good = _demo(full, bundle, output, rate, seconds, minutes)
+    except KeyboardInterrupt:  # typer would end without a word
+        console.print("stopped")
+        raise typer.Exit(130) from None
+    raise typer.Exit(0 if good else 1)
+
+
+def _demo(
+    full: bool,
+    bundle: Path | None,
+    output: Path,
+    rate_hz: float,
+    seconds: float | None,
+    minutes: float | None,
+) -> bool:
     from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE, make_bundle
 
-    start_s = time.monotonic()
+    if full and bundle is not None:
+        raise RelocError("--full makes a bundle of its own; give either it or --bundle")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RelocError(f"cannot write to {output}: {error}") from error
     if full:
-        if bundle is not None:
-            raise RelocError("--full makes a bundle; give either it or --bundle")
         bundle = make_bundle(output, console, minutes)
-        start_s = time.monotonic()
-    good = _live(bundle or EMBEDDED_BUNDLE, output, rate, seconds, start_s)
-    raise typer.Exit(0 if good else 1)
+    return _live(bundle or EMBEDDED_BUNDLE, output, rate_hz, seconds)
 
 
-def _live(bundle: Path, output: Path, rate_hz: float, seconds: float | None, start_s: float) -> bool:
+def _live(bundle: Path, output: Path, rate_hz: float, seconds: float | None) -> bool:
     from reloc_ros.bundle import Bundle
     from reloc_ros.demo.record import summarize
     from reloc_ros.demo.table import summary_view
     from reloc_ros.ros.demo_watch import LiveRun, run_live
 
+    start_s = time.monotonic()
     Bundle.load(bundle)  # refuse a wrong one here, with its sentence, and not in the node's log
     record, reel = run_live(LiveRun(bundle, output, rate_hz, seconds), console)
     sightings = record.sightings()
@@ -96,9 +110,6 @@ def main() -> None:
     except RelocError as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(RelocError.EXIT_CODE)
-    except KeyboardInterrupt:
-        console.print("stopped")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ from reloc_ros.geometry import Camera
 
 GOOD, BAD, TRUTH, INK = "#1a9850", "#d73027", "#4a6fa5", "#333333"
 FRAME_SIZE = (480, 360)
+EXPLANATION = (
+    "Green: the edges of the room as they would look from the estimated pose. "
+    "Circles: landmarks that the network found, red where they do not agree with the pose."
+)
 _STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": "#999999", "text.color": INK}
 
 
@@ -52,7 +56,7 @@ def choose_examples(sightings: Sequence[Sighting], brightness: Sequence[float]) 
     if posed:
         orders = (
             sorted(posed, key=lambda s: abs(s.time_s - 2.0)),
-            sorted(posed, key=lambda s: -s.error_cm / WRONG_CM - s.error_deg / WRONG_DEG),
+            sorted(posed, key=lambda s: -s.error_cm),
             sorted(posed, key=lambda s: (round(brightness[s.index], 2), s.time_s)),
             sorted(posed, key=lambda s: -s.time_s),
         )
@@ -75,7 +79,7 @@ def draw(
         figure = Figure(figsize=(16, 9.6), dpi=100, facecolor="white")
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
-            2, 1, height_ratios=(1.9, 1), hspace=0.16, left=0.045, right=0.985, top=0.9, bottom=0.025
+            2, 1, height_ratios=(1.9, 1), hspace=0.24, left=0.045, right=0.985, top=0.875, bottom=0.03
         )
         above = grid[0].subgridspec(1, 2, width_ratios=(1, 1.35), wspace=0.12)
         _draw_way(figure.add_subplot(above[0]), sightings, room)
@@ -90,6 +94,7 @@ def draw(
         )
         lower.set_xlabel("time of the walk, s")
         _draw_examples(figure, grid[1], examples, room, camera)
+        figure.text(0.045, 0.012, EXPLANATION, fontsize=9.5, va="center")
         _draw_heading(figure, summary)
         with atomic_path(path) as temporary:
             figure.savefig(temporary)
@@ -117,16 +122,16 @@ def _draw_way(axes: Axes, sightings: Sequence[Sighting], room: Scene) -> None:
         )
         axes.add_patch(outline)
     truth = np.array([s.truth.center for s in sightings])
-    axes.plot(truth[:, 0], truth[:, 1], color=TRUTH, lw=1.4, label="true way", zorder=3)
+    axes.plot(truth[:, 0], truth[:, 1], color=TRUTH, lw=5, alpha=0.35, label="true way", zorder=3)
     posed = [s for s in sightings if s.estimate is not None]
     for wrong, colour, label in ((False, GOOD, "pose"), (True, BAD, "wrong pose")):
         points = np.array([s.estimate.center for s in posed if s.is_wrong == wrong])
         if len(points):
-            axes.scatter(points[:, 0], points[:, 1], s=15, color=colour, label=label, zorder=5)
+            axes.scatter(points[:, 0], points[:, 1], s=9, color=colour, label=label, zorder=5)
     _arrows(axes, posed[:: max(1, len(posed) // 30)])
     none = np.array([s.truth.center for s in sightings if s.report is not None and s.estimate is None])
     if len(none):
-        axes.scatter(none[:, 0], none[:, 1], s=22, marker="x", lw=1.2, color=BAD, label="lost", zorder=4)
+        axes.scatter(none[:, 0], none[:, 1], s=16, marker="x", lw=1, color=BAD, label="lost", zorder=4)
     axes.set_aspect("equal")
     axes.set(xlim=(-0.1, 3.45), ylim=(-0.35, 3.1), xlabel="x, m", ylabel="y, m")
     axes.set_title("from above; arrows: where the estimated camera looks", fontsize=10, loc="left")
@@ -191,7 +196,8 @@ def _draw_examples(figure: Figure, cell, examples: Sequence[Example], room: Scen
             cv2.cvtColor(_example_image(example, room, camera), cv2.COLOR_BGR2RGB), interpolation="nearest"
         )
         axes.set_axis_off()
-        title, colour = _caption(example.sighting)
+        worst = max((e.sighting for e in examples), key=lambda s: np.nan_to_num(s.error_cm, nan=-1))
+        title, colour = _caption(example.sighting, " (worst)" if example.sighting is worst else "")
         axes.set_title(title, fontsize=9.5, color=colour, loc="left")
 
 
@@ -209,11 +215,11 @@ def _example_image(example: Example, room: Scene, camera: Camera) -> NDArray[np.
     return small
 
 
-def _caption(sighting: Sighting) -> tuple[str, str]:
+def _caption(sighting: Sighting, remark: str) -> tuple[str, str]:
     if sighting.estimate is None:
         reason = sighting.report.reason.replace("_", " ") if sighting.report else "not looked at"
         return f"{sighting.time_s:.1f} s: LOST\n{reason}", BAD
-    text = f"{sighting.time_s:.1f} s: off by {sighting.error_cm:.1f} cm, {sighting.error_deg:.2f}°"
+    text = f"{sighting.time_s:.1f} s: off by {sighting.error_cm:.1f} cm, {sighting.error_deg:.2f}°{remark}"
     if sighting.report is not None:
         text += f"\n{sighting.report.inliers} of {sighting.report.keypoints} landmarks agree"
     return text, BAD if sighting.is_wrong else GOOD

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -18,74 +17,68 @@ ROWS = 14
 _STATE_STYLES = {State.TRACKING: "bold green", State.DEGRADED: "bold yellow", State.LOST: "bold red"}
 _COLUMNS = (
     ("walk, s", 7),
-    ("camera sees", 11),
-    ("state", 9),
-    ("why not", 19),
-    ("x, y, z, m", 20),
-    ("off, cm", 7),
-    ("off, deg", 8),
-    ("inliers", 9),
-    ("latency, ms", 11),
-)
+    ("it sees", 10),
+    ("state", 8),
+    ("x y z in m, or why not", 22),
+    ("cm off", 6),
+    ("deg off", 7),
+    ("inliers", 7),
+    ("ms", 4),
+)  # 78 characters wide in all, for the smallest of terminals
 _VIEW_WORDS = {View.IN_VIEW: "the room", View.TURNING: "a part", View.AWAY: "the garden"}
 
 
 def live_view(sightings: Sequence[Sighting], length_s: float) -> RenderableType:
     """The newest pictures the node spoke of, under a bar of how far the walk has come."""
     told = [s for s in sightings if s.is_told]
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for heading, width in _COLUMNS:
-        left = heading in ("camera sees", "state", "why not")
+        left = heading in ("it sees", "state") or "why not" in heading
         table.add_column(heading, width=width, justify="left" if left else "right", no_wrap=True)
     for sighting in told[-ROWS:]:
         table.add_row(*_row(sighting))
     for _ in range(ROWS - len(told)):
         table.add_row("")
-    return Panel(
-        Group(_banner(told, length_s), Text(), table), title="reloc_ros demo", width=120, padding=(1, 1)
-    )
+    return Group(_banner(told, length_s), Text(), table)
 
 
 def _banner(told: Sequence[Sighting], length_s: float) -> RenderableType:
-    line = Table.grid(padding=(0, 3))
     if not told:
-        line.add_row(Text("waiting for the first picture", style="dim"))
-        return line
+        return Group(Text("waiting for the first picture", style="dim"), Text())
     now = told[-1]
     posed = [s for s in told if s.estimate is not None]
-    state = Text(f" {now.report.state.name} ", style=f"reverse {_STATE_STYLES[now.report.state]}")
-    bar = ProgressBar(total=length_s, completed=now.time_s, width=32)
+    line = Table.grid(padding=(0, 2))
+    state = Text(f" {now.report.state.name:^8} ", style=f"reverse {_STATE_STYLES[now.report.state]}")
+    bar = ProgressBar(total=length_s, completed=now.time_s, width=44)
+    line.add_row(state, bar, Text(f"{now.time_s:.1f} of {length_s:.0f} s"))
     counts = Text(f"{len(posed)} of {len(told)} pictures gave a pose")
     if posed:
         errors_cm, errors_deg = [s.error_cm for s in posed], [s.error_deg for s in posed]
-        counts.append(f"; median off {np.median(errors_cm):.1f} cm, {np.median(errors_deg):.2f} deg")
-    line.add_row(state, bar, counts)
-    return line
+        counts.append(
+            f", in the median off by {np.median(errors_cm):.1f} cm and {np.median(errors_deg):.2f} deg"
+        )
+    return Group(line, counts)
 
 
 def _row(sighting: Sighting) -> tuple[Text, ...]:
     report = sighting.report
-    position = delay = ""
+    where = Text(report.reason.replace("_", " "), style="dim")
     errors = Text(), Text()
     if sighting.estimate is not None:
         x, y, z = sighting.estimate.center
-        position = f"{x:6.3f} {y:6.3f} {z:6.3f}"
+        where = Text(f"{x:6.2f} {y:6.2f} {z:6.2f}")
         errors = (
             Text(f"{sighting.error_cm:.1f}", style=_error_style(sighting.error_cm / WRONG_CM)),
             Text(f"{sighting.error_deg:.2f}", style=_error_style(sighting.error_deg / WRONG_DEG)),
         )
-    if sighting.delay_ms is not None:
-        delay = f"{sighting.delay_ms:.0f}"
-    view_style = "dim" if sighting.view is not View.IN_VIEW else ""
     return (
         Text(f"{sighting.time_s:.1f}"),
-        Text(_VIEW_WORDS[sighting.view], style=view_style),
+        Text(_VIEW_WORDS[sighting.view], style="" if sighting.view is View.IN_VIEW else "dim"),
         Text(report.state.name.lower(), style=_STATE_STYLES[report.state]),
-        Text(report.reason.replace("_", " "), style="dim"),
-        Text(position),
+        where,
         *errors,
         Text(f"{report.inliers}/{report.keypoints}"),
-        Text(delay),
+        Text("" if sighting.delay_ms is None else f"{sighting.delay_ms:.0f}"),
     )
 
 

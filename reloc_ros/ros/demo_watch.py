@@ -33,7 +33,7 @@ from reloc_ros.ros.demo_publisher import FRAME, NAMESPACE, TRUTH_DEPTH
 from reloc_ros.status import State
 
 SETTLE_S = 1.0
-"""After the last picture, for the answers that are on their way."""
+"""Without any message after the last picture, until all answers are here."""
 START_S = 60.0
 """Until the node must have said something."""
 REFRESH_S = 0.15
@@ -58,6 +58,8 @@ class Watcher(Node):
     def __init__(self, record: Record) -> None:
         super().__init__("watch", namespace=NAMESPACE)
         self._record = record
+        self.heard = 0
+        """Messages so far."""
         self.heard_node = False
         latched = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(PoseStamped, "truth", self._on_truth, QoSProfile(depth=TRUTH_DEPTH))
@@ -66,11 +68,13 @@ class Watcher(Node):
         self.create_subscription(TFMessage, "/tf", self._on_transforms, 100)
 
     def _on_truth(self, message: PoseStamped) -> None:
+        self.heard += 1
         self._record.add_truth(_stamp_ns(message), _camera_from_map(message))
 
     def _on_pose(self, message: PoseStamped, info: dict) -> None:
         # When it reached this process, not when a busy thread of it got round to reading it.
         arrival_ns = info["received_timestamp"] or self.get_clock().now().nanoseconds
+        self.heard += 1
         self._record.add_pose(_stamp_ns(message), _camera_from_map(message), arrival_ns)
 
     def _on_transforms(self, message: TFMessage) -> None:
@@ -80,6 +84,7 @@ class Watcher(Node):
                 self._record.add_transform(_stamp_ns(transform), map_from_camera.inverse())
 
     def _on_status(self, message: RelocStatus) -> None:
+        self.heard += 1
         self.heard_node = True
         self._record.dropped = message.frames_dropped
         if not message.header.frame_id:  # it speaks of no picture
@@ -158,6 +163,7 @@ def _watch(
 ) -> None:
     start_s = time.monotonic()
     end_s: float | None = None
+    heard = -1
     with display:
         while end_s is None or time.monotonic() < end_s:
             executor.spin_once(timeout_sec=0.05)
@@ -166,8 +172,8 @@ def _watch(
                 raise KeyboardInterrupt
             node.refuse_end()
             publisher.refuse_end(allow_success=True)
-            if end_s is None and publisher.ended is not None:
-                end_s = time.monotonic() + SETTLE_S
+            if publisher.ended is not None and watcher.heard != heard:
+                heard, end_s = watcher.heard, time.monotonic() + SETTLE_S
             if not watcher.heard_node and time.monotonic() - start_s > START_S:
                 raise RelocError(f"the node has said nothing for {START_S:.0f} s (see {node.log})")
 
