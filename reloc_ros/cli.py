@@ -185,17 +185,18 @@ def label(
 def train(
     workspace: WorkspaceOption,
     minutes: Annotated[
-        float | None, typer.Option(help="Time budget; sets the number of steps from this machine's speed.")
+        float | None,
+        typer.Option(min=0.1, help="Time budget; sets the number of steps from this machine's speed."),
     ] = None,
     steps_: Annotated[
-        int | None, typer.Option("--steps", help="Training steps, when no budget is given.")
+        int | None, typer.Option("--steps", min=1, help="Training steps, when no budget is given.")
     ] = None,
     encoder: Annotated[
         str, typer.Option(help="efficientnet_lite0 (frozen) or resnet18 (trained as a whole).")
     ] = "efficientnet_lite0",
     encoder_weights: Annotated[Path | None, typer.Option(help="File with the encoder's weights.")] = None,
     width: Annotated[int, typer.Option(min=64, help="Longer side of the network's input, pixels.")] = 512,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
 ) -> None:
     """Train the network to find the landmarks; a stopped training goes on where it was.
 

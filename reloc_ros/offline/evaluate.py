@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,7 @@ def evaluate(
     images_dir: Path,
     distance: float,
     metric: bool,
-    conditions: Iterable[str] = ("clean",),
+    conditions: Sequence[str] = ("clean",),
     progress: Progress = silent,
 ) -> list[Score]:
     """Score each method under each condition on the same images.
@@ -143,10 +143,7 @@ def evaluate(
         distance: the median camera-to-landmarks distance that position errors are a share of.
         metric: whether the map's unit is the metre.
     """
-    conditions = list(conditions)
-    unknown = [condition for condition in conditions if condition not in CONDITIONS]
-    if unknown:
-        raise RelocError(f"unknown condition {unknown[0]!r}; use some of {', '.join(CONDITIONS)}")
+    check_conditions(conditions)
     outcomes: dict[tuple[str, str], list[Outcome]] = {(m, c): [] for c in conditions for m in methods}
     for done, query in enumerate(queries):
         image = read_photo(images_dir / query.name)
@@ -158,6 +155,14 @@ def evaluate(
                 )
         progress("evaluate", done + 1, len(queries))
     return [Score(method, condition, tuple(found), metric) for (method, condition), found in outcomes.items()]
+
+
+def check_conditions(conditions: Sequence[str]) -> None:
+    """Refuse conditions that are not there, before any work is done."""
+    unknown = [condition for condition in conditions if condition not in CONDITIONS]
+    if unknown or not conditions:
+        named = f"unknown condition {unknown[0]!r}" if unknown else "no condition is given"
+        raise RelocError(f"{named}; use some of {', '.join(CONDITIONS)}")
 
 
 def _outcome(query: Query, result: Localized | Lost, distance: float) -> Outcome:

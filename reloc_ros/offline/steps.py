@@ -15,7 +15,14 @@ from reloc_ros.bundle import ONNX_MODEL, TORCH_MODEL, Bundle, NetworkShape, writ
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localizer, LocalizerConfig
-from reloc_ros.offline.evaluate import Localize, Score, evaluate, held_out_queries, median_distance
+from reloc_ros.offline.evaluate import (
+    Localize,
+    Score,
+    check_conditions,
+    evaluate,
+    held_out_queries,
+    median_distance,
+)
 from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.label import Labels, Visibility, label_images
 from reloc_ros.offline.progress import Progress, silent
@@ -149,6 +156,7 @@ def evaluate_step(
     progress: Progress = silent,
 ) -> list[Score]:
     """Score the deployable on the held-out images: what `reloc export` would write is what is measured."""
+    check_conditions(conditions)
     model = SfmModel.load(workspace.model_path)
     held_out = workspace.is_held_out(model.names)
     queries = held_out_queries(model, held_out)

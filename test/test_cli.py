@@ -1,0 +1,302 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+from scenes import noise_image, tiny_bundle
+from synthetic_model import make_model
+
+from reloc_ros import cli
+from reloc_ros.bundle import ONNX_MODEL
+from reloc_ros.offline.workspace import Workspace
+
+COMMAND = [sys.executable, "-c", "from reloc_ros.cli import main; main()"]
+VERBS = ["map", "align", "select", "label", "train", "eval", "export", "run"]
+
+
+@pytest.fixture
+def reloc(monkeypatch, capsys):
+    """Runs the command in this process and gives its exit code and everything it printed."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["reloc", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, " ".join((printed.out + printed.err).split())
+
+    return run
+
+
+@pytest.fixture
+def refused(reloc):
+    """Runs a command that must end with code 2 and one sentence, and gives the sentence."""
+
+    def run(*arguments: object) -> str:
+        code, printed = reloc(*arguments)
+        assert code == 2, printed
+        assert "Traceback" not in printed
+        assert printed.count("error:") == 1, printed
+        return printed.partition("error:")[2]
+
+    return run
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Path:
+    """A mapped workspace over pictures of noise, nothing done with it yet."""
+    model = make_model(images=13, points=300, camera="pinhole")
+    images = tmp_path / "images"
+    images.mkdir()
+    for i, name in enumerate(model.names):
+        cv2.imwrite(str(images / name), noise_image(i, 640, 480))
+    workspace = Workspace.create(tmp_path / "ws", images, model.names, "every:5:2")
+    model.save(workspace.model_path)
+    return workspace.path
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory) -> Path:
+    return tiny_bundle(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(2):
+        cv2.imwrite(str(folder / f"{i}.png"), noise_image(i, 640, 480))
+    return folder
+
+
+def test_help_is_fast_and_loads_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from reloc_ros.cli import main\n"
+        "sys.argv = ['reloc', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'cv2', 'numpy', 'lightning', 'scipy', 'pycolmap', 'onnxruntime', 'rclpy', 'yaml'}\n"
+        "print('loaded:', *sorted(heavy & set(sys.modules)))\n"
+    )
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.monotonic() - started < 5  # half a second on an idle machine
+    assert done.stdout.strip().splitlines()[-1] == "loaded:"
+    assert all(verb in done.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_has_an_example(reloc, verb):
+    code, printed = reloc(verb, "--help")
+    assert code == 0 and f"Example: reloc {verb} " in printed
+
+
+def test_version_is_printed(reloc):
+    from reloc_ros.version import __version__
+
+    assert reloc("--version") == (0, f"reloc_ros {__version__}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("fly",), ("select",), ("run",), ("select", "-w", "x", "--count", "many"), ("train", "--wide")],
+)
+def test_wrong_usage_is_code_two_without_a_traceback(reloc, arguments):
+    code, printed = reloc(*arguments)
+    assert code == 2 and "Usage" in printed and "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("select",), ("label",), ("train",), ("eval",), ("export", "-o", "out"), ("align", "--trajectory", "t")],
+)
+def test_missing_workspace_is_refused(refused, tmp_path, arguments):
+    sentence = refused(*arguments, "-w", tmp_path / "nothing")
+    assert "nothing' is not a workspace" in sentence and "reloc map" in sentence
+
+
+def test_damaged_workspace_is_refused(refused, workspace):
+    (workspace / "workspace.json").write_text("{")
+    assert "damaged" in refused("select", "-w", workspace)
+
+
+def test_damaged_model_is_refused(refused, workspace):
+    model = workspace / "model.npz"
+    model.write_bytes(model.read_bytes()[:1000])
+    assert "model.npz' is damaged" in refused("select", "-w", workspace)
+
+
+@pytest.mark.parametrize(
+    ("verb", "needs"),
+    [
+        (("label",), "reloc select"),
+        (("train",), "reloc label"),
+        (("export", "-o", "out"), "reloc train"),
+        (("eval",), "reloc train"),
+    ],
+)
+def test_a_step_too_early_names_the_step_before(refused, workspace, verb, needs):
+    assert needs in refused(*verb, "-w", workspace)
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("select", "--count", 5), "at least 8 landmarks"),
+        (("select", "--count", 100000), "lower --count"),
+        (("eval", "--conditions", "fog"), "unknown condition 'fog'"),
+        (("eval", "--conditions", ""), "condition"),
+    ],
+)
+def test_impossible_choices_are_refused(refused, workspace, arguments, words):
+    assert words in refused(*arguments, "-w", workspace)
+
+
+@pytest.fixture
+def labelled(reloc, workspace) -> Path:
+    assert reloc("select", "-w", workspace, "--count", 16)[0] == 0
+    assert reloc("label", "-w", workspace)[0] == 0
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--encoder", "vgg"), "unknown encoder 'vgg'"),
+        (("--encoder-weights", "nowhere.pth"), "encoder weights nowhere.pth do not exist"),
+        (("--steps", 0), "steps"),
+        (("--steps", -5), "steps"),
+        (("--minutes", -1), "minutes"),
+        (("--minutes", 0), "minutes"),
+        (("--seed", -1), "seed"),
+    ],
+)
+def test_impossible_training_is_refused(reloc, labelled, arguments, words):
+    code, printed = reloc("train", "-w", labelled, *arguments)
+    assert code == 2 and words in printed and "Traceback" not in printed
+
+
+def test_unreadable_image_in_the_map_is_refused_by_name(refused, labelled):
+    file = next((labelled.parent / "images").glob("*_000.jpg"))
+    file.write_bytes(b"not an image")
+    assert f"cannot read image '{file}': it is damaged" in refused("train", "-w", labelled)
+
+
+def test_steps_say_what_they_did_and_do_it_once(reloc, workspace):
+    code, printed = reloc("select", "-w", workspace, "--count", 16)
+    assert code == 0 and "16 landmarks of 300 points, from 10 images" in printed
+    made = (workspace / "landmarks.npz").stat().st_mtime_ns
+    assert reloc("select", "-w", workspace, "--count", 16)[0] == 0
+    assert (workspace / "landmarks.npz").stat().st_mtime_ns == made
+    code, printed = reloc("label", "-w", workspace)
+    assert code == 0 and "10 images see" in printed
+    assert "unknown visibility test 'xray'" in reloc("label", "-w", workspace, "--method", "xray")[1]
+
+
+def test_run_writes_a_pose_or_a_reason_for_every_image(reloc, bundle, photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"not an image")
+    code, printed = reloc("run", bundle, photos, "--poses", tmp_path / "poses.json")
+    assert code == 0 and "of 3 images localized by onnx" in printed
+    entries = json.loads((tmp_path / "poses.json").read_text())["images"]
+    assert sorted(entries) == ["0.png", "1.png", "broken.jpg"]
+    assert entries["broken.jpg"]["reason"] == "bad_image"
+
+
+def test_run_refuses_an_empty_and_a_missing_folder(refused, bundle, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "holds no images" in refused("run", bundle, tmp_path / "empty")
+    assert "no image folder" in refused("run", bundle, tmp_path / "nowhere")
+
+
+def test_run_refuses_a_missing_and_a_truncated_bundle(refused, bundle, photos, tmp_path):
+    assert "reloc export" in refused("run", tmp_path / "nothing", photos)
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    (copy / ONNX_MODEL).write_bytes((copy / ONNX_MODEL).read_bytes()[:-1000])
+    assert f"{copy / ONNX_MODEL} is truncated or altered" in refused("run", copy, photos)
+
+
+def test_run_refuses_unknown_backends(refused, bundle, photos):
+    assert "unknown backend 'magic'" in refused("run", bundle, photos, "--backend", "magic")
+    assert "backend tensorrt" in refused("run", bundle, photos, "--backend", "tensorrt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("cameras.txt", "1 PINHOLE 640\n", "damaged or not a COLMAP camera file"),
+        ("cameras.txt", "", "holds 0 cameras"),
+        ("cameras.bin", "x", "damaged or not a COLMAP camera file"),
+        ("camera.yaml", "[", "not readable as yaml"),
+        ("camera.yaml", "width: 640\nheight: 480\n", "lacks"),
+        (
+            "camera.yaml",
+            f"width: 640\nheight: 480\ndistortion_model: plumb_bob\nk: {[0.0] * 9}\nd: []\n",
+            "all zeros",
+        ),
+        ("camera.png", "x", "no camera file"),
+    ],
+)
+def test_run_refuses_a_bad_camera_file_by_name(refused, bundle, photos, tmp_path, name, content, words):
+    (tmp_path / name).write_text(content)
+    sentence = refused("run", bundle, photos, "--camera", tmp_path / name)
+    assert words in sentence and name in sentence
+
+
+def test_run_refuses_a_missing_camera_file(refused, bundle, photos, tmp_path):
+    assert "cannot read camera file" in refused("run", bundle, photos, "--camera", tmp_path / "c.yaml")
+
+
+def test_a_camera_of_another_size_loses_every_image_with_the_reason(reloc, bundle, photos, tmp_path):
+    (tmp_path / "cameras.txt").write_text("1 PINHOLE 800 600 500 500 400 300\n")
+    poses = tmp_path / "poses.json"
+    code, _ = reloc("run", bundle, photos, "--camera", tmp_path / "cameras.txt", "--poses", poses)
+    entries = json.loads(poses.read_text())["images"].values()
+    assert code == 0 and all("800x600" in entry["detail"] for entry in entries)
+
+
+def test_map_refuses_missing_and_empty_image_folders(refused, tmp_path):
+    assert "nowhere" in refused("map", tmp_path / "nowhere", "-w", tmp_path / "ws")
+    (tmp_path / "empty").mkdir()
+    assert "holds no images" in refused("map", tmp_path / "empty", "-w", tmp_path / "ws")
+
+
+def test_a_package_that_is_not_installed_is_named(refused, labelled, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    monkeypatch.delitem(sys.modules, "reloc_ros.offline.train", raising=False)
+    sentence = refused("train", "-w", labelled)
+    assert "needs the Python package lightning" in sentence and "reloc_ros[offline]" in sentence
+
+
+def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["reloc", "select", "-w", "x"])
+    monkeypatch.setattr(cli, "_open", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_control_c_ends_with_130_and_says_how_to_go_on(labelled):
+    process = subprocess.Popen(
+        [*COMMAND, "train", "-w", str(labelled), "--steps", "100000", "--width", "64"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    run = labelled / "train" / "run"
+    deadline = time.monotonic() + 60
+    while not run.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    printed = "".join(process.communicate(timeout=60))
+    assert process.returncode == 130, printed
+    assert "stopped; run the same command to go on" in printed and "Traceback" not in printed
+
+
+def test_names_with_brackets_are_printed_as_they_are(refused, tmp_path):
+    assert "my [bold] bundle" in refused("run", tmp_path / "my [bold] bundle", tmp_path)
