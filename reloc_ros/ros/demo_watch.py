@@ -36,6 +36,7 @@ SETTLE_S = 1.0
 """Without any message after the last picture, until all answers are here."""
 START_S = 60.0
 """Until the node must have said something."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REFRESH_S = 0.15
 PLAIN_LINE_S = 1.0
 
@@ -129,8 +130,7 @@ def run_live(run: LiveRun, console: Console) -> tuple[Record, Reel]:
     reel = Reel.within(run.output_dir, run.rate_hz, run.seconds)
     record = Record(reel.trajectory)
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopped.set())
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in STOP_SIGNALS}
     image, info = f"/{NAMESPACE}/image", f"/{NAMESPACE}/camera_info"
     publisher_log, node_log = run.output_dir / "publisher.log", run.output_dir / "node.log"
     console.print(
@@ -150,6 +150,8 @@ def run_live(run: LiveRun, console: Console) -> tuple[Record, Reel]:
             executor.shutdown()
             watcher.destroy_node()
             rclpy.try_shutdown()
+    for number, handler in before.items():
+        signal.signal(number, handler)
     return record, reel
 
 
