@@ -12,6 +12,7 @@ import dataclasses
 import importlib.util
 import json
 import logging
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -47,13 +48,13 @@ class TrainConfig:
     encoder_weights: Path | None = None
     width: int = 512
     """Longer side of the network's input, pixels; the shorter follows the camera."""
-    views: int = 800
-    """Augmented views whose features are kept."""
+    views: int = 1600
+    """Augmented views whose features are kept, fewer where memory is short; too few, and it learns them by heart."""
     steps: int = 1000
     minutes: float | None = None
     """Budget for encoding and training together; sets `steps` from the measured speed."""
     batch: int = 16
-    learning_rate: float = 3e-3
+    learning_rate: float = 6e-3
     weight_decay: float = 1e-2
     seed: int = 0
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
@@ -167,6 +168,23 @@ def _openvino_encoder(pyramid: FeaturePyramid, shape: NetworkShape) -> Callable[
     return encode
 
 
+def affordable_views(network: LandmarkNetwork, config: TrainConfig) -> int:
+    """The views asked for, or as many as fit into `MEMORY_SHARE` of this machine's memory."""
+    shape = network.shape
+    view_bytes = 2 * network.features.channels * (shape.height // STRIDE) * (shape.width // STRIDE)
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    fitting = int(MEMORY_SHARE * memory_bytes / view_bytes)
+    if fitting < config.views:
+        logger.warning(
+            "%d views instead of %d: no more fit into this machine's memory", fitting, config.views
+        )
+    return max(config.batch, min(config.views, fitting))
+
+
+MEMORY_SHARE = 0.4
+"""Of the machine's memory, for features."""
+
+
 class CachedFeatures(Dataset):
     """Batches out of the encoded views."""
 
@@ -258,7 +276,9 @@ def train_network(
     checkpoint = folder / "checkpoints" / "last.ckpt"
     plan = _read_plan(folder) if checkpoint.is_file() else None
     if network.features.encoder.FROZEN:
-        data: Dataset = CachedFeatures(encode_views(network, sampler, config.views, progress))
+        data: Dataset = CachedFeatures(
+            encode_views(network, sampler, affordable_views(network, config), progress)
+        )
     else:
         data = FreshViews(sampler, 10**9)
     steps = plan["steps"] if plan else _plan_steps(network, data, config, time.monotonic() - started)
