@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,8 +43,19 @@ BackendOption = Annotated[str, typer.Option(help="auto, onnx, openvino, torch or
 ThreadsOption = Annotated[int, typer.Option(min=0, help="Inference threads; 0 leaves it to the engine.")]
 
 
+class _Stopped(BaseException):
+    """Ctrl-C, by a name that neither Typer nor Lightning catches and turns into an exit of its own."""
+
+
+def _stop(*_: Any) -> None:
+    raise _Stopped
+
+
 def main() -> None:
     """Run the command; wrong input ends it with one sentence and code 2, Ctrl-C with 130."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # a job in the background ignores it, and shall
+        signal.signal(signal.SIGINT, _stop)
     try:
         app()
     except RelocError as error:
@@ -55,9 +67,11 @@ def main() -> None:
         sentence = f"this step needs the Python package {error.name}; run pip install 'reloc_ros[offline]'"
         console.print(f"[red]error:[/red] {escape(sentence)}", soft_wrap=True, highlight=False)
         sys.exit(RelocError.EXIT_CODE)
-    except KeyboardInterrupt:
+    except _Stopped:
         console.print("stopped; run the same command to go on")
         sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _version(show: bool) -> None:
