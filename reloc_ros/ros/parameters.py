@@ -27,7 +27,7 @@ class Parameters:
     bundle: str = _parameter("", "Folder of the map bundle (`reloc export` makes it). Required.")
     backend: str = _parameter(
         "auto",
-        "What runs the network. `auto` takes the first of these that starts; a named one must start.",
+        "What runs the network. `auto` takes the first of onnx, openvino and torch that starts; a named one must start.",
         choices=("auto", "torch", "onnx", "tensorrt", "openvino"),
     )
     threads: int = _parameter(
@@ -125,3 +125,24 @@ def _declare(node: Node, field: dataclasses.Field) -> Any:
     if choices and value not in choices:
         raise RelocError(f"parameter {field.name} must be one of {', '.join(choices)}, got {value!r}")
     return value
+
+
+def parameter_table() -> str:
+    """All parameters as a Markdown table, as it stands in the README."""
+    rows = ["| parameter | default | |", "|---|---|---|"]
+    for field in dataclasses.fields(Parameters):
+        metadata = field.metadata
+        limits = metadata["limits"]
+        allowed = ", ".join(metadata["choices"]) or (f"{limits[0]} to {limits[1]}" if limits else "")
+        default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        text = metadata["description"] + (f" ({allowed})" if allowed else "")
+        rows.append(
+            f"| `{field.name}` | `{default}` | {text} |"
+            if default != ""
+            else f"| `{field.name}` | | {text} |"
+        )
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(parameter_table())

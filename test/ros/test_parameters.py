@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.parameters import Parameters, declare_parameters
+from reloc_ros.ros.parameters import Parameters, declare_parameters, parameter_table
 
 CONFIG = Path(__file__).parents[2] / "config" / "reloc.yaml"
 
@@ -67,3 +67,8 @@ def test_overrides_are_taken(context):
 def test_wrong_values_are_refused_by_name(context, name, value):
     with pytest.raises(RelocError, match=f"parameter {name} must be"):
         declared(context, **{name: value})
+
+
+def test_readme_lists_every_parameter_as_it_is_declared():
+    readme = Path(__file__).parents[2] / "README.md"
+    assert parameter_table() in readme.read_text(encoding="utf-8")
