@@ -1,0 +1,173 @@
+import dataclasses
+import json
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from scenes import noise_image
+from synthetic_model import make_model
+
+from reloc_ros.bundle import Bundle
+from reloc_ros.errors import RelocError
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.localizer import Localizer
+from reloc_ros.offline import steps, train
+from reloc_ros.offline.augment import AugmentConfig
+from reloc_ros.offline.label import Labels
+from reloc_ros.offline.train import TrainConfig
+from reloc_ros.offline.workspace import Workspace
+
+HOLDOUT = "every:5:2"
+CONFIG = TrainConfig(width=64, views=16, steps=3, batch=4, augment=AugmentConfig(max_boxes=1))
+
+
+@pytest.fixture(autouse=True)
+def _small_work(monkeypatch):
+    """Neither OpenVINO, after seconds of compiling, nor threads repay with so little to do."""
+    none = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None))
+    monkeypatch.setattr(train, "importlib", none)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    model = make_model(images=13, points=300, camera="pinhole")
+    images = tmp_path / "images"
+    images.mkdir()
+    for i, name in enumerate(model.names):
+        cv2.imwrite(str(images / name), noise_image(i, 640, 480))
+    workspace = Workspace.create(tmp_path / "ws", images, model.names, HOLDOUT)
+    model.save(workspace.model_path)
+    return workspace
+
+
+@pytest.fixture
+def labelled(workspace) -> Workspace:
+    steps.select_step(workspace, 12)
+    steps.label_step(workspace, "depth")
+    return workspace
+
+
+def test_the_map_knows_nothing_of_held_out_images(workspace):
+    model = steps.map_model(workspace)
+    assert len(model.names) == 10
+    assert not workspace.is_held_out(model.names).any()
+    assert model.observation_image.max() < 10
+
+
+def test_held_out_images_do_not_change_landmarks_or_labels(workspace, tmp_path):
+    """Whatever was seen in them: the same map without them ever having been there gives the same."""
+    steps.select_step(workspace, 12)
+    steps.label_step(workspace, "depth")
+    model = steps.map_model(workspace)
+    bare = Workspace.create(tmp_path / "bare", workspace.images_dir, model.names, "none")
+    model.save(bare.model_path)
+    steps.select_step(bare, 12)
+    steps.label_step(bare, "depth")
+    np.testing.assert_array_equal(
+        Landmarks.load(bare.landmarks_path).ids, Landmarks.load(workspace.landmarks_path).ids
+    )
+    ours, theirs = Labels.load(workspace.labels_path), Labels.load(bare.labels_path)
+    assert ours.names == theirs.names
+    np.testing.assert_array_equal(ours.visibility, theirs.visibility)
+
+
+def test_summaries_count_what_was_made(labelled):
+    assert labelled.summary("select") == {"landmarks": 12, "of_points": 300, "map_images": 10}
+    summary, labels = labelled.summary("label"), Labels.load(labelled.labels_path)
+    assert summary["images"] == len(labels.names) == 10
+    assert summary["seen_per_image_min"] == np.count_nonzero(labels.visibility == 1, axis=1).min()
+
+
+def made_at(workspace: Workspace) -> dict[str, int]:
+    files = (workspace.landmarks_path, workspace.labels_path, workspace.path / steps.NETWORK)
+    return {file.name: file.stat().st_mtime_ns for file in files if file.exists()}
+
+
+def test_steps_are_done_once_and_again_when_what_they_need_changes(labelled):
+    first = made_at(labelled)
+    steps.select_step(labelled, 12)
+    steps.label_step(labelled, "depth")
+    assert made_at(labelled) == first
+    steps.label_step(labelled, "voxels")
+    assert made_at(labelled)["labels.npz"] != first["labels.npz"]
+    steps.select_step(labelled, 13)
+    assert made_at(labelled)["landmarks.npz"] != first["landmarks.npz"]
+    steps.label_step(labelled, "voxels")
+    assert Labels.load(labelled.labels_path).visibility.shape[1] == 13
+
+
+def test_training_is_done_once_and_says_what_it_made(labelled):
+    summary = steps.train_step(labelled, CONFIG)
+    assert summary["steps"] == 3
+    assert (summary["shape"]["width"], summary["shape"]["height"]) == (64, 64)
+    assert summary["shape"]["landmarks"] == 12
+    assert not (labelled.train_dir / "run" / "checkpoints").exists()  # of no more use
+    first = made_at(labelled)
+    assert steps.train_step(labelled, CONFIG) == summary and made_at(labelled) == first
+    steps.train_step(labelled, dataclasses.replace(CONFIG, seed=1))
+    assert made_at(labelled)["network.pt"] != first["network.pt"]
+
+
+def test_stopped_training_leaves_the_network_of_before(labelled):
+    steps.train_step(labelled, CONFIG)
+    first = (labelled.path / steps.NETWORK).read_bytes()
+
+    def stop(phase: str, done: int, total: int) -> None:
+        if phase == "train" and done == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        steps.train_step(labelled, dataclasses.replace(CONFIG, seed=1), stop)
+    assert (labelled.path / steps.NETWORK).read_bytes() == first
+    assert steps.train_step(labelled, dataclasses.replace(CONFIG, seed=1))["steps"] == 3
+    assert (labelled.path / steps.NETWORK).read_bytes() != first
+
+
+def test_a_run_goes_on_in_its_folder_only_with_the_same_inputs(labelled):
+    folder = steps._run_folder(labelled, {"seed": 0})
+    (folder / "half done").touch()
+    assert (steps._run_folder(labelled, {"seed": 0}) / "half done").exists()
+    assert not (steps._run_folder(labelled, {"seed": 1}) / "half done").exists()
+
+
+def test_export_without_a_network_names_the_step_to_do(labelled, tmp_path):
+    with pytest.raises(RelocError, match="has no trained network; run reloc train"):
+        steps.export_step(labelled, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.slow
+def test_a_workspace_becomes_a_bundle_that_is_what_was_measured(labelled, tmp_path):
+    steps.train_step(labelled, CONFIG)
+    bundle = steps.export_step(labelled, tmp_path / "out.bundle", with_torch=False)
+    assert "network.pt" not in bundle.files and bundle.scale == "unknown"
+    assert bundle.made_from["map_images"] == 10 and bundle.made_from["held_out"] == HOLDOUT
+    image = noise_image(3, 640, 480)
+    result = Localizer.from_bundle(bundle.path, "onnx").localize(image)
+    assert result.stage_ms["total"] > 0
+
+    scores = steps.evaluate_step(labelled, ["clean", "dark"], "onnx")
+    assert [(score.condition, len(score.outcomes)) for score in scores] == [("clean", 3), ("dark", 3)]
+    measured = Bundle.load(labelled.path / "bundle")
+    np.testing.assert_array_equal(measured.landmarks.ids, bundle.landmarks.ids)
+    made = (labelled.path / "bundle" / "manifest.json").stat().st_mtime_ns
+    steps.evaluate_step(labelled, ["clean"], "onnx")
+    assert (labelled.path / "bundle" / "manifest.json").stat().st_mtime_ns == made
+
+    steps.write_scores(tmp_path / "scores.json", scores)
+    read = json.loads((tmp_path / "scores.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert read["format"] == 1 and read["scores"][0]["images"] == 3
+
+
+def test_evaluating_a_map_without_hold_out_is_refused(workspace, tmp_path):
+    model = steps.map_model(workspace)
+    bare = Workspace.create(tmp_path / "bare", workspace.images_dir, model.names, "none")
+    model.save(bare.model_path)
+    with pytest.raises(RelocError, match="no registered image is held out"):
+        steps.evaluate_step(bare, ["clean"])
