@@ -27,7 +27,7 @@ class Parameters:
     bundle: str = _parameter("", "Folder of the map bundle (`reloc export` makes it). Required.")
     backend: str = _parameter(
         "auto",
-        "What runs the network. `auto` takes the first of onnx, openvino and torch that starts; a named one must start.",
+        "What runs the network. `auto` takes the first of onnx, openvino and torch that starts; a named one must.",
         choices=("auto", "torch", "onnx", "tensorrt", "openvino"),
     )
     threads: int = _parameter(
