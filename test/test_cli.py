@@ -281,10 +281,9 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
         cli.main()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "sign_of_life",
-    ["run", pytest.param("run/checkpoints/last.ckpt", marks=pytest.mark.slow)],
-    ids=["before training", "in training"],
+    "sign_of_life", ["run", "run/checkpoints/last.ckpt"], ids=["before training", "in training"]
 )
 def test_control_c_ends_with_130_and_says_how_to_go_on(labelled, sign_of_life):
     process = subprocess.Popen(

@@ -24,9 +24,9 @@ def score(*outcomes: Outcome, metric: bool = False) -> Score:
 
 
 def test_a_lost_image_is_a_miss_for_recall_but_no_error_sample():
-    found = score(localized(1, 1), localized(3, 3), LOST, LOST)
-    assert found.recall == 0.5 and found.lost == 2
-    assert found.median("rotation_deg") == 2 and found.median("position_percent") == 2
+    found = score(localized(1, 1), localized(2, 3), localized(30, 40), LOST, LOST)
+    assert found.recall == 0.4 and found.lost == 2
+    assert found.median("rotation_deg") == 2 and found.median("position_percent") == 3
     assert found.stage_ms(50) == {"total": 10}
 
 

@@ -117,6 +117,14 @@ def test_what_was_observed_was_seen_whatever_the_test_says(model, method):
         assert labels.visibility[1:, 0].tolist() == [HIDDEN, HIDDEN]  # the direction says so
 
 
+def test_what_was_observed_but_projects_outside_is_hidden(model):
+    """The pose does not fit that observation, and there is no keypoint to train on."""
+    outside = Landmarks(
+        model.point_ids[-1:], np.array([[9.0, 0.8, 4.0]]), np.array([[0.0, 0.0, -1.0]]), np.array([0.1])
+    )
+    assert label_images(model, outside).visibility[0, 0] == HIDDEN
+
+
 def test_keypoints_are_the_projections(model):
     labels = label_images(model, landmarks())
     assert labels.names == model.names and labels.keypoints_px.shape == (3, 6, 2)

@@ -77,11 +77,24 @@ def test_a_view_poor_in_points_is_served_first():
     assert (model.points_map[longest, 0] < 20).all()
 
 
-def test_landmarks_keep_a_distance(model):
-    positions = select_landmarks(model, 64).positions_map
-    distances = np.linalg.norm(positions[:, None] - positions, axis=2)
-    extent = np.linalg.norm(np.ptp(model.points_map, axis=0))
-    assert distances[~np.eye(64, dtype=bool)].min() > 0.01 * extent
+def test_a_rich_corner_does_not_take_all_landmarks(model):
+    """Half of the points in a corner that every view sees, the others everywhere."""
+    positions = model.points_map.copy()
+    corner = np.arange(len(positions)) % 4 > 0
+    positions[corner] = 0.7 + 0.12 * positions[corner]
+    clustered = dataclasses.replace(model, points_map=positions)
+    chosen = np.searchsorted(model.point_ids, select_landmarks(clustered, 32).ids)
+    assert corner.mean() > 0.7 and corner[chosen].mean() < 0.35
+
+
+def test_of_points_side_by_side_one_is_chosen(model):
+    """The network could not tell them apart."""
+    positions = model.points_map.copy()
+    positions[1::2] = positions[::2] + 0.002
+    chosen = np.searchsorted(
+        model.point_ids, select_landmarks(dataclasses.replace(model, points_map=positions), 64).ids
+    )
+    assert len(set((chosen // 2).tolist())) == 64
 
 
 def test_choice_is_the_same_each_time(model):

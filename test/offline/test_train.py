@@ -159,7 +159,7 @@ def test_labels_follow_their_image_into_an_unchanged_view():
     np.testing.assert_allclose(view.keypoints_px, expected, atol=0.6)
 
 
-@pytest.mark.parametrize("engine", ["torch", "openvino"])
+@pytest.mark.parametrize("engine", ["torch", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_encoded_views_are_standardized_features_of_the_network_itself(engine, monkeypatch):
     if engine == "openvino":
         monkeypatch.setattr(train, "importlib", importlib)
@@ -204,6 +204,6 @@ def test_wrong_encoder_weights_are_one_sentence(tmp_path):
 
 
 def test_a_time_budget_sets_the_number_of_steps(tmp_path):
-    config = dataclasses.replace(CONFIG, minutes=0.05)
+    config = dataclasses.replace(CONFIG, minutes=0.01)
     _, summary = train_network(tmp_path, photos(), labels(), config)
     assert summary["steps"] >= 50
