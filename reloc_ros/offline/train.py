@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import importlib.util
-import json
 import logging
+import math
 import os
 import time
 import warnings
@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from reloc_ros.atomic import write_json
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.network import STRIDE, FeaturePyramid, LandmarkNetwork
 from reloc_ros.offline.augment import AugmentConfig, View, base_from_image, base_size, make_view
@@ -52,7 +51,7 @@ class TrainConfig:
     """Augmented views whose features are kept, fewer where memory is short; too few, and it learns them by heart."""
     steps: int = 1000
     minutes: float | None = None
-    """Budget for encoding and training together; sets `steps` from the measured speed."""
+    """Budget for encoding and training together, instead of `steps`; two such runs are alike, not the same."""
     batch: int = 16
     learning_rate: float = 6e-3
     weight_decay: float = 1e-2
@@ -100,9 +99,17 @@ class Batch:
 
 
 def encode_views(
-    network: LandmarkNetwork, sampler: ViewSampler, count: int, progress: Progress = silent
+    network: LandmarkNetwork,
+    sampler: ViewSampler,
+    count: int,
+    progress: Progress = silent,
+    limit_s: float = np.inf,
 ) -> Batch:
-    """Features of `count` views in half precision, the pyramid's standardization set from the first of them."""
+    """Features of `count` views in half precision, the pyramid's standardization set from the first of them.
+
+    After `limit_s` seconds no more are begun.
+    """
+    started = time.monotonic()
     shape = network.shape
     rows, columns = shape.height // STRIDE, shape.width // STRIDE
     channels = network.features.mean.shape[1]
@@ -125,10 +132,16 @@ def encode_views(
         keypoints[here] = torch.from_numpy(np.stack([view.keypoints_px for view in views]))
         visibility[here] = torch.from_numpy(np.stack([view.visibility for view in views]))
         progress("encode views", here.stop, count)
-    return Batch(features, keypoints, visibility)
+        if time.monotonic() - started > limit_s and here.stop >= MIN_VIEWS:
+            logger.info("%d views encoded in the time there is", here.stop)
+            break
+    return Batch(features[: here.stop], keypoints[: here.stop], visibility[: here.stop])
 
 
 ENCODE_BATCH = 8
+MIN_VIEWS = 64
+ENCODE_SHARE = 0.25
+"""Of a time budget, at most, for encoding views."""
 
 
 def fast_encoder(pyramid: FeaturePyramid, shape: NetworkShape) -> Callable[[NDArray[np.uint8]], Tensor]:
@@ -219,13 +232,32 @@ class FreshViews(Dataset):
 
 
 class LandmarkTraining(lightning.LightningModule):
-    """One-cycle AdamW on the landmark loss; a frozen encoder takes no part."""
+    """AdamW on the landmark loss, its rate following one cycle over the steps, or over the time there is.
 
-    def __init__(self, network: LandmarkNetwork, config: TrainConfig, steps: int) -> None:
+    A frozen encoder takes no part.
+    """
+
+    def __init__(self, network: LandmarkNetwork, config: TrainConfig, budget_s: float | None) -> None:
         super().__init__()
-        self.network, self.config, self.steps = network, config, steps
+        self.network, self.config, self.budget_s = network, config, budget_s
+        self._spent_s = 0.0  # before this process, when a stopped run goes on
+        self._started = time.monotonic()
         if network.features.encoder.FROZEN:
             network.features.requires_grad_(False)
+
+    @property
+    def fraction(self) -> float:
+        """How much of the training is done, 0 to 1."""
+        if self.budget_s is None:
+            return min(self.global_step / self.config.steps, 1.0)
+        return min((self._spent_s + time.monotonic() - self._started) / self.budget_s, 1.0)
+
+    def on_train_start(self) -> None:
+        self._started = time.monotonic()
+
+    def on_train_batch_start(self, batch: Batch, _: int) -> None:
+        for group in self.optimizers().param_groups:
+            group["lr"] = self.config.learning_rate * one_cycle(self.fraction)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         frozen = self.network.features.encoder.FROZEN
@@ -234,25 +266,41 @@ class LandmarkTraining(lightning.LightningModule):
         self.log_dict(losses, batch_size=len(batch.inputs))
         return losses["loss"]
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.trainer.should_stop |= self.fraction >= 1.0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["spent_s"] = self._spent_s + time.monotonic() - self._started
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._spent_s = checkpoint["spent_s"]
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(
+        return torch.optim.AdamW(
             parameters, lr=self.config.learning_rate, weight_decay=self.config.weight_decay
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.config.learning_rate, total_steps=self.steps, pct_start=0.1
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def one_cycle(fraction: float) -> float:
+    """Share of the learning rate: a short rise, then a cosine to nothing (Smith, "Super-Convergence", 2018)."""
+    rise = 0.1
+    if fraction < rise:
+        return 0.04 + 0.96 * fraction / rise
+    return 0.5 * (1 + math.cos(math.pi * (fraction - rise) / (1 - rise)))
 
 
 class ReportProgress(lightning.Callback):
-    """Passes Lightning's steps on to our progress callback."""
+    """Passes Lightning's steps, or the seconds of a budget, on to our progress callback."""
 
-    def __init__(self, progress: Progress, steps: int) -> None:
-        self._progress, self._steps = progress, steps
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self._progress("train", trainer.global_step, self._steps)
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
+        if module.budget_s is None:
+            self._progress("train", trainer.global_step, module.config.steps)
+        else:
+            self._progress("train, seconds", int(module.fraction * module.budget_s), int(module.budget_s))
 
 
 def train_network(
@@ -273,38 +321,35 @@ def train_network(
     logger.info("encoder %s: %s", config.encoder, weights)
     size = (network.shape.width, network.shape.height)
     sampler = ViewSampler(images, labels, size, config.augment, config.seed)
-    checkpoint = folder / "checkpoints" / "last.ckpt"
-    plan = _read_plan(folder) if checkpoint.is_file() else None
+    total_s = None if config.minutes is None else 60 * config.minutes
     if network.features.encoder.FROZEN:
-        data: Dataset = CachedFeatures(
-            encode_views(network, sampler, affordable_views(network, config), progress)
-        )
+        limit_s = np.inf if total_s is None else ENCODE_SHARE * total_s
+        count = affordable_views(network, config)
+        data: Dataset = CachedFeatures(encode_views(network, sampler, count, progress, limit_s))
     else:
         data = FreshViews(sampler, 10**9)
-    steps = plan["steps"] if plan else _plan_steps(network, data, config, time.monotonic() - started)
-    write_json(folder / PLAN, {"steps": steps})
-    if isinstance(data, FreshViews):
-        data = FreshViews(sampler, steps * config.batch)
-    trainer = _trainer(folder, steps, progress)
-    module = LandmarkTraining(network, config, steps)
+    spent_s = time.monotonic() - started
+    budget_s = None if total_s is None else max(total_s - spent_s, 0.25 * total_s)
+    module = LandmarkTraining(network, config, budget_s)
+    trainer = _trainer(folder, -1 if budget_s else config.steps, progress)
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    resume = {"ckpt_path": checkpoint, "weights_only": True} if checkpoint.is_file() else {}
     with warnings.catch_warnings():
         # Of what is meant so: an encoder in evaluation mode, data that is in memory already; and of its own insides.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"lightning\.")
         warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")
-        trainer.fit(module, _loader(data, config), ckpt_path=checkpoint if plan else None, weights_only=True)
-    losses = {name: round(float(value), 4) for name, value in trainer.logged_metrics.items()}
-    seconds = round(time.monotonic() - started, 1)
-    return network.eval(), {"steps": steps, "seconds": seconds, "encoder_weights": weights, "losses": losses}
+        trainer.fit(module, _loader(data, config), **resume)
+    summary = {
+        "steps": trainer.global_step,
+        "seconds": round(time.monotonic() - started, 1),
+        "encoder_weights": weights,
+        "losses": {name: round(float(value), 4) for name, value in trainer.logged_metrics.items()},
+    }
+    return network.eval(), summary
 
 
-PLAN = "plan.json"
 CHECKPOINT_STEPS = 100
 """A stopped training loses at most this many."""
-
-
-def _read_plan(folder: Path) -> dict[str, Any] | None:
-    file = folder / PLAN
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 def network_shape(images: list[NDArray[np.uint8]], labels: Labels, config: TrainConfig) -> NetworkShape:
@@ -314,29 +359,6 @@ def network_shape(images: list[NDArray[np.uint8]], labels: Labels, config: Train
     scale = config.width / max(width, height)
     width, height = (max(32, 32 * round(side * scale / 32)) for side in (width, height))
     return NetworkShape(config.encoder, labels.keypoints_px.shape[1], width, height)
-
-
-def _plan_steps(network: LandmarkNetwork, data: Dataset, config: TrainConfig, spent_s: float) -> int:
-    """The steps that fit what is left of the budget, from the speed of a few trial steps on a copy."""
-    if config.minutes is None:
-        return config.steps
-    trial = LandmarkTraining(copy.deepcopy(network), config, steps=100)
-    trial.log_dict = lambda *_, **__: None  # there is no trainer to log to yet
-    optimizer = trial.configure_optimizers()["optimizer"]
-    times = []
-    for step in range(6):
-        start = time.monotonic()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_fast_bfloat16()):
-            loss = trial.training_step(
-                data.__getitems__(
-                    [i % len(data) for i in range(step * config.batch, (step + 1) * config.batch)]
-                ),
-                0,
-            )
-        loss.backward()
-        optimizer.step()
-        times.append(time.monotonic() - start)
-    return max(50, int((60 * config.minutes - spent_s - sum(times)) / float(np.median(times))))
 
 
 def _loader(data: Dataset, config: TrainConfig) -> DataLoader:
@@ -349,7 +371,7 @@ def _as_is(batch: Batch) -> Batch:
     return batch
 
 
-def _trainer(folder: Path, steps: int, progress: Progress) -> lightning.Trainer:
+def _trainer(folder: Path, max_steps: int, progress: Progress) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     accelerator = "auto" if torch.cuda.is_available() else "cpu"
     if accelerator == "cpu":
@@ -362,10 +384,11 @@ def _trainer(folder: Path, steps: int, progress: Progress) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator=accelerator,
         precision=precision,
-        max_steps=steps,
+        max_steps=max_steps,
         max_epochs=-1,
+        min_epochs=0,
         gradient_clip_val=1.0,
-        callbacks=[saver, ReportProgress(progress, steps)],
+        callbacks=[saver, ReportProgress(progress)],
         logger=CSVLogger(folder, name="curves", version=""),
         log_every_n_steps=1,
         enable_progress_bar=False,

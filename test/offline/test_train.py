@@ -13,7 +13,14 @@ from reloc_ros.network import LandmarkNetwork
 from reloc_ros.offline import train
 from reloc_ros.offline.augment import AugmentConfig
 from reloc_ros.offline.label import Labels, Visibility
-from reloc_ros.offline.train import TrainConfig, ViewSampler, encode_views, network_shape, train_network
+from reloc_ros.offline.train import (
+    TrainConfig,
+    ViewSampler,
+    encode_views,
+    network_shape,
+    one_cycle,
+    train_network,
+)
 
 LANDMARKS = 8
 CONFIG = TrainConfig(width=64, views=16, steps=24, batch=4, augment=AugmentConfig(max_boxes=1))
@@ -203,7 +210,18 @@ def test_wrong_encoder_weights_are_one_sentence(tmp_path):
         )
 
 
-def test_a_time_budget_sets_the_number_of_steps(tmp_path):
-    config = dataclasses.replace(CONFIG, minutes=0.01)
-    _, summary = train_network(tmp_path, photos(), labels(), config)
-    assert summary["steps"] >= 50
+def test_a_time_budget_is_kept_and_ends_with_a_learning_rate_of_nothing(tmp_path):
+    config = dataclasses.replace(CONFIG, minutes=0.1, steps=10**9)
+    told = []
+    _, summary = train_network(tmp_path, photos(), labels(), config, lambda *step: told.append(step))
+    assert 0.08 < summary["seconds"] / 60 < 0.2
+    assert summary["steps"] > 3
+    assert summary["losses"]["loss"] < _curve(tmp_path)[0]
+    assert told[-1][0] == "train, seconds" and told[-1][1] == told[-1][2]
+
+
+def test_one_cycle_rises_then_falls_to_nothing():
+    shares = [one_cycle(fraction) for fraction in np.linspace(0, 1, 101)]
+    assert np.argmax(shares) == 10 and shares[10] == pytest.approx(1)
+    assert shares[0] < 0.1 and shares[-1] == pytest.approx(0, abs=1e-9)
+    assert (np.diff(shares[:11]) > 0).all() and (np.diff(shares[10:]) < 0).all()
