@@ -301,13 +301,17 @@ class Camera:
         return pixels
 
     def unproject(self, pixels: ArrayLike) -> Array:
-        """Undistort pixels (N, 2) to (N, 2) points on the plane z = 1 of the camera frame."""
+        """Undistort pixels (N, 2) to (N, 2) points on the plane z = 1 of the camera frame.
+
+        NaN for pixels of a fisheye that look sideways or backwards: their rays do not meet that plane.
+        """
         pixels = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 2)
         if self.model == "pinhole" or len(pixels) == 0:
             return (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
         stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-12)
         if self.model == "fisheye":
             points = cv2.fisheye.undistortPoints(pixels[:, None], self.matrix, self._d(), criteria=stop)
+            points[np.abs(points).max(axis=2) > _FARTHEST_RAY] = np.nan
         else:
             points = cv2.undistortPointsIter(pixels[:, None], self.matrix, self._d(), None, None, stop)
         return points.reshape(-1, 2)
@@ -380,4 +384,6 @@ class Camera:
         return float(real.min(initial=np.inf))
 
 
+_FARTHEST_RAY = 1e3
+"""On the plane z = 1: within 0.06 degrees of sideways, where OpenCV clamps the angle."""
 _CAMERA_FIELDS = tuple(field.name for field in dataclasses.fields(Camera))

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 import time
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
 from reloc_ros.backends import Backend, make_backend
 from reloc_ros.bundle import Bundle
 from reloc_ros.geometry import SE3, Camera
 from reloc_ros.letterbox import Letterbox
-from reloc_ros.pnp import Correspondences, Refined, Solver, make_solver, refine, reprojection_errors
-
-
-class LostReason(str, enum.Enum):
-    """Why there is no pose."""
-
-    BAD_IMAGE = "bad_image"
-    NO_KEYPOINTS = "no_keypoints"
-    TOO_FEW_KEYPOINTS = "too_few_keypoints"
-    NO_CONSENSUS = "no_consensus"
-    TOO_FEW_INLIERS = "too_few_inliers"
-    POOR_SPREAD = "poor_spread"
-    LARGE_RESIDUAL = "large_residual"
-    UNCERTAIN_POSE = "uncertain_pose"
-    IMPLAUSIBLE_VIEW = "implausible_view"
+from reloc_ros.pnp import Correspondences, make_solver, refine, reprojection_errors
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,30 +66,6 @@ class Lost:
     stage_ms: dict[str, float]
 
 
-@dataclasses.dataclass(frozen=True)
-class LocalizerConfig:
-    """When a pose is good enough to be published."""
-
-    solver: Solver = "auto"
-    min_score: float = 0.2
-    """Keypoints below are not used."""
-    min_keypoints: int = 6
-    min_inliers: int = 8
-    min_inlier_share: float = 0.4
-    max_error_px: float = 8.0
-    """Reprojection error of an inlier, in pixels of the network's input."""
-    min_spread: float = 0.03
-    """Standard deviation of the inliers along their narrower direction, as a share of the image's width."""
-    max_position_sigma: float = 0.1
-    """Standard deviation of the position as a share of the median distance to the landmarks."""
-    max_rotation_sigma_deg: float = 5.0
-    min_in_cone_share: float = 0.5
-    """Share of the inliers that the pose sees from an angle they were seen from when the map was made."""
-    cone_margin_deg: float = 30.0
-    min_sigma_px: float = 0.5
-    """Floor of the network's own sigma, in pixels of its input."""
-
-
 class Localizer:
     """Recover the pose of single images in one map."""
 
@@ -145,14 +107,16 @@ class Localizer:
         watch.lap("prepare")
         found = self.backend.infer(network_input)
         watch.lap("network")
-        keypoints = self._keypoints(found, letterbox)
-        matches = self._matches(keypoints, camera)
-        pose, inliers = self._search(matches, camera, letterbox)
+        keypoints, matches = self._keypoints(found, letterbox, camera)
+        ray_per_network_px = float(np.mean(letterbox.source_per_network)) / _mean_focal(camera)
+        pose, inliers = self._search(matches, self.config.max_error_px * ray_per_network_px)
         watch.lap("pnp")
-        refusal = self._refuse_inliers(keypoints, pose, inliers, camera)
+        refusal = refuse_inliers(self.config, keypoints.positions_px, pose, inliers, camera.width)
         if refusal is None:
-            refined = refine(pose, matches.subset(inliers))
-            refusal = self._refuse_pose(refined, matches.subset(inliers), keypoints.landmarks[inliers])
+            agreeing = matches.subset(inliers)
+            refined = refine(pose, agreeing)
+            seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
+            refusal = refuse_pose(self.config, refined, agreeing, seen, ray_per_network_px)
             watch.lap("refine")
         if refusal is not None:
             return Lost(*refusal, keypoints, inliers, watch.times_ms())
@@ -185,8 +149,10 @@ class Localizer:
             )
         return camera, None
 
-    def _keypoints(self, found: NDArray[np.float32], letterbox: Letterbox) -> Keypoints:
-        """Network output (K, 4) to keypoints in the image's pixels, the doubtful ones left out."""
+    def _keypoints(
+        self, found: NDArray[np.float32], letterbox: Letterbox, camera: Camera
+    ) -> tuple[Keypoints, Correspondences]:
+        """Network output (K, 4) to keypoints in the image's pixels and their matches, without the doubtful ones."""
         found = found.astype(np.float64)
         width, height = letterbox.inner_size
         x, y = (found[:, :2] - letterbox.offset).T
@@ -194,78 +160,24 @@ class Localizer:
         rows = np.flatnonzero(
             np.isfinite(found).all(axis=1) & inside & (found[:, 2] >= self.config.min_score)
         )
-        sigmas = np.maximum(found[rows, 3], self.config.min_sigma_px) * np.mean(letterbox.source_per_network)
-        return Keypoints(rows, letterbox.to_source(found[rows, :2]), found[rows, 2], sigmas)
+        pixels = letterbox.to_source(found[rows, :2])
+        rays = camera.unproject(pixels)
+        usable = np.isfinite(rays).all(axis=1)  # a fisheye sees beyond the plane z = 1, where PnP cannot go
+        rows, pixels, rays = rows[usable], pixels[usable], rays[usable]
+        sigmas_px = np.maximum(found[rows, 3], self.config.min_sigma_px) * np.mean(
+            letterbox.source_per_network
+        )
+        matches = Correspondences(
+            self.bundle.landmarks.positions_map[rows], rays, sigmas_px / _mean_focal(camera)
+        )
+        return Keypoints(rows, pixels, found[rows, 2], sigmas_px), matches
 
-    def _matches(self, keypoints: Keypoints, camera: Camera) -> Correspondences:
-        rays = camera.unproject(keypoints.positions_px)
-        points_map = self.bundle.landmarks.positions_map[keypoints.landmarks]
-        return Correspondences(points_map, rays, keypoints.sigmas_px / _mean_focal(camera))
-
-    def _search(
-        self, matches: Correspondences, camera: Camera, letterbox: Letterbox
-    ) -> tuple[SE3 | None, NDArray[np.bool_]]:
+    def _search(self, matches: Correspondences, limit: float) -> tuple[SE3 | None, NDArray[np.bool_]]:
         """The robust solver's pose and the keypoints that agree with it (N,)."""
-        pose = None
-        if len(matches) >= self.config.min_keypoints:
-            limit = (
-                self.config.max_error_px * float(np.mean(letterbox.source_per_network)) / _mean_focal(camera)
-            )
-            pose = self._solve(matches, limit)
+        pose = self._solve(matches, limit) if len(matches) >= self.config.min_keypoints else None
         if pose is None:
             return None, np.zeros(len(matches), dtype=bool)
         return pose, reprojection_errors(pose, matches) < limit
-
-    def _refuse_inliers(
-        self, keypoints: Keypoints, pose: SE3 | None, inliers: NDArray[np.bool_], camera: Camera
-    ) -> tuple[LostReason, str] | None:
-        config, count = self.config, int(inliers.sum())
-        if len(keypoints) == 0:
-            return LostReason.NO_KEYPOINTS, "no landmark of the map was found in the image"
-        if len(keypoints) < config.min_keypoints:
-            return (
-                LostReason.TOO_FEW_KEYPOINTS,
-                f"{len(keypoints)} landmarks found, {config.min_keypoints} needed",
-            )
-        if pose is None or count < config.min_inlier_share * len(keypoints):
-            return LostReason.NO_CONSENSUS, f"no pose explains the {len(keypoints)} landmarks found"
-        if count < config.min_inliers:
-            return (
-                LostReason.TOO_FEW_INLIERS,
-                f"{count} landmarks agree on a pose, {config.min_inliers} needed",
-            )
-        narrow_px = np.sqrt(max(np.linalg.eigvalsh(np.cov(keypoints.positions_px[inliers].T))[0], 0))
-        if narrow_px < config.min_spread * camera.width:
-            return (
-                LostReason.POOR_SPREAD,
-                f"the landmarks spread over {narrow_px:.0f} px only, along a line or a spot",
-            )
-        return None
-
-    def _refuse_pose(
-        self, refined: Refined, matches: Correspondences, landmarks: NDArray[np.int64]
-    ) -> tuple[LostReason, str] | None:
-        config, pose = self.config, refined.camera_from_map
-        if not np.isfinite(refined.residuals).all():
-            return LostReason.LARGE_RESIDUAL, "the refined pose has landmarks behind the camera"
-        sigmas = np.sqrt(np.diag(refined.covariance))
-        distance = float(np.median(np.linalg.norm(matches.points_map - pose.center, axis=1)))
-        if sigmas[:3].max() > config.max_position_sigma * distance:
-            share = 100 * sigmas[:3].max() / distance
-            return LostReason.UNCERTAIN_POSE, f"the position is uncertain by {share:.0f} % of the distance"
-        if np.degrees(sigmas[3:].max()) > config.max_rotation_sigma_deg:
-            return (
-                LostReason.UNCERTAIN_POSE,
-                f"the rotation is uncertain by {np.degrees(sigmas[3:].max()):.0f} deg",
-            )
-        rays = pose.center - matches.points_map
-        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-        model = self.bundle.landmarks
-        angles = np.arccos(np.clip(np.einsum("ij,ij->i", rays, model.directions_map[landmarks]), -1, 1))
-        in_cone = angles < model.view_cones_rad[landmarks] + np.radians(config.cone_margin_deg)
-        if in_cone.mean() < config.min_in_cone_share:
-            return LostReason.IMPLAUSIBLE_VIEW, "the pose sees most landmarks from where they never were seen"
-        return None
 
 
 class _Stopwatch:

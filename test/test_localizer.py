@@ -274,9 +274,29 @@ def test_a_view_a_little_outside_what_was_seen_is_plausible():
     assert_right(make_localizer(landmarks=landmarks).localize(picture()))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="no input leads to LARGE_RESIDUAL: refinement never accepts such a pose"
-)
+def test_landmarks_that_all_fit_badly_are_a_large_residual():
+    def spoil(found: np.ndarray) -> None:
+        angles = np.random.default_rng(1).uniform(0, 2 * np.pi, len(found))
+        found[:, :2] += 6.5 * np.column_stack([np.cos(angles), np.sin(angles)])
+
+    result = make_localizer(spoil, max_rms_px=3.0).localize(picture())
+    assert isinstance(result, Lost) and result.reason == LostReason.LARGE_RESIDUAL
+    assert re.search(r"fit the pose by [3456]\.\d network pixels only", result.detail)
+
+
+def test_keypoints_that_a_fisheye_sees_behind_itself_are_left_out():
+    camera = Camera("fisheye", 640, 512, 150.0, 150.0, 319.5, 255.5, (0.0, 0.0, 0.0, 0.0))
+
+    def spoil(found: np.ndarray) -> None:
+        found[:5, :2] = (3, 128)  # 2.1 radians off the axis
+
+    localizer = make_localizer(spoil)
+    localizer.backend.camera = camera
+    result = localizer.localize(picture(camera), camera)
+    assert np.isfinite(camera.unproject(result.keypoints.positions_px)).all()
+    assert not np.isin(np.arange(5), result.keypoints.landmarks).any()
+
+
 def test_every_lost_reason_has_its_test():
     """A reason that no input can cause is a promise that nobody keeps."""
     here = Path(__file__).read_text(encoding="utf-8")

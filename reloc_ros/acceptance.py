@@ -1,0 +1,111 @@
+"""When a pose is good enough to be believed, and the reasons to say lost instead."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.geometry import SE3
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.pnp import Correspondences, Refined, Solver
+
+
+class LostReason(str, enum.Enum):
+    """Why there is no pose."""
+
+    BAD_IMAGE = "bad_image"
+    NO_KEYPOINTS = "no_keypoints"
+    TOO_FEW_KEYPOINTS = "too_few_keypoints"
+    NO_CONSENSUS = "no_consensus"
+    TOO_FEW_INLIERS = "too_few_inliers"
+    POOR_SPREAD = "poor_spread"
+    LARGE_RESIDUAL = "large_residual"
+    UNCERTAIN_POSE = "uncertain_pose"
+    IMPLAUSIBLE_VIEW = "implausible_view"
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalizerConfig:
+    """When a pose is good enough to be published."""
+
+    solver: Solver = "auto"
+    min_score: float = 0.2
+    """Keypoints below are not used."""
+    min_keypoints: int = 6
+    min_inliers: int = 8
+    min_inlier_share: float = 0.4
+    max_error_px: float = 8.0
+    """Reprojection error of an inlier, in pixels of the network's input."""
+    max_rms_px: float = 4.5
+    """Of the inliers after refinement, network pixels; errors spread evenly up to `max_error_px` would give 5.7."""
+    min_spread: float = 0.03
+    """Standard deviation of the inliers along their narrower direction, as a share of the image's width."""
+    max_position_sigma: float = 0.1
+    """Standard deviation of the position as a share of the median distance to the landmarks."""
+    max_rotation_sigma_deg: float = 5.0
+    min_in_cone_share: float = 0.5
+    """Share of the inliers that the pose sees from an angle they were seen from when the map was made."""
+    cone_margin_deg: float = 30.0
+    min_sigma_px: float = 0.5
+    """Floor of the network's own sigma, in pixels of its input."""
+
+
+Refusal = tuple[LostReason, str]
+"""A reason and a sentence for people."""
+
+
+def refuse_inliers(
+    config: LocalizerConfig,
+    keypoints_px: NDArray[np.float64],
+    pose: SE3 | None,
+    inliers: NDArray[np.bool_],
+    image_width: int,
+) -> Refusal | None:
+    """Judge the robust search: keypoints (N, 2) in image pixels and which of them agree with its pose (N,)."""
+    found, count = len(keypoints_px), int(inliers.sum())
+    if found == 0:
+        return LostReason.NO_KEYPOINTS, "no landmark of the map was found in the image"
+    if found < config.min_keypoints:
+        return LostReason.TOO_FEW_KEYPOINTS, f"{found} landmarks found, {config.min_keypoints} needed"
+    if pose is None or count < config.min_inlier_share * found:
+        return LostReason.NO_CONSENSUS, f"no pose explains the {found} landmarks found"
+    if count < config.min_inliers:
+        detail = f"{count} landmarks agree on a pose, {config.min_inliers} needed"
+        return LostReason.TOO_FEW_INLIERS, detail
+    narrow_px = np.sqrt(max(np.linalg.eigvalsh(np.cov(keypoints_px[inliers].T))[0], 0))
+    if narrow_px < config.min_spread * image_width:
+        detail = f"the landmarks spread over {narrow_px:.0f} px only, along a line or a spot"
+        return LostReason.POOR_SPREAD, detail
+    return None
+
+
+def refuse_pose(
+    config: LocalizerConfig,
+    refined: Refined,
+    matches: Correspondences,
+    landmarks: Landmarks,
+    ray_per_network_px: float,
+) -> Refusal | None:
+    """Judge the refined pose by its N inliers: `matches`, and the same rows of the map's `landmarks`."""
+    rms_px = float(np.sqrt(np.mean(refined.residuals**2))) / ray_per_network_px
+    if not rms_px <= config.max_rms_px:
+        return LostReason.LARGE_RESIDUAL, f"the landmarks fit the pose by {rms_px:.1f} network pixels only"
+    pose = refined.camera_from_map
+    sigmas = np.sqrt(np.diag(refined.covariance))
+    distance = float(np.median(np.linalg.norm(matches.points_map - pose.center, axis=1)))
+    if sigmas[:3].max() > config.max_position_sigma * distance:
+        share = 100 * sigmas[:3].max() / distance
+        return LostReason.UNCERTAIN_POSE, f"the position is uncertain by {share:.0f} % of the distance"
+    turn_deg = np.degrees(sigmas[3:].max())
+    if turn_deg > config.max_rotation_sigma_deg:
+        return LostReason.UNCERTAIN_POSE, f"the rotation is uncertain by {turn_deg:.0f} deg"
+    rays = pose.center - matches.points_map
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    angles = np.arccos(np.clip(np.einsum("ij,ij->i", rays, landmarks.directions_map), -1, 1))
+    in_cone = angles < landmarks.view_cones_rad + np.radians(config.cone_margin_deg)
+    if in_cone.mean() < config.min_in_cone_share:
+        return LostReason.IMPLAUSIBLE_VIEW, "the pose sees most landmarks from where they never were seen"
+    return None
