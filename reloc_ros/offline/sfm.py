@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from reloc_ros.atomic import atomic_path
 from reloc_ros.camera_files import read_colmap_cameras
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Camera
+from reloc_ros.npz import read_npz
 from reloc_ros.offline.colmap_files import ColmapImage, find_file, read_images, read_points
 from reloc_ros.offline.similarity import Similarity
 from reloc_ros.offline.triangulate import Rays, triangulate
@@ -137,9 +137,8 @@ class SfmModel:
         if not path.is_file():
             raise RelocError(f"there is no model at '{path}'; run `reloc map` first")
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
-                contents = {key: data[key] for key in data.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            contents = read_npz(path)
+        except ValueError as error:
             raise RelocError(f"model '{path}' is damaged; run `reloc map` again") from error
         if str(contents.get("kind")) != "reloc sfm model":
             raise RelocError(f"'{path}' is not a model that `reloc map` wrote")
