@@ -337,34 +337,35 @@ def _bars() -> Iterator[Any]:
 
 def _print_scores(scores: list[Any]) -> None:
     metric = scores[0].metric
-    table = Table(title=f"{len(scores[0].outcomes)} held-out images")
-    headings = (
-        "method",
-        "condition",
-        f"recall ({'5 cm' if metric else '5 %'}, 5 deg)",
+    table = Table(
+        title=f"{len(scores[0].outcomes)} held-out images; errors are medians", title_justify="left"
+    )
+    table.add_column("method")
+    table.add_column("condition")
+    within = "5 cm" if metric else "5 %"
+    for heading in (
+        f"within {within}, 5 deg",
         "deg",
-        "cm" if metric else "",
+        *(["cm"] if metric else []),
         "%",
         "lost",
         "ms p50",
         "ms p95",
-    )
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("method", "condition") else "right")
+    ):
+        table.add_column(heading, justify="right")
     for score in scores:
-        position = f"{100 * score.median('position'):.1f}" if metric else ""
         table.add_row(
             score.method,
             score.condition,
             f"{100 * score.recall:.0f} %",
             f"{score.median('rotation_deg'):.3f}",
-            position,
+            *([f"{100 * score.median('position'):.1f}"] if metric else []),
             f"{score.median('position_percent'):.3f}",
             str(score.lost),
             f"{score.stage_ms(50)['total']:.1f}",
             f"{score.stage_ms(95)['total']:.1f}",
         )
-    output = Console()
+    output = Console(width=None if sys.stdout.isatty() else 120)
     output.print(table)
     for score in scores:
         if score.condition == scores[0].condition:
