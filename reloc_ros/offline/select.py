@@ -25,7 +25,7 @@ MIN_DISTANCE = 0.015
 def select_landmarks(model: SfmModel, count: int, progress: Progress = silent) -> Landmarks:
     """Pick `count` landmarks greedily, each the point that helps most where least is visible.
 
-    A candidate's gain is its quality times the sum, over the views that see it, of 1 / (1 + n)^2 / (1 + m): n
+    A candidate's gain is its quality times the sum, over the views that see it, of 1 / (1 + n)^4 / (1 + m): n
     landmarks are already visible in that view, m of them in the same cell of the picture. So poor views are served
     first, and within a view the landmarks spread. All thresholds are relative to the scene.
 
@@ -101,7 +101,7 @@ def _greedy(
             free = apart > distance
             free[picked] = False
             continue
-        need = seen / (1 + per_view[:, None]) ** 2 / (1 + per_cell[views, cells])
+        need = seen / (1 + per_view[:, None]) ** 4 / (1 + per_cell[views, cells])
         best = int(np.argmax(np.where(free, quality * need.sum(axis=0), -np.inf)))
         picked.append(best)
         free &= np.linalg.norm(positions - positions[best], axis=1) > distance

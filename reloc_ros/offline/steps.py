@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reloc_ros.atomic import atomic_path, write_json
 from reloc_ros.bundle import ONNX_MODEL, TORCH_MODEL, Bundle, NetworkShape, write_bundle
@@ -28,7 +29,7 @@ from reloc_ros.offline.label import Labels, Visibility, label_images
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.select import select_landmarks
 from reloc_ros.offline.sfm import SfmModel
-from reloc_ros.offline.workspace import Workspace
+from reloc_ros.offline.workspace import Workspace, fingerprint
 
 NETWORK = Path("train") / "network.pt"
 
@@ -55,7 +56,7 @@ def select_step(workspace: Workspace, count: int, progress: Progress = silent) -
 
 def label_step(workspace: Workspace, method: str, progress: Progress = silent) -> dict[str, Any]:
     """Label the visibility of each landmark in each map image; returns a summary."""
-    inputs = {"model": workspace.model_path, "landmarks": workspace.landmarks_path, "method": method}
+    inputs = _label_inputs(workspace, method)
     if not workspace.is_current("label", inputs):
         labels = label_images(
             map_model(workspace), Landmarks.load(workspace.landmarks_path), method, progress
@@ -64,6 +65,7 @@ def label_step(workspace: Workspace, method: str, progress: Progress = silent) -
             labels.save(temporary)
         seen = np.count_nonzero(labels.visibility == Visibility.SEEN, axis=1)
         summary = {
+            "method": method,
             "images": len(labels.names),
             "seen_per_image_median": float(np.median(seen)),
             "seen_per_image_min": int(seen.min()),
@@ -83,24 +85,59 @@ def train_step(workspace: Workspace, config: Any, progress: Progress = silent) -
     if not workspace.is_current("train", inputs):
         labels = Labels.load(workspace.labels_path)
         folder = _run_folder(workspace, inputs)
-        images = []
-        for done, name in enumerate(labels.names):
-            images.append(read_photo(workspace.images_dir / name))
-            progress("read images", done + 1, len(labels.names))
+        images = _labelled_images(workspace, labels, progress)
         network, summary = train_network(folder, images, labels, config, progress)
         target = workspace.path / NETWORK
         with atomic_path(target) as temporary:
             save_network(network, temporary)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        summary["shape"] = dataclasses.asdict(network.shape)
+        summary |= {"shape": dataclasses.asdict(network.shape), "labels": _labels_key(workspace)}
         workspace.record("train", inputs, [target], summary)
     return workspace.summary("train")
 
 
+def _labelled_images(workspace: Workspace, labels: Labels, progress: Progress) -> list[NDArray[np.uint8]]:
+    """The map images, of the size they were labelled at."""
+    model = SfmModel.load(workspace.model_path)
+    cameras = {name: model.camera(index) for index, name in enumerate(model.names)}
+    images = []
+    for done, name in enumerate(labels.names):
+        image, camera = read_photo(workspace.images_dir / name), cameras[name]
+        if image.shape[:2] != (camera.height, camera.width):
+            raise RelocError(
+                f"image {workspace.images_dir / name} is {image.shape[1]}x{image.shape[0]}, but the map was made from "
+                f"{camera.width}x{camera.height}; put the original back or map again"
+            )
+        images.append(image)
+        progress("read images", done + 1, len(labels.names))
+    return images
+
+
+def _labels_key(workspace: Workspace) -> str:
+    return fingerprint({"labels": workspace.labels_path})
+
+
+def _refuse_stale(workspace: Workspace) -> dict[str, Any]:
+    """The summary of a training whose labels, landmarks and model are still those of the workspace."""
+    trained, labelled = workspace.summary("train"), workspace.summary("label")
+    again = f"-w {workspace.path}"
+    if trained is None or not (workspace.path / NETWORK).is_file():
+        raise RelocError(f"workspace {workspace.path} has no trained network; run reloc train {again} first")
+    if labelled is None or not workspace.is_current("label", _label_inputs(workspace, labelled["method"])):
+        raise RelocError(
+            f"the map or its landmarks changed after reloc label; run reloc label and train {again} again"
+        )
+    if trained["labels"] != _labels_key(workspace):
+        raise RelocError(f"the labels changed after reloc train; run reloc train {again} again")
+    return trained
+
+
+def _label_inputs(workspace: Workspace, method: str) -> dict[str, Any]:
+    return {"model": workspace.model_path, "landmarks": workspace.landmarks_path, "method": method}
+
+
 def _run_folder(workspace: Workspace, inputs: dict[str, Any]) -> Path:
     """train/run, emptied when what is in it was made from other inputs."""
-    from reloc_ros.offline.workspace import fingerprint
-
     folder, marker = workspace.train_dir / "run", workspace.train_dir / "run" / "inputs.txt"
     key = fingerprint(inputs)
     if not (marker.is_file() and marker.read_text(encoding="utf-8") == key):
@@ -115,11 +152,7 @@ def export_step(workspace: Workspace, output: Path, with_torch: bool = True) -> 
     from reloc_ros.network import load_network
     from reloc_ros.offline.export import export_onnx
 
-    trained = workspace.summary("train")
-    if trained is None or not (workspace.path / NETWORK).is_file():
-        raise RelocError(
-            f"workspace {workspace.path} has no trained network; run reloc train -w {workspace.path} first"
-        )
+    trained = _refuse_stale(workspace)
     shape = NetworkShape(**trained["shape"])
     network = load_network(workspace.path / NETWORK, shape)
 

@@ -171,3 +171,21 @@ def test_evaluating_a_map_without_hold_out_is_refused(workspace, tmp_path):
     model.save(bare.model_path)
     with pytest.raises(RelocError, match="no registered image is held out"):
         steps.evaluate_step(bare, ["clean"])
+
+
+def test_export_refuses_a_network_whose_landmarks_or_labels_have_changed(labelled, tmp_path):
+    steps.train_step(labelled, CONFIG)
+    steps.label_step(labelled, "voxels")
+    with pytest.raises(RelocError, match="labels changed after reloc train"):
+        steps.export_step(labelled, tmp_path / "bundle")
+    steps.select_step(labelled, 13)
+    with pytest.raises(RelocError, match="landmarks changed after reloc label"):
+        steps.export_step(labelled, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_training_refuses_images_of_another_size_than_the_map_was_made_from(labelled):
+    name = Labels.load(labelled.labels_path).names[3]
+    cv2.imwrite(str(labelled.images_dir / name), noise_image(3, 320, 240))
+    with pytest.raises(RelocError, match="is 320x240, but the map was made from 640x480"):
+        steps.train_step(labelled, CONFIG)
