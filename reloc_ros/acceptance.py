@@ -21,6 +21,7 @@ class LostReason(str, enum.Enum):
     TOO_FEW_KEYPOINTS = "too_few_keypoints"
     NO_CONSENSUS = "no_consensus"
     TOO_FEW_INLIERS = "too_few_inliers"
+    WEAK_EVIDENCE = "weak_evidence"
     POOR_SPREAD = "poor_spread"
     LARGE_RESIDUAL = "large_residual"
     UNCERTAIN_POSE = "uncertain_pose"
@@ -35,11 +36,13 @@ class LocalizerConfig:
     min_score: float = 0.2
     """Keypoints below are not used."""
     min_keypoints: int = 6
-    min_inliers: int = 8
+    min_inliers: int = 7
+    min_evidence: float = 7.0
+    """Sum of the inliers' scores, the expected number of true ones: by chance many agree, but never with conviction."""
     min_inlier_share: float = 0.4
     max_error_px: float = 8.0
     """Reprojection error of an inlier, in pixels of the network's input."""
-    max_rms_px: float = 4.5
+    max_rms_px: float = 5.5
     """Of the inliers after refinement, network pixels; errors spread evenly up to `max_error_px` would give 5.7."""
     min_spread: float = 0.03
     """Standard deviation of the inliers along their narrower direction, as a share of the image's width."""
@@ -60,12 +63,13 @@ Refusal = tuple[LostReason, str]
 def refuse_inliers(
     config: LocalizerConfig,
     keypoints_px: NDArray[np.float64],
+    scores: NDArray[np.float64],
     pose: SE3 | None,
     inliers: NDArray[np.bool_],
     image_width: int,
 ) -> Refusal | None:
-    """Judge the robust search: keypoints (N, 2) in image pixels and which of them agree with its pose (N,)."""
-    found, count = len(keypoints_px), int(inliers.sum())
+    """Judge the robust search by N keypoints: image pixels (N, 2), scores, and which agree with its pose."""
+    found, count, evidence = len(keypoints_px), int(inliers.sum()), float(scores[inliers].sum())
     if found == 0:
         return LostReason.NO_KEYPOINTS, "no landmark of the map was found in the image"
     if found < config.min_keypoints:
@@ -75,6 +79,9 @@ def refuse_inliers(
     if count < config.min_inliers:
         detail = f"{count} landmarks agree on a pose, {config.min_inliers} needed"
         return LostReason.TOO_FEW_INLIERS, detail
+    if evidence < config.min_evidence:
+        detail = f"{count} landmarks agree on a pose, but score {evidence:.1f} in all, {config.min_evidence} needed"
+        return LostReason.WEAK_EVIDENCE, detail
     narrow_px = np.sqrt(max(np.linalg.eigvalsh(np.cov(keypoints_px[inliers].T))[0], 0))
     if narrow_px < config.min_spread * image_width:
         detail = f"the landmarks spread over {narrow_px:.0f} px only, along a line or a spot"

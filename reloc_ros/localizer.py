@@ -111,7 +111,9 @@ class Localizer:
         ray_per_network_px = float(np.mean(letterbox.source_per_network)) / _mean_focal(camera)
         pose, inliers = self._search(matches, self.config.max_error_px * ray_per_network_px)
         watch.lap("pnp")
-        refusal = refuse_inliers(self.config, keypoints.positions_px, pose, inliers, camera.width)
+        refusal = refuse_inliers(
+            self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width
+        )
         if refusal is None:
             agreeing = matches.subset(inliers)
             refined = refine(pose, agreeing)

@@ -61,6 +61,19 @@ class NodeProcess:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def wait_for_its_code(self) -> None:
+        """Until the executable's first lines have run: before, a signal meets python's own start, not ours."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+            if int(caught.split()[1], 16) & 1 << (
+                signal.SIGTERM - 1
+            ):  # python by itself catches SIGINT alone
+                return
+            time.sleep(0.01)
+        raise TimeoutError(f"the node did not begin: {self.output}")
+
     def exit_code(self, timeout_s: float = DEADLINE_S) -> int:
         return self.process.wait(timeout_s)
 

@@ -225,13 +225,22 @@ def test_keypoints_anywhere_are_no_consensus():
         assert reason(make_localizer(spoil).localize(picture())) == LostReason.NO_CONSENSUS
 
 
+def test_a_pose_that_many_agree_on_without_conviction_is_weak_evidence():
+    def spoil(found: np.ndarray) -> None:
+        found[20:, 2] = 0
+        found[:20, 2] = 0.3
+
+    assert reason(make_localizer(spoil).localize(picture())) == LostReason.WEAK_EVIDENCE
+    assert isinstance(make_localizer(spoil, min_evidence=5.5).localize(picture()), Localized)
+
+
 def test_a_pose_that_few_agree_on_is_too_few_inliers():
     def spoil(found: np.ndarray) -> None:
-        found[7:, 2] = 0
+        found[6:, 2] = 0
 
     result = make_localizer(spoil).localize(picture())
     assert reason(result) == LostReason.TOO_FEW_INLIERS
-    assert "7 landmarks agree on a pose, 8 needed" in result.detail
+    assert "6 landmarks agree on a pose, 7 needed" in result.detail
 
 
 def test_landmarks_in_one_spot_of_the_image_are_a_poor_spread():
