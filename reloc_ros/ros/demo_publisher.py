@@ -14,8 +14,9 @@ import numpy as np
 import rclpy
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
+from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -30,10 +31,9 @@ NAMESPACE = "demo"
 FRAME = "demo_camera"
 LISTENERS_S = 45.0
 """How long to wait for somebody to listen."""
+LAST_WORDS_S = 5.0
 LEAD = 1.2
 """Begin when the pictures to come would be rendered this much faster than they are played."""
-TRUTH_DEPTH = 1000
-"""The truth of a whole walk is kept for a watcher that comes late or is slow."""
 
 
 class DemoPublisher(Node):
@@ -44,7 +44,7 @@ class DemoPublisher(Node):
         reliable = QoSProfile(depth=5)
         self._images = self.create_publisher(Image, "image", reliable)
         self._infos = self.create_publisher(CameraInfo, "camera_info", reliable)
-        self._truths = self.create_publisher(PoseStamped, "truth", QoSProfile(depth=TRUTH_DEPTH))
+        self._truths = self.create_publisher(PoseStamped, "truth", truth_profile())
 
     @property
     def is_heard(self) -> bool:
@@ -61,6 +61,16 @@ class DemoPublisher(Node):
         message = Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width)
         message.data = array.array("B", image.tobytes())  # anything else is checked byte by byte
         self._images.publish(message)
+
+    def wait_until_received(self) -> None:
+        """Nothing sent may be lost with this process: a lost piece is sent again only some seconds later."""
+        for publisher in (self._images, self._infos, self._truths):
+            publisher.wait_for_all_acked(Duration(seconds=LAST_WORDS_S))
+
+
+def truth_profile() -> QoSProfile:
+    """The truth of a whole walk is kept for a watcher that comes late or is slow."""
+    return QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def camera_info_from(camera: Camera, header: Header) -> CameraInfo:
@@ -100,7 +110,7 @@ def play(node: DemoPublisher, reel: Reel, stopped: threading.Event) -> None:
             pause(due_s - time.monotonic())
             node.publish(picture, PoseStamped(pose=pose_from_se3(pose.inverse())))
             due_s = max(due_s + 1 / reel.rate_hz, time.monotonic())
-        pause(0.5)  # let the last picture go out before the publishers do
+        node.wait_until_received()
     except _Stopped:
         pass
     finally:

@@ -29,7 +29,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.msg import RelocStatus
 from reloc_ros.ros.conversions import se3_from_transform
 from reloc_ros.ros.demo_processes import Child, start_node, start_publisher
-from reloc_ros.ros.demo_publisher import FRAME, NAMESPACE, TRUTH_DEPTH
+from reloc_ros.ros.demo_publisher import FRAME, NAMESPACE, truth_profile
 from reloc_ros.status import State
 
 SETTLE_S = 1.0
@@ -63,7 +63,7 @@ class Watcher(Node):
         """Messages so far."""
         self.heard_node = False
         latched = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(PoseStamped, "truth", self._on_truth, QoSProfile(depth=TRUTH_DEPTH))
+        self.create_subscription(PoseStamped, "truth", self._on_truth, truth_profile())
         self.create_subscription(RelocStatus, "/reloc/status", self._on_status, latched)
         self.create_subscription(PoseStamped, "/reloc/pose", self._on_pose, 50)
         self.create_subscription(TFMessage, "/tf", self._on_transforms, 100)
