@@ -40,6 +40,7 @@ def export_onnx(network: LandmarkNetwork, path: Path) -> None:
         )
     model = program.model_proto
     _halve_weights(model)
+    _forget_origins(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
@@ -57,3 +58,11 @@ def _halve_weights(model: onnx.ModelProto) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _forget_origins(model: onnx.ModelProto) -> None:
+    """Take out what the exporter notes about where in whose files each operation came from."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")

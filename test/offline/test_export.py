@@ -58,3 +58,8 @@ def test_exporting_is_silent(tmp_path, capfd):
         warnings.simplefilter("error")
         export_onnx(Tiny(), tmp_path / "tiny.onnx")
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_file_does_not_tell_whose_machine_made_it(onnx_file):
+    assert b"/reloc_ros/network.py" not in onnx_file.read_bytes()
+    assert b"stack_trace" not in onnx_file.read_bytes()
