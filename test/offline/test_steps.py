@@ -13,7 +13,7 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localizer
-from reloc_ros.offline import steps, train
+from reloc_ros.offline import steps, views
 from reloc_ros.offline.augment import AugmentConfig
 from reloc_ros.offline.label import Labels
 from reloc_ros.offline.train import TrainConfig
@@ -27,7 +27,7 @@ CONFIG = TrainConfig(width=64, views=16, steps=3, batch=4, augment=AugmentConfig
 def _small_work(monkeypatch):
     """Neither OpenVINO, after seconds of compiling, nor threads repay with so little to do."""
     none = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None))
-    monkeypatch.setattr(train, "importlib", none)
+    monkeypatch.setattr(views, "importlib", none)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

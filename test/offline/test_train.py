@@ -10,17 +10,16 @@ from scenes import noise_image
 
 from reloc_ros.errors import RelocError
 from reloc_ros.network import LandmarkNetwork
-from reloc_ros.offline import train
+from reloc_ros.offline import train, views
 from reloc_ros.offline.augment import AugmentConfig
 from reloc_ros.offline.label import Labels, Visibility
 from reloc_ros.offline.train import (
     TrainConfig,
-    ViewSampler,
-    encode_views,
     network_shape,
     one_cycle,
     train_network,
 )
+from reloc_ros.offline.views import ViewSampler, encode_views
 
 LANDMARKS = 8
 CONFIG = TrainConfig(width=64, views=16, steps=24, batch=4, augment=AugmentConfig(max_boxes=1))
@@ -49,7 +48,7 @@ def _small_work():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None)))
+        patch.setattr(views, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None)))
         yield
     torch.set_num_threads(threads)
 
@@ -169,7 +168,7 @@ def test_labels_follow_their_image_into_an_unchanged_view():
 @pytest.mark.parametrize("engine", ["torch", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_encoded_views_are_standardized_features_of_the_network_itself(engine, monkeypatch):
     if engine == "openvino":
-        monkeypatch.setattr(train, "importlib", importlib)
+        monkeypatch.setattr(views, "importlib", importlib)
     network = LandmarkNetwork(network_shape(photos(), labels(), CONFIG))
     network.features.encoder.load_pretrained(None)
     sampler = ViewSampler(photos(), labels(), (64, 64), CONFIG.augment, 0)
@@ -225,3 +224,12 @@ def test_one_cycle_rises_then_falls_to_nothing():
     assert np.argmax(shares) == 10 and shares[10] == pytest.approx(1)
     assert shares[0] < 0.1 and shares[-1] == pytest.approx(0, abs=1e-9)
     assert (np.diff(shares[:11]) > 0).all() and (np.diff(shares[10:]) < 0).all()
+
+
+def test_no_more_views_are_kept_than_memory_holds(monkeypatch, caplog):
+    network = LandmarkNetwork(network_shape(photos(), labels(), CONFIG))
+    assert views.affordable_views(network, 1000) == 1000
+    monkeypatch.setattr(views, "MEMORY_SHARE", 1e-9)
+    assert views.affordable_views(network, 1000) == views.MIN_VIEWS
+    assert "no more fit into this machine's memory" in caplog.text
+    assert views.affordable_views(network, 16) == 16
