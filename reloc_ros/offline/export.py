@@ -63,6 +63,14 @@ def _halve_weights(model: onnx.ModelProto) -> None:
 def _forget_origins(model: onnx.ModelProto) -> None:
     """Take out what the exporter notes about where in whose files each operation came from."""
     graph = model.graph
-    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+    for part in (
+        model,
+        graph,
+        *graph.node,
+        *graph.input,
+        *graph.output,
+        *graph.value_info,
+        *graph.initializer,
+    ):
         part.ClearField("doc_string")
         part.ClearField("metadata_props")

@@ -32,6 +32,7 @@ FRAME = "demo_camera"
 LISTENERS_S = 45.0
 """How long to wait for somebody to listen."""
 LAST_WORDS_S = 5.0
+ANNOUNCEMENTS = 5
 LEAD = 1.2
 """Begin when the pictures to come would be rendered this much faster than they are played."""
 
@@ -61,6 +62,12 @@ class DemoPublisher(Node):
         message = Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width)
         message.data = array.array("B", image.tobytes())  # anything else is checked byte by byte
         self._images.publish(message)
+
+    def announce(self) -> None:
+        """Send the intrinsics alone, and wait until they have arrived."""
+        stamp = self.get_clock().now().to_msg()
+        self._infos.publish(camera_info_from(CAMERA, Header(stamp=stamp, frame_id=FRAME)))
+        self._infos.wait_for_all_acked(Duration(seconds=1.0))
 
     def wait_until_received(self) -> None:
         """Nothing sent may be lost with this process: a lost piece is sent again only some seconds later."""
@@ -140,7 +147,11 @@ def _wait_for_listeners(node: DemoPublisher, pause) -> None:
         if time.monotonic() > deadline_s:
             raise RelocError(f"nobody has listened to the demo's camera for {LISTENERS_S:.0f} s")
         pause(0.05)
-    pause(0.3)  # a subscription may just be changing its quality of service
+    # A camera that has been on for a while: a subscription may just be changing its quality of service, and what is
+    # lost beside the first large images is sent again only seconds later.
+    for _ in range(ANNOUNCEMENTS):
+        pause(0.2)
+        node.announce()
 
 
 def main() -> int:
