@@ -238,7 +238,10 @@ def evaluate(
     workspace: WorkspaceOption,
     json: Annotated[Path | None, typer.Option(help="Write every figure to this file.")] = None,
     conditions: Annotated[
-        str, typer.Option(help="Comma-separated: clean, dark, gamma, blur, noise.")
+        str,
+        typer.Option(
+            help="all, or some of clean,dark,darker,gamma,blur,motion,noise,jpeg,covered,half,double."
+        ),
     ] = "clean,dark,gamma",
     sift: Annotated[
         bool, typer.Option("--sift", help="Measure SIFT + LO-RANSAC on the same images.")
@@ -251,9 +254,10 @@ def evaluate(
     Example: [bold]reloc eval -w desk --sift --json desk.json[/bold]
     """
     from reloc_ros.offline import steps
+    from reloc_ros.offline.conditions import parse_conditions
 
     opened = _open(workspace)
-    wanted = [condition.strip() for condition in conditions.split(",") if condition.strip()]
+    wanted = parse_conditions(conditions)
     with _bars() as progress:
         scores = steps.evaluate_step(opened, wanted, backend, sift, threads, progress)
     if json is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
 from reloc_ros.localizer import Localized, Lost
-from reloc_ros.offline.conditions import CONDITIONS
+from reloc_ros.offline.conditions import ALL, CONDITIONS
 from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sfm import SfmModel
@@ -148,11 +148,9 @@ def evaluate(
     for done, query in enumerate(queries):
         image = read_photo(images_dir / query.name)
         for condition in conditions:
-            degraded = CONDITIONS[condition](image)
+            degraded, camera = CONDITIONS[condition](image, query.camera)
             for method, localize in methods.items():
-                outcomes[method, condition].append(
-                    _outcome(query, localize(degraded, query.camera), distance)
-                )
+                outcomes[method, condition].append(_outcome(query, localize(degraded, camera), distance))
         progress("evaluate", done + 1, len(queries))
     return [Score(method, condition, tuple(found), metric) for (method, condition), found in outcomes.items()]
 
@@ -162,7 +160,7 @@ def check_conditions(conditions: Sequence[str]) -> None:
     unknown = [condition for condition in conditions if condition not in CONDITIONS]
     if unknown or not conditions:
         named = f"unknown condition {unknown[0]!r}" if unknown else "no condition is given"
-        raise RelocError(f"{named}; use some of {', '.join(CONDITIONS)}")
+        raise RelocError(f"{named}; use {ALL} or some of {', '.join(CONDITIONS)}")
 
 
 def _outcome(query: Query, result: Localized | Lost, distance: float) -> Outcome:
