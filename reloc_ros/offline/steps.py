@@ -180,6 +180,20 @@ def export_step(workspace: Workspace, output: Path, with_torch: bool = True) -> 
     )
 
 
+def own_bundle(workspace: Workspace) -> Path:
+    """The bundle that a workspace keeps to be measured: what `reloc export` would write, made where it is not there."""
+    path = workspace.path / "bundle"
+    inputs = {
+        "network": workspace.path / NETWORK,
+        "landmarks": workspace.landmarks_path,
+        "model": workspace.model_path,
+    }
+    if not workspace.is_current("bundle", inputs):
+        export_step(workspace, path)
+        workspace.record("bundle", inputs, [path])
+    return path
+
+
 def evaluate_step(
     workspace: Workspace,
     conditions: Sequence[str],
@@ -193,16 +207,7 @@ def evaluate_step(
     model = SfmModel.load(workspace.model_path)
     held_out = workspace.is_held_out(model.names)
     queries = held_out_queries(model, held_out)
-    bundle_path = workspace.path / "bundle"
-    inputs = {
-        "network": workspace.path / NETWORK,
-        "landmarks": workspace.landmarks_path,
-        "model": workspace.model_path,
-    }
-    if not workspace.is_current("bundle", inputs):
-        export_step(workspace, bundle_path)
-        workspace.record("bundle", inputs, [bundle_path])
-    localizer = Localizer.from_bundle(bundle_path, backend, LocalizerConfig(), threads)
+    localizer = Localizer.from_bundle(own_bundle(workspace), backend, LocalizerConfig(), threads)
     methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
     known = model.without(held_out)
     if with_sift:
