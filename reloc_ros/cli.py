@@ -353,6 +353,9 @@ def _print_scores(scores: list[Any]) -> None:
         *(["cm"] if metric else []),
         "%",
         "lost",
+        "NEES mean",
+        "median",
+        "in 95 %",
         "ms p50",
         "ms p95",
     ):
@@ -366,6 +369,9 @@ def _print_scores(scores: list[Any]) -> None:
             *([f"{100 * score.median('position'):.1f}"] if metric else []),
             f"{score.median('position_percent'):.3f}",
             str(score.lost),
+            f"{score.nees_mean:.1f}",
+            f"{score.median('nees'):.1f}",
+            f"{100 * score.nees_within_95:.0f} %",
             f"{score.stage_ms(50)['total']:.1f}",
             f"{score.stage_ms(95)['total']:.1f}",
         )

@@ -23,6 +23,8 @@ Localize = Callable[[NDArray[np.uint8], Camera], Localized | Lost]
 MAX_ROTATION_DEG = 5.0
 MAX_POSITION_PERCENT = 5.0
 MAX_POSITION_M = 0.05
+CHI_SQUARE_95 = 12.592
+"""Of six degrees of freedom: the error of an honest pose lies in this region of its covariance 19 times of 20."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Outcome:
     """Error of the camera centre, in the map's unit."""
     position_percent: float | None
     """The same as a share of the median camera-to-landmarks distance."""
+    nees: float | None
+    """Normalised error squared: of six degrees of freedom, so 6 on average where the covariance is honest."""
     stage_ms: dict[str, float]
 
 
@@ -71,6 +75,18 @@ class Score:
         """Median of an error over the localized images; NaN when there are none."""
         values = [getattr(outcome, field) for outcome in self.outcomes if outcome.reason is None]
         return float(np.median(values)) if values else float("nan")
+
+    @property
+    def nees_mean(self) -> float:
+        """Over the localized images; NaN when there are none."""
+        values = [outcome.nees for outcome in self.outcomes if outcome.reason is None]
+        return float(np.mean(values)) if values else float("nan")
+
+    @property
+    def nees_within_95(self) -> float:
+        """Share of the localized images whose error lies in the 95 % region of the covariance; NaN without any."""
+        values = [outcome.nees for outcome in self.outcomes if outcome.reason is None]
+        return float(np.mean(np.array(values) <= CHI_SQUARE_95)) if values else float("nan")
 
     def stage_ms(self, percentile: float) -> dict[str, float]:
         """Percentile of each stage's time, over the localized images where there are any."""
@@ -102,6 +118,9 @@ class Score:
             "median_rotation_deg": None if nothing else self.median("rotation_deg"),
             "median_position": None if nothing else self.median("position"),
             "median_position_percent": None if nothing else self.median("position_percent"),
+            "nees_mean": None if nothing else self.nees_mean,
+            "nees_median": None if nothing else self.median("nees"),
+            "nees_within_95": None if nothing else self.nees_within_95,
             "median_ms": self.stage_ms(50),
             "p95_ms": self.stage_ms(95),
             "outcomes": [dataclasses.asdict(outcome) for outcome in self.outcomes],
@@ -163,9 +182,24 @@ def check_conditions(conditions: Sequence[str]) -> None:
         raise RelocError(f"{named}; use {ALL} or some of {', '.join(CONDITIONS)}")
 
 
+def normalised_error_squared(found: SE3, covariance: NDArray[np.float64], true: SE3) -> float:
+    """NEES of a camera_from_map with its covariance (6, 6) of map_from_camera, as `Localized` has them.
+
+    See Bar-Shalom et al., "Estimation with Applications to Tracking and Navigation", 2001, section 5.4.
+    """
+    step = found.center - true.center
+    turn = SE3(found.rotation.T @ true.rotation, np.zeros(3)).rotation_vector
+    error = np.concatenate([step, turn])
+    # Metres and radians differ in size: scaled to a unit diagonal, the matrix is as well conditioned as can be.
+    sigmas = np.sqrt(np.diag(covariance))
+    scaled = error / sigmas
+    return float(scaled @ np.linalg.solve(covariance / np.outer(sigmas, sigmas), scaled))
+
+
 def _outcome(query: Query, result: Localized | Lost, distance: float) -> Outcome:
     if isinstance(result, Lost):
-        return Outcome(query.name, result.reason.value, None, None, None, result.stage_ms)
+        return Outcome(query.name, result.reason.value, None, None, None, None, result.stage_ms)
     position = center_error(result.camera_from_map, query.camera_from_map)
     rotation_deg = rotation_error_deg(result.camera_from_map, query.camera_from_map)
-    return Outcome(query.name, None, rotation_deg, position, 100 * position / distance, result.stage_ms)
+    nees = normalised_error_squared(result.camera_from_map, result.covariance, query.camera_from_map)
+    return Outcome(query.name, None, rotation_deg, position, 100 * position / distance, nees, result.stage_ms)

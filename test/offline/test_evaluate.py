@@ -8,14 +8,24 @@ from synthetic_model import make_model
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import NO_KEYPOINTS, Localized, Lost, LostReason
-from reloc_ros.offline.evaluate import Outcome, Score, evaluate, held_out_queries, median_distance
+from reloc_ros.offline.evaluate import (
+    CHI_SQUARE_95,
+    Outcome,
+    Score,
+    evaluate,
+    held_out_queries,
+    median_distance,
+    normalised_error_squared,
+)
 
 
-def localized(rotation_deg: float, percent: float, position: float = 0.01, total_ms: float = 10) -> Outcome:
-    return Outcome("a.jpg", None, rotation_deg, position, percent, {"total": total_ms})
+def localized(
+    rotation_deg: float, percent: float, position: float = 0.01, nees: float = 6.0, total_ms: float = 10
+) -> Outcome:
+    return Outcome("a.jpg", None, rotation_deg, position, percent, nees, {"total": total_ms})
 
 
-LOST = Outcome("b.jpg", "no_keypoints", None, None, None, {"prepare": 1.0, "total": 1.0})
+LOST = Outcome("b.jpg", "no_keypoints", None, None, None, None, {"prepare": 1.0, "total": 1.0})
 
 
 def score(*outcomes: Outcome, metric: bool = False) -> Score:
@@ -39,6 +49,29 @@ def test_recall_is_in_metres_where_the_map_is():
     assert score(near, far, metric=True).recall == 0.5
     assert score(near, metric=True).recall == 1 and score(far, metric=True).recall == 0
     assert score(near).recall == 0 and score(far).recall == 1
+
+
+def test_nees_of_errors_drawn_from_the_covariance_is_six_on_average_and_in_the_region_19_times_of_20():
+    rng = np.random.default_rng(2)
+    sizes = np.array([1, 1, 1, 1e-4, 1e-4, 1e-4])  # metres, and small turns
+    factor = sizes[:, None] * rng.normal(size=(6, 6))
+    covariance = factor @ factor.T
+    true = SE3.from_rotation_vector([0.3, -2.0, 0.5], [4.0, 5.0, 6.0]).inverse()
+    values = []
+    for _ in range(4000):
+        error = factor @ rng.normal(size=6)
+        turned = SE3.from_rotation_vector(error[3:], [0, 0, 0]).rotation @ true.rotation.T
+        found = SE3(turned, true.center + error[:3]).inverse()
+        values.append(normalised_error_squared(found, covariance, true))
+    assert np.mean(values) == pytest.approx(6, abs=0.2)
+    assert np.mean(np.array(values) <= CHI_SQUARE_95) == pytest.approx(0.95, abs=0.01)
+
+
+def test_nees_is_counted_over_the_localized_images():
+    found = score(localized(1, 1, nees=3), localized(1, 1, nees=5), localized(1, 1, nees=13), LOST)
+    assert found.nees_mean == 7 and found.median("nees") == 5 and found.nees_within_95 == 2 / 3
+    read = found.to_json()
+    assert (read["nees_mean"], read["nees_median"], read["nees_within_95"]) == (7, 5, 2 / 3)
 
 
 def test_all_lost_has_no_median_and_the_times_of_the_lost():
@@ -95,6 +128,7 @@ def test_errors_are_those_between_the_found_and_the_true_pose(scene):
     assert found.outcomes[0].rotation_deg == pytest.approx(0, abs=1e-6)
     assert found.outcomes[1].position == pytest.approx(0.5)
     assert found.outcomes[1].position_percent == pytest.approx(2.5)
+    assert found.outcomes[1].nees == pytest.approx(0.25)  # the method says a variance of 1
     assert found.outcomes[2].rotation_deg == pytest.approx(7)
     assert found.outcomes[2].position == pytest.approx(0, abs=1e-9)
     assert found.recall == pytest.approx(2 / 3)
@@ -148,6 +182,7 @@ def test_scores_are_strict_json():
 def test_scores_of_nothing_but_lost_images_are_strict_json():
     read = json.loads(json.dumps(score(LOST).to_json(), allow_nan=False))
     assert read["median_rotation_deg"] is None and read["recall"] == 0
+    assert read["nees_mean"] is None and read["nees_within_95"] is None
 
 
 def test_distance_is_the_median_over_the_images():
