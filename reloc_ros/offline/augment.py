@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.offline.degrade import cover, degrade, relight, shade
 from reloc_ros.offline.label import Visibility
 
 BASE_SCALE = 1.5
 """Map images are kept this much larger than the network's input, so that zooming in stays sharp."""
+LEVELS = (1.0, 0.71, 0.5)
+"""Sizes at which a base image is kept beside itself: shrunk by a warp alone, it would be full of false detail."""
+SHARPEST = 0.75
+"""A warp may shrink a level to this at most before it takes the next."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +32,11 @@ class AugmentConfig:
     max_shift: float = 0.2
     """Share of the image."""
     max_boxes: int = 4
+    """Things in the way; now and then it is a single large one instead. With 0 there is none."""
     clean_share: float = 0.15
     """Share of the views whose colours are left alone."""
+    shade_share: float = 0.15
+    """Share of the others whose light falls unevenly."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,19 +52,28 @@ class View:
 
 
 def make_view(
-    base: NDArray[np.uint8],
+    levels: Sequence[NDArray[np.uint8]],
     keypoints_px: NDArray[np.float32],
     visibility: NDArray[np.int8],
     size: tuple[int, int],
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> View:
-    """A random view of `size` (width, height) from a base image and its labels in the base image's pixels."""
-    view_from_base = _random_homography(base.shape[1], base.shape[0], size, config, rng)
-    view = warp_view(base, keypoints_px, visibility, size, view_from_base, border=int(rng.integers(0, 256)))
-    image, covered = _occlude(view.image, config, rng)
+    """A random view of `size` (width, height) from a base image and its labels in the base image's pixels.
+
+    `levels` are the base image and smaller copies of it, as `base_levels` makes them.
+    """
+    height, width = levels[0].shape[:2]
+    view_from_base = _random_homography(width, height, size, config, rng)
+    level = _level(levels, view_from_base)
+    border = int(rng.integers(0, 256))
+    view = warp_view(level, keypoints_px, visibility, size, view_from_base, border, levels[0].shape)
+    image, covered = cover(view.image, config.max_boxes, rng)
     if rng.random() >= config.clean_share:
-        image = _degrade(_relight(image, rng), rng)
+        if rng.random() < config.shade_share:
+            image = shade(image, rng)
+        image, brightness = relight(image, rng)
+        image = degrade(image, brightness, rng)
     return dataclasses.replace(view, image=image, visibility=_hide(view, covered))
 
 
@@ -66,15 +84,39 @@ def warp_view(
     size: tuple[int, int],
     view_from_base: NDArray[np.float64],
     border: int = 0,
+    base_shape: tuple[int, ...] | None = None,
 ) -> View:
-    """The view through a homography (3, 3) between pixel coordinates; what leaves the frame becomes HIDDEN."""
-    image = cv2.warpPerspective(base, view_from_base, size, flags=cv2.INTER_LINEAR, borderValue=(border,) * 3)
+    """The view through a homography (3, 3) between pixel coordinates; what leaves the frame becomes HIDDEN.
+
+    With `base_shape`, `base` is a smaller copy of the image that the homography and the keypoints refer to.
+    """
+    height, width = (base_shape or base.shape)[:2]
+    view_from_copy = view_from_base @ resize_homography(width / base.shape[1], height / base.shape[0])
+    image = cv2.warpPerspective(base, view_from_copy, size, flags=cv2.INTER_LINEAR, borderValue=(border,) * 3)
     homogeneous = np.column_stack([keypoints_px, np.ones(len(keypoints_px))]) @ view_from_base.T
     with np.errstate(divide="ignore", invalid="ignore"):
         moved = (homogeneous[:, :2] / homogeneous[:, 2:]).astype(np.float32)
     x, y = moved.T
     inside = (x >= 0) & (x <= size[0] - 1) & (y >= 0) & (y <= size[1] - 1)
     return View(image, moved, np.where(inside, visibility, Visibility.HIDDEN).astype(np.int8))
+
+
+def base_levels(image: NDArray[np.uint8], size: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """The base image of a photograph, and smaller copies of it, each averaged from the photograph itself."""
+    width, height = base_size(image.shape[1], image.shape[0], size)
+    sizes = [(max(1, round(width * level)), max(1, round(height * level))) for level in LEVELS]
+    return [cv2.resize(image, level_size, interpolation=cv2.INTER_AREA) for level_size in sizes]
+
+
+def _level(levels: Sequence[NDArray[np.uint8]], view_from_base: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """The sharpest copy that the warp does not shrink much at the image's middle."""
+    height, width = levels[0].shape[:2]
+    row = view_from_base[2] @ [width / 2, height / 2, 1]
+    magnification = np.sqrt(abs(np.linalg.det(view_from_base) / row**3))  # of lengths: det J = det H / w^3
+    for level in levels:
+        if magnification * width / level.shape[1] >= SHARPEST:
+            return level
+    return levels[-1]
 
 
 def base_from_image(width: int, height: int, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -113,66 +155,9 @@ def _random_homography(
     return view_from_unit @ warp @ unit_from_base
 
 
-def _occlude(
-    image: NDArray[np.uint8], config: AugmentConfig, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    height, width = image.shape[:2]
-    covered = np.zeros((height, width), dtype=bool)
-    for _ in range(int(rng.integers(0, config.max_boxes + 1))):
-        w, h = (rng.uniform(0.05, 0.4, 2) * (width, height)).astype(int)
-        x, y = int(rng.integers(-w // 2, width - w // 2)), int(rng.integers(-h // 2, height - h // 2))
-        window = np.s_[max(y, 0) : y + h, max(x, 0) : x + w]
-        patch = image[window]
-        if rng.random() < 0.5:
-            patch[:] = rng.integers(0, 256, 3)
-        else:  # something with texture: another part of the same picture, upside down
-            source = image[::-1, ::-1][window]
-            patch[:] = source.copy()
-        covered[window] = True
-    return image, covered
-
-
 def _hide(view: View, covered: NDArray[np.bool_]) -> NDArray[np.int8]:
     visibility = view.visibility.copy()
     seen = np.flatnonzero(visibility == Visibility.SEEN)
     columns, rows = np.rint(view.keypoints_px[seen]).astype(int).T
     visibility[seen[covered[rows, columns]]] = Visibility.HIDDEN
     return visibility
-
-
-def _relight(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Gain, gamma and white balance through one lookup table per channel."""
-    gamma = np.exp(rng.uniform(np.log(0.4), np.log(2.8)))
-    gain = np.exp(rng.uniform(np.log(0.2), np.log(1.4)))
-    balance = np.exp(rng.normal(0, 0.12, 3))
-    ramp = (np.arange(256) / 255.0) ** gamma
-    table = np.clip(255.0 * ramp[:, None] * gain * balance + rng.normal(0, 6), 0, 255).astype(np.uint8)
-    return cv2.LUT(image, table.reshape(1, 256, 3))
-
-
-def _degrade(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Blur of the lens or of motion, noise of the sensor, and compression, each in a part of the views."""
-    if rng.random() < 0.3:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 3.0))
-    elif rng.random() < 0.25:
-        image = cv2.filter2D(image, -1, _motion_kernel(rng.uniform(2, 9), rng.uniform(0, np.pi)))
-    if rng.random() < 0.5:
-        noise = np.empty(image.shape, dtype=np.int16)
-        cv2.setRNGSeed(int(rng.integers(0, 2**31 - 1)))
-        # A plain number would mean the first colour alone.
-        cv2.randn(noise, (0.0, 0.0, 0.0), (float(rng.uniform(1, 26)),) * 3)
-        image = cv2.add(image, noise, dtype=cv2.CV_8U)
-    if rng.random() < 0.2:
-        _, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 60))])
-        image = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
-    return image
-
-
-def _motion_kernel(length_px: float, angle_rad: float) -> NDArray[np.float32]:
-    size = 2 * int(np.ceil(length_px / 2)) + 1
-    kernel = np.zeros((size, size), dtype=np.float32)
-    center = size // 2
-    step = 0.5 * length_px * np.array([np.cos(angle_rad), np.sin(angle_rad)])
-    start, end = np.rint(center - step).astype(int), np.rint(center + step).astype(int)
-    cv2.line(kernel, tuple(start.tolist()), tuple(end.tolist()), 1.0)
-    return kernel / kernel.sum()

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from torch.utils.data import Dataset
 
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.network import STRIDE, FeaturePyramid, LandmarkNetwork
-from reloc_ros.offline.augment import AugmentConfig, View, base_from_image, base_size, make_view
+from reloc_ros.offline.augment import AugmentConfig, View, base_from_image, base_levels, make_view
 from reloc_ros.offline.label import Labels
 from reloc_ros.offline.progress import Progress, silent
 
@@ -39,21 +38,24 @@ class ViewSampler:
         seed: int,
     ) -> None:
         self._size, self._config, self._seed = size, config, seed
-        self._bases, self._keypoints = [], []
+        self._levels, self._keypoints = [], []
         self._visibility = labels.visibility
         for image, keypoints in zip(images, labels.keypoints_px, strict=True):
             height, width = image.shape[:2]
-            self._bases.append(
-                cv2.resize(image, base_size(width, height, size), interpolation=cv2.INTER_AREA)
-            )
+            self._levels.append(base_levels(image, size))
             to_base = base_from_image(width, height, size)
             self._keypoints.append((keypoints @ to_base[:2, :2].T + to_base[:2, 2]).astype(np.float32))
 
     def __call__(self, index: int) -> View:
-        image = index % len(self._bases)
+        image = index % len(self._levels)
         rng = np.random.default_rng([self._seed, index])
         return make_view(
-            self._bases[image], self._keypoints[image], self._visibility[image], self._size, self._config, rng
+            self._levels[image],
+            self._keypoints[image],
+            self._visibility[image],
+            self._size,
+            self._config,
+            rng,
         )
 
 
