@@ -157,20 +157,29 @@ def align(
 @app.command()
 def select(
     workspace: WorkspaceOption,
-    count: Annotated[int, typer.Option(help="How many landmarks.")] = 64,
+    count: Annotated[
+        str, typer.Option(help="How many landmarks, or auto: as many as every view needs to see enough.")
+    ] = "64",
+    most: Annotated[int, typer.Option("--max", help="With --count auto: never more than this.")] = 500,
 ) -> None:
     """Choose the landmarks automatically.
 
-    Example: [bold]reloc select -w desk --count 64[/bold]
+    Example: [bold]reloc select -w desk --count auto[/bold]
     """
     from reloc_ros.offline import steps
+    from reloc_ros.offline.select import parse_count
 
-    opened = _open(workspace)
+    opened, wanted = _open(workspace), parse_count(count)
     with _bars() as progress:
-        done = steps.select_step(opened, count, progress)
+        done = steps.select_step(opened, wanted, most, progress)
     console.print(
-        f"{done['landmarks']} landmarks of {done['of_points']} points, from {done['map_images']} images"
+        f"{done['landmarks']} landmarks of {done['of_points']} points; {done['map_images']} images see "
+        f"{done['spread_median']:.0f} well-spread ones in the median, at least {done['spread_min']}"
     )
+    if done["poor_images"]:
+        console.print(
+            f"too few points to see {done['view_needs']}: {', '.join(done['poor_images'])}", soft_wrap=True
+        )
 
 
 @app.command()

@@ -104,7 +104,7 @@ def test_version_is_printed(reloc):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("fly",), ("select",), ("run",), ("select", "-w", "x", "--count", "many"), ("train", "--wide")],
+    [("fly",), ("select",), ("run",), ("train", "-w", "x", "--steps", "many"), ("train", "--wide")],
 )
 def test_wrong_usage_is_code_two_without_a_traceback(reloc, arguments):
     code, printed = reloc(*arguments)
@@ -149,6 +149,8 @@ def test_a_step_too_early_names_the_step_before(refused, workspace, verb, needs)
     ("arguments", "words"),
     [
         (("select", "--count", 5), "at least 8 landmarks"),
+        (("select", "--count", "many"), "--count is a whole number or auto, not 'many'"),
+        (("select", "--count", "auto", "--max", 5), "--max must be at least 20 landmarks, got 5"),
         (("select", "--count", 100000), "lower --count"),
         (("eval", "--conditions", "fog"), "unknown condition 'fog'"),
         (("eval", "--conditions", ""), "condition"),
@@ -190,7 +192,7 @@ def test_unreadable_image_in_the_map_is_refused_by_name(refused, labelled):
 
 def test_steps_say_what_they_did_and_do_it_once(reloc, workspace):
     code, printed = reloc("select", "-w", workspace, "--count", 16)
-    assert code == 0 and "16 landmarks of 300 points, from 10 images" in printed
+    assert code == 0 and "16 landmarks of 300 points; 10 images see" in printed
     made = (workspace / "landmarks.npz").stat().st_mtime_ns
     assert reloc("select", "-w", workspace, "--count", 16)[0] == 0
     assert (workspace / "landmarks.npz").stat().st_mtime_ns == made

@@ -24,6 +24,8 @@ FORMAT = 1
 
 NEIGHBOUR_RADIUS = 0.03
 """Observed points within this share of the image width around a landmark say what is in front of it."""
+NEIGHBOURS = 16
+"""Of them, only so many, the nearest."""
 SAME_DEPTH = 0.05
 """Relative depth difference within which a neighbour lies on the landmark's surface."""
 IN_FRONT = 0.10
@@ -116,34 +118,37 @@ class DepthTest:
 
     def __call__(self, image: int, pixels: NDArray[np.float64]) -> NDArray[np.int8]:
         """(K,) states in one image, from (K, 2) projections."""
-        model, landmarks = self._model, self._landmarks
-        pose = model.camera_from_map[image]
-        here = model.observation_image == image
-        depths_seen = pose.apply(model.points_map[model.observation_point[here]])[:, 2]
-        tree = cKDTree(model.observation_px[here])
-        depths = pose.apply(landmarks.positions_map)[:, 2]
+        landmarks, pose = self._landmarks, self._model.camera_from_map[image]
         rays = pose.center - landmarks.positions_map
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-        cosines = np.einsum("ij,ij->i", rays, landmarks.directions_map)
-        angles = np.arccos(np.clip(cosines, -1, 1))
-        radius = NEIGHBOUR_RADIUS * model.cameras[int(model.camera_ids[image])].width
+        angles = np.arccos(np.clip(np.einsum("ij,ij->i", rays, landmarks.directions_map), -1, 1))
+        ratios = self._depth_ratios(image, pixels)
+        with np.errstate(invalid="ignore"):
+            same = np.count_nonzero(np.abs(ratios - 1) < SAME_DEPTH, axis=1)
+            nearer = np.count_nonzero(ratios < 1 - IN_FRONT, axis=1)
+        in_cone = angles < landmarks.view_cones_rad + np.radians(CONE_MARGIN_DEG)
         states = np.full(len(landmarks), Visibility.UNKNOWN, dtype=np.int8)
-        for k in np.flatnonzero(np.isfinite(pixels).all(axis=1)):
-            ratios = depths_seen[tree.query_ball_point(pixels[k], radius)] / depths[k]
-            states[k] = self._judge(ratios, angles[k], landmarks.view_cones_rad[k])
+        states[(same >= 2) & (nearer == 0) & in_cone] = Visibility.SEEN
+        states[(nearer >= 3) & (same == 0)] = Visibility.HIDDEN
+        states[angles > np.radians(TURNED_AWAY_DEG)] = Visibility.HIDDEN
         return states
 
-    @staticmethod
-    def _judge(ratios: NDArray[np.float64], angle_rad: float, cone_rad: float) -> Visibility:
-        if angle_rad > np.radians(TURNED_AWAY_DEG):
-            return Visibility.HIDDEN
-        same = np.count_nonzero(np.abs(ratios - 1) < SAME_DEPTH)
-        nearer = np.count_nonzero(ratios < 1 - IN_FRONT)
-        if nearer >= 3 and same == 0:
-            return Visibility.HIDDEN
-        if same >= 2 and nearer == 0 and angle_rad < cone_rad + np.radians(CONE_MARGIN_DEG):
-            return Visibility.SEEN
-        return Visibility.UNKNOWN
+    def _depth_ratios(self, image: int, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(K, NEIGHBOURS) depths of the nearest observed points around each projection over its own; NaN where none."""
+        model = self._model
+        pose, camera = model.camera_from_map[image], model.camera(image)
+        here = model.observation_image == image
+        ratios = np.full((len(pixels), NEIGHBOURS), np.nan)
+        inside = np.flatnonzero(camera.contains(pixels))
+        if not here.any() or len(inside) == 0:
+            return ratios
+        depths_seen = pose.apply(model.points_map[model.observation_point[here]])[:, 2]
+        _, nearest = cKDTree(model.observation_px[here]).query(
+            pixels[inside], NEIGHBOURS, distance_upper_bound=NEIGHBOUR_RADIUS * camera.width
+        )
+        depths = pose.apply(self._landmarks.positions_map[inside])[:, 2:]
+        ratios[inside] = np.append(depths_seen, np.nan)[nearest] / depths  # query tells "none" by the count
+        return ratios
 
 
 class VoxelTest:

@@ -27,7 +27,7 @@ from reloc_ros.offline.evaluate import (
 from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.label import Labels, Visibility, label_images
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.select import select_landmarks
+from reloc_ros.offline.select import MOST, VIEW_NEEDS, select_landmarks
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace, fingerprint
 
@@ -40,16 +40,28 @@ def map_model(workspace: Workspace) -> SfmModel:
     return model.without(workspace.is_held_out(model.names))
 
 
-def select_step(workspace: Workspace, count: int, progress: Progress = silent) -> dict[str, Any]:
-    """Choose the landmarks; returns a summary."""
-    inputs = {"model": workspace.model_path, "held_out": workspace.holdout, "count": count}
+def select_step(
+    workspace: Workspace, count: int | None, most: int = MOST, progress: Progress = silent
+) -> dict[str, Any]:
+    """Choose the landmarks, see `select_landmarks`; returns a summary."""
+    inputs = {"model": workspace.model_path, "held_out": workspace.holdout, "view_needs": VIEW_NEEDS}
+    inputs |= {"count": "auto", "most": most} if count is None else {"count": count}
     if not workspace.is_current("select", inputs):
         model = map_model(workspace)
-        landmarks = select_landmarks(model, count, progress)
+        chosen = select_landmarks(model, count, most, progress)
         with atomic_path(workspace.landmarks_path) as temporary:
-            landmarks.save(temporary)
-        candidates = int(np.count_nonzero(model.track_lengths >= 2))
-        summary = {"landmarks": len(landmarks), "of_points": candidates, "map_images": len(model.names)}
+            chosen.landmarks.save(temporary)
+        summary = {
+            "landmarks": len(chosen.landmarks),
+            "of_points": len(model.points_map),
+            "map_images": len(model.names),
+            "view_needs": VIEW_NEEDS,
+            "spread_median": float(np.median(chosen.spread)),
+            "spread_min": int(chosen.spread.min()),
+            "poor_images": [
+                name for name, poor in zip(model.names, chosen.attainable < VIEW_NEEDS, strict=True) if poor
+            ],
+        }
         workspace.record("select", inputs, [workspace.landmarks_path], summary)
     return workspace.summary("select")
 
