@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reloc_ros.atomic import atomic_path
+from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import Camera
 from reloc_ros.landmarks import Landmarks
@@ -64,6 +65,7 @@ class Bundle:
     made_from: Mapping[str, Any]
     """Where the map came from, for people."""
     frame: str = "map"
+    calibration: Calibration = UNCALIBRATED
 
     @staticmethod
     def load(path: str | Path) -> Bundle:
@@ -79,6 +81,8 @@ class Bundle:
             network = NetworkShape(**manifest["network"])
             camera = Camera.from_json(manifest["camera"])
             scale, frame, made_from = manifest["scale"], manifest["frame"], manifest["made_from"]
+            measured = manifest.get("calibration")
+            calibration = UNCALIBRATED if measured is None else Calibration.from_json(measured)
         except (KeyError, TypeError, AttributeError) as error:
             raise RelocError(f"{path / MANIFEST} is damaged ({error}); export the bundle again") from error
         except RelocError as error:
@@ -94,7 +98,7 @@ class Bundle:
             raise RelocError(
                 f"bundle {path} has {len(landmarks)} landmarks but a network for {network.landmarks}; export it again"
             )
-        return Bundle(path, scale, camera, network, landmarks, files, made_from, str(frame))
+        return Bundle(path, scale, camera, network, landmarks, files, made_from, str(frame), calibration)
 
     def file(self, name: str) -> Path:
         """Path of a file of the bundle, refused when the bundle was exported without it."""
@@ -112,8 +116,14 @@ def write_bundle(
     landmarks: Landmarks,
     made_from: Mapping[str, Any],
     write_models: Callable[[Path], None],
+    calibrate: Callable[[Bundle], Calibration] | None = None,
 ) -> Bundle:
-    """Write a bundle to `path`, whole or not at all; `write_models(folder)` adds the model files."""
+    """Write a bundle to `path`, whole or not at all.
+
+    Args:
+        write_models: adds the model files to a folder.
+        calibrate: measures the finished bundle; what it found is written into the manifest.
+    """
     path = Path(path)
     if path.exists() and not (path / MANIFEST).is_file() and (not path.is_dir() or any(path.iterdir())):
         raise RelocError(f"{path} exists and is not a bundle; it will not be replaced, name another folder")
@@ -133,8 +143,15 @@ def write_bundle(
             "made_from": dict(made_from),
             "files": files,
         }
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        _write_manifest(folder, manifest)
+        if calibrate is not None:
+            _write_manifest(folder, manifest | {"calibration": calibrate(Bundle.load(folder)).to_json()})
     return Bundle.load(path)
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    text = json.dumps(manifest, indent=1, allow_nan=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class Localizer:
         )
         if refusal is None:
             agreeing = matches.subset(inliers)
-            refined = refine(pose, agreeing)
+            refined = self.bundle.calibration.coarse.widen(refine(pose, agreeing), agreeing)
             seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
             refusal = refuse_pose(self.config, refined, agreeing, seen, ray_per_network_px)
             watch.lap("refine")
@@ -166,9 +166,8 @@ class Localizer:
         rays = camera.unproject(pixels)
         usable = np.isfinite(rays).all(axis=1)  # a fisheye sees beyond the plane z = 1, where PnP cannot go
         rows, pixels, rays = rows[usable], pixels[usable], rays[usable]
-        sigmas_px = np.maximum(found[rows, 3], self.config.min_sigma_px) * np.mean(
-            letterbox.source_per_network
-        )
+        sigmas = self.bundle.calibration.sigma_scale * found[rows, 3]
+        sigmas_px = np.maximum(sigmas, self.config.min_sigma_px) * np.mean(letterbox.source_per_network)
         matches = Correspondences(
             self.bundle.landmarks.positions_map[rows], rays, sigmas_px / _mean_focal(camera)
         )

@@ -8,6 +8,7 @@ import pytest
 from scenes import TINY_CAMERA, TINY_SHAPE, random_landmarks
 
 from reloc_ros.bundle import LANDMARKS, MANIFEST, ONNX_MODEL, TORCH_MODEL, Bundle, write_bundle
+from reloc_ros.calibration import UNCALIBRATED, Calibration, PoseScale
 from reloc_ros.errors import RelocError
 
 
@@ -52,6 +53,51 @@ def test_bundle_goes_to_disk_and_back(path):
     assert bundle.made_from == {"map_images": 12}
     np.testing.assert_array_equal(bundle.landmarks.positions_map, random_landmarks(8).positions_map)
     assert bundle.file(ONNX_MODEL).read_bytes() == b"a network"
+
+
+MEASURED = Calibration(1.5, PoseScale(2.0, 3.0, 0.01, 0.5), PoseScale(4.0, 5.0), {"images": 8})
+
+
+def test_calibration_is_measured_on_the_finished_bundle_and_stays_in_it(tmp_path):
+    seen = []
+
+    def calibrate(bundle: Bundle) -> Calibration:
+        seen.append(bundle.file(ONNX_MODEL).read_bytes())
+        return MEASURED
+
+    written = write(tmp_path / "desk.bundle", calibrate=calibrate)
+    assert seen == [b"a network"] and written.calibration == MEASURED
+    assert Bundle.load(written.path).calibration == MEASURED
+
+
+def test_bundle_without_calibration_trusts_the_network_as_it_is(path):
+    assert Bundle.load(path).calibration == UNCALIBRATED
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ([], "calibration must have the entries sigma_scale, coarse"),
+        ({"sigma_scale": 1.0}, "calibration must have the entries"),
+        (MEASURED.to_json() | {"mood": 1}, "calibration must have the entries"),
+        (MEASURED.to_json() | {"sigma_scale": 0}, "sigma_scale must be a number above zero, got 0"),
+        (MEASURED.to_json() | {"sigma_scale": True}, "sigma_scale must be a number above zero, got True"),
+        (MEASURED.to_json() | {"made_from": 3}, "made_from must be a mapping, got 3"),
+        (MEASURED.to_json() | {"coarse": 2}, "calibration coarse must have the entries position"),
+        (MEASURED.to_json() | {"refined": {"position": 1}}, "calibration refined must have the entries"),
+        (
+            MEASURED.to_json() | {"coarse": {**MEASURED.to_json()["coarse"], "rotation": "wide"}},
+            "coarse rotation must be a number above zero, got 'wide'",
+        ),
+        (
+            MEASURED.to_json() | {"refined": {**MEASURED.to_json()["refined"], "position_floor": -1e-3}},
+            "refined position_floor must be a number not below zero, got -0.001",
+        ),
+    ],
+)
+def test_calibration_that_makes_no_sense_is_refused_by_name(path, entry, words):
+    edit_manifest(path, calibration=entry)
+    assert str(path / MANIFEST) in refusal(path) and words in refusal(path)
 
 
 def test_bundle_may_be_moved(path, tmp_path):
