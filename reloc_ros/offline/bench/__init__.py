@@ -1,0 +1,1 @@
+"""`scripts/bench`: how exact, how fast and how large everything is, all in one run, beside the baselines."""

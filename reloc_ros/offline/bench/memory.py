@@ -1,0 +1,88 @@
+"""How much memory a process holds that does nothing but localize, with ONNX Runtime and without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Camera
+
+BACKEND = "onnx"
+IMAGES = 3
+PASSES = 5
+STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of the whole process, in 10^6 bytes."""
+
+    precision: str
+    peak_mb: float
+    """The most it ever held, starting included."""
+    resident_mb: float
+    """What it held when the last image was done."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure_memory(
+    bundle: Path,
+    shots: Sequence[tuple[NDArray[np.uint8], Camera]],
+    precision: str,
+    threads: int,
+) -> Memory:
+    """Localize a few images in a process of its own.
+
+    Raises:
+        RelocError: when that process fails, or when the system does not tell a process's memory.
+    """
+    if not STATUS.is_file():
+        raise RelocError(f"memory is measured where there is {STATUS}, as on Linux")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "shots.npz"
+        arrays = {f"image{i}": image for i, (image, _) in enumerate(shots[:IMAGES])}
+        cameras = json.dumps([camera.to_json() for _, camera in shots[:IMAGES]])
+        np.savez(file, cameras=cameras, **arrays)
+        command = [sys.executable, "-m", __name__, str(bundle), str(file), precision, str(threads)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise RelocError(
+            f"memory could not be measured: {last.removeprefix('reloc_ros.errors.RelocError: ')}"
+        )
+    return Memory(precision, **json.loads(done.stdout))
+
+
+def _localize(bundle: str, file: str, precision: str, threads: str) -> dict[str, float]:
+    """What the process of its own does."""
+    from reloc_ros.localizer import Localizer
+
+    with np.load(file) as data:
+        cameras = [Camera.from_json(entry) for entry in json.loads(str(data["cameras"]))]
+        shots = [(data[f"image{i}"], camera) for i, camera in enumerate(cameras)]
+    localizer = Localizer.from_bundle(bundle, BACKEND, threads=int(threads))
+    for image, camera in shots * PASSES:
+        localizer.localize(image, camera)
+    if "torch" in sys.modules:
+        raise RelocError("localizing imported torch, which a robot does not need")
+    status = dict(line.split(":", 1) for line in STATUS.read_text(encoding="utf-8").splitlines())
+    return {
+        name: 1024e-6 * int(status[field].split()[0])
+        for name, field in (("peak_mb", "VmHWM"), ("resident_mb", "VmRSS"))
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(_localize(*sys.argv[1:])))
