@@ -110,6 +110,29 @@ def stream(rate_hz: float = 12.0) -> Trajectory:
     return Trajectory("stream", times_s, poses, tuple(map(_stream_exposure, times_s)), ~turning, away)
 
 
+def orbit(middle_map: ArrayLike, frames: int = 120) -> Trajectory:
+    """Twice around a room in even light: first by its middle, looking outward, then along its walls, looking inward.
+
+    Args:
+        middle_map: (3,) the middle of the floor of a room of at least 5.6 by 4.8 m.
+    """
+    turn = np.linspace(0.0, 2.0, frames)
+    angles = 2 * np.pi * turn
+    # Around the end of the first turn the camera steps back and swings from outward to inward.
+    inward = np.clip((turn - 0.9) / 0.2, 0, 1)
+    inward = inward**2 * (3 - 2 * inward)
+    radii = (1 - inward)[:, None] * (1.1, 0.95) + inward[:, None] * (2.2, 1.85)
+    headings = angles + np.pi * inward
+    heights = 1.4 + 0.2 * np.sin(3 * angles)
+    around = radii * np.column_stack([np.cos(angles), np.sin(angles)])
+    places = np.column_stack([around, heights]) + np.asarray(middle_map)
+    ahead = np.column_stack([np.cos(headings), np.sin(headings), -0.14 + 0.1 * np.sin(5 * angles)])
+    times_s = np.arange(frames) / 4.0
+    poses = tuple(map(_by_hand, places, places + ahead, _sway(5, times_s)))
+    exposures = (Exposure(noise=1.5),) * frames
+    return Trajectory("orbit", times_s, poses, exposures, np.ones(frames, bool), np.zeros(frames, bool))
+
+
 def _stream_exposure(time_s: float) -> Exposure:
     dim = float(np.clip(min(time_s - _STREAM_DIM_S[0], _STREAM_DIM_S[1] - time_s) / 0.5, 0, 1))
     return Exposure(1 - 0.55 * dim, 1 + 0.25 * dim, (1 - 0.2 * dim, 1.0, 1.0), 1.5 + 1.5 * dim)
@@ -121,11 +144,12 @@ def _walk(keys: tuple[_Key, ...], times_s: Array, seed: int) -> tuple[SE3, ...]:
     places = _spline(key_times, np.array([key.at for key in keys]), times_s)
     targets = _spline(key_times, np.array([key.target for key in keys]), times_s)
     sway = _sway(seed, times_s)
-    poses = []
-    for place, target, hand in zip(places, targets, sway, strict=True):
-        steady = looking_at(place + 0.012 * hand[:3], target)
-        poses.append(SE3.from_rotation_vector(np.radians(1.2) * hand[3:], np.zeros(3)) @ steady)
-    return tuple(poses)
+    return tuple(map(_by_hand, places, targets, sway))
+
+
+def _by_hand(place_map: Array, target_map: Array, sway: Array) -> SE3:
+    steady = looking_at(place_map + 0.012 * sway[:3], target_map)
+    return SE3.from_rotation_vector(np.radians(1.2) * sway[3:], np.zeros(3)) @ steady
 
 
 def looking_at(place_map: ArrayLike, target_map: ArrayLike) -> SE3:
