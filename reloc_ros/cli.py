@@ -186,8 +186,12 @@ def select(
 def label(
     workspace: WorkspaceOption,
     method: Annotated[
-        str, typer.Option(help="depth (compares with the points around) or voxels (walks the ray).")
-    ] = "depth",
+        str,
+        typer.Option(
+            help="appearance (depth, then what it looks like), depth (compares with the points around) "
+            "or voxels (walks the ray)."
+        ),
+    ] = "appearance",
 ) -> None:
     """Decide which landmark is seen, hidden or unknown in which map image.
 

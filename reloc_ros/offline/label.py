@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.npz import read_npz
+from reloc_ros.offline.appearance import likeness, observed_landmarks
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sfm import SfmModel
 
@@ -34,6 +35,13 @@ CONE_MARGIN_DEG = 12.0
 """A view this far outside the angles a landmark was seen from may still see it."""
 TURNED_AWAY_DEG = 100.0
 """A view this far from the middle of those angles looks at the landmark's back."""
+ALIKE = 0.8
+"""A patch that correlates so well with one of the landmark shows the landmark."""
+ALIKE_ON_SURFACE = 0.5
+"""The same where the points around lie at its depth, however far the view is outside its angles."""
+UNLIKE = 0.2
+"""A patch that correlates no better than this is not certain to show it, though the depths say so."""
+METHODS = ("appearance", "depth", "voxels")
 
 
 class Visibility(enum.IntEnum):
@@ -80,29 +88,49 @@ class Labels:
 
 
 def label_images(
-    model: SfmModel, landmarks: Landmarks, method: str = "depth", progress: Progress = silent
+    model: SfmModel,
+    landmarks: Landmarks,
+    method: str = "depth",
+    images_dir: Path | None = None,
+    progress: Progress = silent,
 ) -> Labels:
     """Label every image of `model` (map images only) with every landmark.
 
     `depth` compares each landmark with the points observed around its projection and with the angles it was seen
-    from; `voxels` walks a voxel grid along the ray from the camera, as the first design of this idea did.
+    from; `appearance` also compares, where that leaves doubt, what the image shows with what other views showed of
+    the landmark, for which it needs the images; `voxels` walks a voxel grid along the ray from the camera, as the
+    first design of this idea did.
     """
     if method not in METHODS:
         raise RelocError(f"unknown visibility test {method!r}; use one of {', '.join(METHODS)}")
-    test = METHODS[method](model, landmarks)
-    rows = {point_id: k for k, point_id in enumerate(landmarks.ids.tolist())}
-    landmark_of_point = np.array([rows.get(point_id, -1) for point_id in model.point_ids.tolist()])
+    if method == "voxels":
+        return _label(model, landmarks, VoxelTest(model, landmarks), progress)
+    labels = _label(model, landmarks, DepthTest(model, landmarks), progress)
+    if method == "depth":
+        return labels
+    if images_dir is None:
+        raise ValueError("appearance needs images_dir")
+    alike = likeness(model, landmarks, ~observed_landmarks(model, landmarks), images_dir, progress)
+    on_surface = _label(model, landmarks, DepthTest(model, landmarks, cone_margin=np.pi)).visibility
+    states = labels.visibility.copy()
+    states[(states == Visibility.SEEN) & (alike < UNLIKE)] = Visibility.UNKNOWN
+    states[(states == Visibility.HIDDEN) & (alike > ALIKE_ON_SURFACE)] = Visibility.UNKNOWN
+    states[(on_surface == Visibility.SEEN) & (alike > ALIKE_ON_SURFACE)] = Visibility.SEEN
+    states[alike > ALIKE] = Visibility.SEEN
+    return dataclasses.replace(labels, visibility=states)
+
+
+def _label(
+    model: SfmModel, landmarks: Landmarks, test: DepthTest | VoxelTest, progress: Progress = silent
+) -> Labels:
+    observed = observed_landmarks(model, landmarks)
     keypoints, states = [], []
     for index, pose in enumerate(model.camera_from_map):
-        camera = model.cameras[int(model.camera_ids[index])]
+        camera = model.camera(index)
         pixels = camera.project(pose.apply(landmarks.positions_map))
-        inside = camera.contains(pixels)
-        state = np.full(len(landmarks), Visibility.HIDDEN, dtype=np.int8)
-        state[inside] = test(index, pixels)[inside]
-        here = model.observation_image == index
-        observed = landmark_of_point[model.observation_point[here]]
-        state[observed[observed >= 0]] = Visibility.SEEN
-        state[~inside] = Visibility.HIDDEN
+        state = test(index, pixels)
+        state[observed[index]] = Visibility.SEEN
+        state[~camera.contains(pixels)] = Visibility.HIDDEN
         keypoints.append(pixels.astype(np.float32))
         states.append(state)
         progress("label", index + 1, len(model.names))
@@ -112,9 +140,12 @@ def label_images(
 class DepthTest:
     """Visibility from the depth of the points observed around a landmark, and from its view cone."""
 
-    def __init__(self, model: SfmModel, landmarks: Landmarks) -> None:
+    def __init__(
+        self, model: SfmModel, landmarks: Landmarks, cone_margin: float = np.radians(CONE_MARGIN_DEG)
+    ) -> None:
         self._model = model
         self._landmarks = landmarks
+        self._cone_margin = cone_margin
 
     def __call__(self, image: int, pixels: NDArray[np.float64]) -> NDArray[np.int8]:
         """(K,) states in one image, from (K, 2) projections."""
@@ -126,7 +157,7 @@ class DepthTest:
         with np.errstate(invalid="ignore"):
             same = np.count_nonzero(np.abs(ratios - 1) < SAME_DEPTH, axis=1)
             nearer = np.count_nonzero(ratios < 1 - IN_FRONT, axis=1)
-        in_cone = angles < landmarks.view_cones_rad + np.radians(CONE_MARGIN_DEG)
+        in_cone = angles < landmarks.view_cones_rad + self._cone_margin
         states = np.full(len(landmarks), Visibility.UNKNOWN, dtype=np.int8)
         states[(same >= 2) & (nearer == 0) & in_cone] = Visibility.SEEN
         states[(nearer >= 3) & (same == 0)] = Visibility.HIDDEN
@@ -187,6 +218,3 @@ class VoxelTest:
     def _cells(self, points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         cells = np.floor((points - self._low) / self._size).astype(np.int64)
         return cells, ((cells >= 0) & (cells < self._shape)).all(axis=1)
-
-
-METHODS = {"depth": DepthTest, "voxels": VoxelTest}

@@ -70,9 +70,8 @@ def label_step(workspace: Workspace, method: str, progress: Progress = silent) -
     """Label the visibility of each landmark in each map image; returns a summary."""
     inputs = _label_inputs(workspace, method)
     if not workspace.is_current("label", inputs):
-        labels = label_images(
-            map_model(workspace), Landmarks.load(workspace.landmarks_path), method, progress
-        )
+        landmarks = Landmarks.load(workspace.landmarks_path)
+        labels = label_images(map_model(workspace), landmarks, method, workspace.images_dir, progress)
         with atomic_path(workspace.labels_path) as temporary:
             labels.save(temporary)
         seen = np.count_nonzero(labels.visibility == Visibility.SEEN, axis=1)

@@ -169,7 +169,9 @@ def test_progress_counts_the_images(model):
 
 
 def test_unknown_method_is_refused_and_the_known_ones_named(model):
-    with pytest.raises(RelocError, match="unknown visibility test 'xray'; use one of depth, voxels"):
+    with pytest.raises(
+        RelocError, match="unknown visibility test 'xray'; use one of appearance, depth, voxels"
+    ):
         label_images(model, landmarks(), "xray")
 
 
