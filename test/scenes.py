@@ -45,7 +45,8 @@ def tiny_network():
         std, mean = torch.std_mean(features, dim=(0, 2, 3), keepdim=True)
         network.features.mean.copy_(mean)
         network.features.std.copy_(std + 1e-2)
-        network.head.maps.weight.mul_(8)
+        network.head.heatmaps.weight.mul_(8)
+        network.head.offset_weight.normal_(0, 0.02)
     return network.half().float()
 
 

@@ -7,7 +7,25 @@ from scenes import TINY_SHAPE, noise_image, tiny_network
 
 from reloc_ros.encoders import ENCODERS, make_encoder
 from reloc_ros.errors import RelocError
-from reloc_ros.network import STRIDE, LandmarkNetwork, decode, load_network, save_network, spatial_softmax
+from reloc_ros.network import (
+    STRIDE,
+    LandmarkHead,
+    LandmarkNetwork,
+    load_network,
+    save_network,
+    spatial_softmax,
+)
+from reloc_ros.network import decode as decode_at
+
+
+def decode(maps: torch.Tensor) -> torch.Tensor:
+    """Decode of (B, 4, K, h, w): the logit and the three offset values of every landmark in every cell."""
+
+    def offsets_at(cells: torch.Tensor) -> torch.Tensor:
+        index = cells[:, None, :, None].expand(-1, 3, -1, 1)
+        return maps[:, 1:].flatten(3).gather(3, index).squeeze(3).transpose(1, 2)
+
+    return decode_at(maps[:, 0], offsets_at)
 
 
 def decode_slowly(maps: np.ndarray) -> np.ndarray:
@@ -217,3 +235,56 @@ def test_pretrained_lite0_computes_what_the_published_network_does():
             x = block(x)
         found = encoder(image)[-1]
     torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-3)
+
+
+def tiny_head(landmarks: int = 5, groups: int = 1) -> LandmarkHead:
+    generator = torch.Generator().manual_seed(1)
+    head = LandmarkHead(6, 4, landmarks, groups)
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator))
+    return head
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_offsets_are_those_of_a_plain_loop(groups):
+    head, features = tiny_head(groups=groups), torch.randn((2, 6, 4, 5))
+    with torch.inference_mode():
+        context = head(features).context
+        cells = torch.randint(0, 20, (2, 5))
+        found = head.offsets_of_all(context, cells)
+        for b in range(2):
+            for k in range(5):
+                row, column = divmod(int(cells[b, k]), 5)
+                around = torch.zeros((3, 3, 4))
+                for dy in range(3):
+                    for dx in range(3):
+                        y, x = row + dy - 1, column + dx - 1
+                        if 0 <= y < 4 and 0 <= x < 5:
+                            around[dy, dx] = context[b].view(groups, 4, 4, 5)[k % groups, :, y, x]
+                expected = head.offset_weight[k] @ around.flatten() + head.offset_bias[k]
+                torch.testing.assert_close(found[b, k], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_offsets_of_some_landmarks_are_those_of_all():
+    head, features = tiny_head(groups=2), torch.randn((2, 6, 4, 5))
+    context = head(features).context
+    cells = torch.randint(0, 20, (2, 5))
+    images, landmarks = torch.tensor([1, 0, 1]), torch.tensor([4, 0, 2])
+    found = head.offsets_of(context, images, landmarks, cells[images, landmarks])
+    torch.testing.assert_close(found, head.offsets_of_all(context, cells)[images, landmarks])
+
+
+def test_a_landmark_depends_on_its_own_group_alone():
+    head, features = tiny_head(groups=2), torch.randn((1, 6, 4, 5))
+    logits = head(features).logits
+    for k in range(5):
+        head.zero_grad()
+        head(features).logits[0, k].sum().backward()
+        touched = head.mix1.weight.grad.view(2, -1).abs().sum(1) > 0
+        assert touched.tolist() == [k % 2 == 0, k % 2 == 1]
+    assert logits.shape == (1, 5, 4, 5)
+
+
+def test_context_of_a_head_without_groups_is_as_wide_as_asked():
+    assert tiny_head()(torch.zeros((1, 6, 4, 5))).context.shape == (1, 4, 4, 5)

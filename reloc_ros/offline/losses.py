@@ -6,29 +6,39 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from reloc_ros.network import STRIDE
+from reloc_ros.network import STRIDE, LandmarkHead
 from reloc_ros.offline.label import Visibility
 
 TARGET_SIGMA_CELLS = 0.6
 """Width of the soft heatmap target: a landmark between two cells is rightly in both."""
 OFFSET_WEIGHT = 0.25
+OFFSET_DRAWS = 2
+"""Cells around each landmark in which its offset is learnt at a step, drawn by their share in the heatmap's target."""
 
 
-def landmark_loss(maps: Tensor, keypoints_px: Tensor, visibility: Tensor) -> dict[str, Tensor]:
-    """Loss of maps (B, 4, K, h, w) against keypoints (B, K, 2) in network pixels and states (B, K).
+def landmark_loss(
+    head: LandmarkHead, features: Tensor, keypoints_px: Tensor, visibility: Tensor
+) -> dict[str, Tensor]:
+    """Loss of a head on features (B, F, h, w), for keypoints (B, K, 2) in network pixels and states (B, K).
 
     UNKNOWN landmarks take no part. Returns scalars: `loss` and its parts `heatmap` and `offset`.
     """
-    rows, columns = maps.shape[-2:]
+    maps = head(features)
+    rows, columns = maps.logits.shape[-2:]
     known, seen = visibility != Visibility.UNKNOWN, visibility == Visibility.SEEN
     cells = (keypoints_px[seen] + 0.5) / STRIDE - 0.5  # (S, 2), cell centres at integers
     neighbours, inside = _neighbours(cells, rows, columns)
     index = neighbours[..., 1] * columns + neighbours[..., 0]
-    flat = maps.float().flatten(3)
-    heatmap = _heatmap_loss(flat[:, 0], known, seen, index, _target(neighbours - cells[:, None], inside))
-    image, landmark = seen.nonzero(as_tuple=True)
-    near = flat[image[:, None], 1:, landmark[:, None], index]  # (S, 9, 3)
-    offset = _offset_loss(near, cells[:, None] - neighbours, inside)
+    target = _target(neighbours - cells[:, None], inside)
+    heatmap = _heatmap_loss(maps.logits.float().flatten(2), known, seen, index, target)
+    offset = heatmap.new_zeros(())
+    if len(cells):
+        drawn = torch.multinomial(target, OFFSET_DRAWS, replacement=True)  # (S, OFFSET_DRAWS)
+        images, landmarks = (which.repeat_interleave(OFFSET_DRAWS) for which in seen.nonzero(as_tuple=True))
+        with torch.autocast(features.device.type, enabled=False):  # positions need the digits
+            found = head.offsets_of(maps.context, images, landmarks, index.gather(1, drawn).flatten())
+        places = neighbours.gather(1, drawn[..., None].expand(-1, -1, 2))
+        offset = _offset_loss(found.view(len(cells), OFFSET_DRAWS, -1), cells[:, None] - places)
     return {"loss": heatmap + OFFSET_WEIGHT * offset, "heatmap": heatmap.detach(), "offset": offset.detach()}
 
 
@@ -55,9 +65,8 @@ def _heatmap_loss(logits: Tensor, known: Tensor, seen: Tensor, index: Tensor, ta
     return (log_total[known].sum() - expected) / known.sum().clamp(min=1)
 
 
-def _offset_loss(near: Tensor, target: Tensor, inside: Tensor) -> Tensor:
-    """Negative log likelihood of offsets (S, 9, 2) under the predicted Laplace distribution (S, 9, 3)."""
-    log_scale = near[..., 2].clamp(-6, 3)
-    error = (near[..., :2] - target).abs().sum(2)
-    likelihood = error * torch.exp(-log_scale) + 2 * log_scale
-    return (likelihood * inside).sum() / inside.sum().clamp(min=1)
+def _offset_loss(found: Tensor, target: Tensor) -> Tensor:
+    """Negative log likelihood of offsets (S, D, 2) under the predicted Laplace distribution (S, D, 3)."""
+    log_scale = found[..., 2].clamp(-6, 3)
+    error = (found[..., :2] - target).abs().sum(2)
+    return (error * torch.exp(-log_scale) + 2 * log_scale).mean()

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from reloc_ros.network import STRIDE, decode
+from reloc_ros.network import STRIDE, HeadMaps, decode
 from reloc_ros.offline.label import Visibility
-from reloc_ros.offline.losses import landmark_loss
+from reloc_ros.offline.losses import landmark_loss as loss_of_head
 
 SEEN, HIDDEN, UNKNOWN = int(Visibility.SEEN), int(Visibility.HIDDEN), int(Visibility.UNKNOWN)
 ROWS, COLUMNS = 9, 12
@@ -13,6 +13,30 @@ ROWS, COLUMNS = 9, 12
 def random_maps(landmarks: int = 3, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn((2, 4, landmarks, ROWS, COLUMNS), generator=generator, dtype=torch.float64).float()
+
+
+class FreeHead:
+    """A head whose features (B, 4, K, h, w) are its maps: every value of every map is free."""
+
+    def __call__(self, maps: torch.Tensor) -> HeadMaps:
+        return HeadMaps(maps, maps[:, 0])
+
+    def offsets_of(self, maps, images, landmarks, cells):
+        return maps[:, 1:].float().flatten(3)[images, :, landmarks, cells]
+
+    def offsets_of_all(self, maps, cells):
+        batch, count = cells.shape
+        images, landmarks = torch.arange(batch).repeat_interleave(count), torch.arange(count).repeat(batch)
+        return self.offsets_of(maps, images, landmarks, cells.flatten()).view(batch, count, 3)
+
+
+def landmark_loss(maps, places, visibility):
+    torch.manual_seed(0)
+    return loss_of_head(FreeHead(), maps, places, visibility)
+
+
+def decoded(maps):
+    return decode(maps[:, 0], lambda cells: FreeHead().offsets_of_all(maps, cells))
 
 
 def keypoints(landmarks: int = 3, seed: int = 0) -> torch.Tensor:
@@ -56,7 +80,7 @@ def test_right_maps_decode_to_the_keypoints():
         [[[0.0, 0.0], [95.0, 71.0], [40.2, 33.7]], [[3.5, 67.5], [91.9, 2.0], [47.5, 35.5]]]
     )
     visibility = states([SEEN] * 3, [SEEN] * 3)
-    found = decode(perfect_maps(places, visibility))
+    found = decoded(perfect_maps(places, visibility))
     torch.testing.assert_close(found[..., :2], places, atol=1e-4, rtol=0)
     assert found[..., 2].min() > 0.9
 
@@ -67,12 +91,13 @@ def test_training_leads_to_the_keypoints():
     maps = random_maps().requires_grad_()
     optimizer = torch.optim.Adam([maps], lr=0.2)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.01, 200)
+    torch.manual_seed(0)
     for _ in range(200):
         optimizer.zero_grad()
-        landmark_loss(maps, keypoints(), visibility)["loss"].backward()
+        loss_of_head(FreeHead(), maps, keypoints(), visibility)["loss"].backward()
         optimizer.step()
         schedule.step()
-    found = decode(maps.detach())
+    found = decoded(maps.detach())
     seen = visibility == SEEN
     torch.testing.assert_close(found[..., :2][seen], keypoints()[seen], atol=0.2, rtol=0)
     assert found[..., 2][seen].min() > 0.9 and found[..., 2][~seen].max() < 0.1
@@ -94,6 +119,7 @@ def test_hidden_landmarks_have_no_offset():
     maps = random_maps().requires_grad_()
     landmark_loss(maps, keypoints(), MIXED)["loss"].backward()
     assert (maps.grad[0, 1:, 1] == 0).all() and (maps.grad[0, 0, 1] > 0).all()
+    assert (maps.grad[0, 1:, 0] != 0).any()
 
 
 @pytest.mark.parametrize("state", [HIDDEN, UNKNOWN])
