@@ -79,7 +79,9 @@ def _surface(image: Image, window: tuple[slice, slice], rng: np.random.Generator
 def relight(image: Image, rng: np.random.Generator) -> tuple[Image, float]:
     """Gain, gamma and white balance through one lookup table per channel; and the brightness of a mid-grey."""
     gamma = math.exp(rng.uniform(*np.log(GAMMA)))
-    brightness = math.exp(rng.uniform(*np.log(MID_TONE)))
+    # Even in the logarithm, and more of the bright: an eighth lies below a fifth.
+    dark, bright = np.log(MID_TONE)
+    brightness = math.exp(dark + (bright - dark) * rng.random() ** (2 / 3))
     # A mid-grey keeps at least the darkest brightness whatever the gamma, and highlights are not burnt by both.
     gain = min(brightness * 2 ** (gamma - 1), MID_TONE[1])
     brightness = gain * 2 ** (1 - gamma)

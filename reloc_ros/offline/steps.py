@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.select import MOST, VIEW_NEEDS, select_landmarks
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace, fingerprint
+
+if TYPE_CHECKING:
+    from reloc_ros.offline.validation import Truth
 
 NETWORK = Path("train") / "network.pt"
 
@@ -96,8 +99,8 @@ def train_step(workspace: Workspace, config: Any, progress: Progress = silent) -
     if not workspace.is_current("train", inputs):
         labels = Labels.load(workspace.labels_path)
         folder = _run_folder(workspace, inputs)
-        images = _labelled_images(workspace, labels, progress)
-        network, summary = train_network(folder, images, labels, config, progress)
+        images, truth = _labelled_images(workspace, labels, progress)
+        network, summary = train_network(folder, images, labels, config, progress, truth)
         target = workspace.path / NETWORK
         with atomic_path(target) as temporary:
             save_network(network, temporary)
@@ -107,13 +110,18 @@ def train_step(workspace: Workspace, config: Any, progress: Progress = silent) -
     return workspace.summary("train")
 
 
-def _labelled_images(workspace: Workspace, labels: Labels, progress: Progress) -> list[NDArray[np.uint8]]:
-    """The map images, of the size they were labelled at."""
+def _labelled_images(
+    workspace: Workspace, labels: Labels, progress: Progress
+) -> tuple[list[NDArray[np.uint8]], Truth]:
+    """The map images, of the size they were labelled at, and where they were taken from."""
+    from reloc_ros.offline.validation import Truth
+
     model = SfmModel.load(workspace.model_path)
-    cameras = {name: model.camera(index) for index, name in enumerate(model.names)}
+    rows = [model.names.index(name) for name in labels.names]
+    cameras, poses = [model.camera(row) for row in rows], [model.camera_from_map[row] for row in rows]
     images = []
-    for done, name in enumerate(labels.names):
-        image, camera = read_photo(workspace.images_dir / name), cameras[name]
+    for done, (name, camera) in enumerate(zip(labels.names, cameras, strict=True)):
+        image = read_photo(workspace.images_dir / name)
         if image.shape[:2] != (camera.height, camera.width):
             raise RelocError(
                 f"image {workspace.images_dir / name} is {image.shape[1]}x{image.shape[0]}, but the map was made from "
@@ -121,7 +129,7 @@ def _labelled_images(workspace: Workspace, labels: Labels, progress: Progress) -
             )
         images.append(image)
         progress("read images", done + 1, len(labels.names))
-    return images
+    return images, Truth(Landmarks.load(workspace.landmarks_path), cameras, poses)
 
 
 def _labels_key(workspace: Workspace) -> str:

@@ -9,36 +9,43 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.network import LandmarkNetwork
 from reloc_ros.offline.augment import AugmentConfig
-from reloc_ros.offline.label import Labels
-from reloc_ros.offline.losses import landmark_loss
-from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.views import (
+from reloc_ros.offline.feature_cache import (
     Batch,
-    CachedFeatures,
-    FreshViews,
-    ViewSampler,
     affordable_views,
+    cached_batches,
+    encode_images,
     encode_views,
-    has_fast_bfloat16,
+    fresh_batches,
 )
+from reloc_ros.offline.fit import (
+    Batches,
+    Clock,
+    Hardware,
+    LandmarkTraining,
+    ReportProgress,
+    SaveCheckpoints,
+    Validation,
+    compute_dtype,
+    make_trainer,
+)
+from reloc_ros.offline.label import Labels
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.validation import AUTO, PoseErrors, PoseValidator, Truth, validation_images
+from reloc_ros.offline.views import ViewSampler, fast_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -60,83 +67,15 @@ class TrainConfig:
     learning_rate: float = 6e-3
     weight_decay: float = 1e-2
     seed: int = 0
+    validation: str = AUTO
+    """Map images that are not trained on but tell which weights are best: see `validation_images`."""
+    patience: float = 0.3
+    """Share of the schedule without a lower pose error after which training comes to its end; 1 is never."""
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
 
 
 ENCODE_SHARE = 0.25
 """Of a time budget, at most, for encoding views."""
-
-
-class LandmarkTraining(lightning.LightningModule):
-    """AdamW on the landmark loss, its rate following one cycle over the steps, or over the time there is.
-
-    A frozen encoder takes no part.
-    """
-
-    def __init__(self, network: LandmarkNetwork, config: TrainConfig, budget_s: float | None) -> None:
-        super().__init__()
-        self.network, self.config, self.budget_s = network, config, budget_s
-        self._spent_s = 0.0  # before this process, when a stopped run goes on
-        self._started = time.monotonic()
-        if network.features.encoder.FROZEN:
-            network.features.requires_grad_(False)
-
-    @property
-    def fraction(self) -> float:
-        """How much of the training is done, 0 to 1."""
-        if self.budget_s is None:
-            return min(self.global_step / self.config.steps, 1.0)
-        return min((self._spent_s + time.monotonic() - self._started) / self.budget_s, 1.0)
-
-    def on_train_start(self) -> None:
-        self._started = time.monotonic()
-
-    def on_train_batch_start(self, batch: Batch, _: int) -> None:
-        for group in self.optimizers().param_groups:
-            group["lr"] = self.config.learning_rate * one_cycle(self.fraction)
-
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        frozen = self.network.features.encoder.FROZEN
-        features = batch.inputs if frozen else self.network.features(batch.inputs)
-        losses = landmark_loss(self.network.head(features), batch.keypoints_px, batch.visibility)
-        self.log_dict(losses, batch_size=len(batch.inputs))
-        return losses["loss"]
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        self.trainer.should_stop |= self.fraction >= 1.0
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["spent_s"] = self._spent_s + time.monotonic() - self._started
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._spent_s = checkpoint["spent_s"]
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        return torch.optim.AdamW(
-            parameters, lr=self.config.learning_rate, weight_decay=self.config.weight_decay
-        )
-
-
-def one_cycle(fraction: float) -> float:
-    """Share of the learning rate: a short rise, then a cosine to nothing (Smith, "Super-Convergence", 2018)."""
-    rise = 0.1
-    if fraction < rise:
-        return 0.04 + 0.96 * fraction / rise
-    return 0.5 * (1 + math.cos(math.pi * (fraction - rise) / (1 - rise)))
-
-
-class ReportProgress(lightning.Callback):
-    """Passes Lightning's steps, or the seconds of a budget, on to our progress callback."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
-        if module.budget_s is None:
-            self._progress("train", trainer.global_step, module.config.steps)
-        else:
-            self._progress("train, seconds", int(module.fraction * module.budget_s), int(module.budget_s))
 
 
 def train_network(
@@ -145,47 +84,134 @@ def train_network(
     labels: Labels,
     config: TrainConfig,
     progress: Progress = silent,
+    truth: Truth | None = None,
+    hardware: Hardware = Hardware(),  # noqa: B008, it is frozen
+    tensorboard: bool = False,
 ) -> tuple[LandmarkNetwork, dict[str, Any]]:
     """Train on `images` and their labels; checkpoints and curves go to `folder`, where a stopped run goes on.
 
-    Returns the network and a summary for people: steps, seconds, encoder weights, final losses.
+    Without `truth` nothing is validated and every image is trained on. Returns the network and a summary for people:
+    steps, seconds, encoder weights, final losses, and what the validation images gave.
     """
     started = time.monotonic()
     lightning.seed_everything(config.seed, verbose=False)
     network = LandmarkNetwork(network_shape(images, labels, config))
     weights = network.features.encoder.load_pretrained(config.encoder_weights)
     logger.info("encoder %s: %s", config.encoder, weights)
-    size = (network.shape.width, network.shape.height)
-    sampler = ViewSampler(images, labels, size, config.augment, config.seed)
-    total_s = None if config.minutes is None else 60 * config.minutes
-    if network.features.encoder.FROZEN:
-        limit_s = np.inf if total_s is None else ENCODE_SHARE * total_s
-        count = affordable_views(network, config.views)
-        data: Dataset = CachedFeatures(encode_views(network, sampler, count, progress, limit_s))
-    else:
-        data = FreshViews(sampler, 10**9)
-    spent_s = time.monotonic() - started
-    budget_s = None if total_s is None else max(total_s - spent_s, 0.25 * total_s)
-    module = LandmarkTraining(network, config, budget_s)
-    trainer = _trainer(folder, -1 if budget_s else config.steps, progress)
+    run = _Run(network, images, labels, config, progress, truth, started)
     checkpoint = folder / "checkpoints" / "last.ckpt"
+    callbacks = [
+        Clock(),
+        Validation(run.measure, config.patience),
+        ReportProgress(progress),
+        SaveCheckpoints(checkpoint),
+    ]
+    trainer = make_trainer(
+        folder, config.steps if config.minutes is None else -1, hardware, tensorboard, callbacks
+    )
     resume = {"ckpt_path": checkpoint, "weights_only": True} if checkpoint.is_file() else {}
     with warnings.catch_warnings():
         # Of what is meant so: an encoder in evaluation mode, data that is in memory already; and of its own insides.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"lightning\.")
         warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")
-        trainer.fit(module, _loader(data, config), **resume)
+        trainer.fit(run.module, datamodule=Batches(run.prepare), **resume)
     summary = {
         "steps": trainer.global_step,
         "seconds": round(time.monotonic() - started, 1),
         "encoder_weights": weights,
         "losses": {name: round(float(value), 4) for name, value in trainer.logged_metrics.items()},
+        "validation": run.keep_best(),
     }
     return network.eval(), summary
 
 
-CHECKPOINT_STEPS = 100
-"""A stopped training loses at most this many."""
+class _Run:
+    """One training: its network, and the data that each process makes once it runs."""
+
+    def __init__(
+        self,
+        network: LandmarkNetwork,
+        images: list[NDArray[np.uint8]],
+        labels: Labels,
+        config: TrainConfig,
+        progress: Progress,
+        truth: Truth | None,
+        started: float,
+    ) -> None:
+        self._network, self._config, self._progress, self._started = network, config, progress, started
+        self.module = LandmarkTraining(network, config, network.features.encoder.FROZEN)
+        unseen = np.zeros(len(images), dtype=bool)
+        if truth is not None:
+            unseen = validation_images(labels.names, config.validation)
+        seen, rows = np.flatnonzero(~unseen), np.flatnonzero(unseen)
+        size = (network.shape.width, network.shape.height)
+        shown = Labels(
+            tuple(labels.names[i] for i in seen), labels.keypoints_px[seen], labels.visibility[seen]
+        )
+        self._sampler = ViewSampler([images[i] for i in seen], shown, size, config.augment, config.seed)
+        self._names = [labels.names[i] for i in rows]
+        self._validator = None
+        if len(rows):
+            self._validator = PoseValidator(network.shape, [images[i] for i in rows], truth.subset(rows))
+
+    def prepare(self, trainer: lightning.Trainer) -> Callable[[int], Iterator[Batch]]:
+        """Make this process's data; returns its batches from any step on."""
+        config, share = self._config, (trainer.global_rank, trainer.world_size)
+        total_s = None if config.minutes is None else 60 * config.minutes
+        self._dtype = compute_dtype(trainer)
+        if self.module.frozen:
+            from_step = self._encode(share, trainer.strategy.root_device, total_s)
+        else:
+            if self._validator is not None and trainer.is_global_zero:
+                self._inputs = torch.from_numpy(np.stack(self._validator.pictures))
+
+            def from_step(step: int) -> Iterator[Batch]:
+                return fresh_batches(self._sampler, config.batch, step, share)
+
+        if total_s is not None:
+            spent_s = time.monotonic() - self._started
+            self.module.schedule.budget_s = max(total_s - spent_s, 0.25 * total_s)
+        return from_step
+
+    def _encode(
+        self, share: tuple[int, int], device: torch.device, total_s: float | None
+    ) -> Callable[[int], Iterator[Batch]]:
+        config, network, dtype = self._config, self._network, self._dtype
+        encode = fast_encoder(network.features, network.shape, device)
+        limit_s = np.inf if total_s is None else ENCODE_SHARE * total_s
+        asked = -(-config.views // share[1])
+        count, as_bytes = affordable_views(network, asked, share[1])
+        half = torch.float16 if dtype == torch.float32 else dtype
+        kept = torch.int8 if as_bytes else half
+        views = encode_views(network, self._sampler, count, self._progress, limit_s, kept, share, encode)
+        if self._validator is not None and share[0] == 0:
+            self._inputs = encode_images(network, self._validator.pictures, encode, dtype)
+        return lambda step: cached_batches(views, config.batch, dtype, config.seed, step)
+
+    @property
+    def measure(self) -> Callable[[], dict[str, PoseErrors]] | None:
+        """Finds the pose errors of the network as it is; None without validation images."""
+        if self._validator is None:
+            return None
+        return lambda: self._validator(self._network, self._inputs, self._dtype)
+
+    def keep_best(self) -> dict[str, Any] | None:
+        """Put the best weights into the network; returns what is worth telling of the validation."""
+        keeper = self.module.keeper
+        if self._validator is None or keeper.kept is None:
+            return None
+        self.module.trained.load_state_dict(keeper.kept)
+        errors = self._validator(self._network, self._inputs, self._dtype)
+        return {
+            "images": self._names,
+            "best_at": round(keeper.kept_at, 3),
+            "conditions": {name: _finite(dataclasses.asdict(found)) for name, found in errors.items()},
+        }
+
+
+def _finite(values: dict[str, float]) -> dict[str, float | None]:
+    """For JSON, which has no NaN."""
+    return {name: round(value, 4) if np.isfinite(value) else None for name, value in values.items()}
 
 
 def network_shape(images: list[NDArray[np.uint8]], labels: Labels, config: TrainConfig) -> NetworkShape:
@@ -195,38 +221,3 @@ def network_shape(images: list[NDArray[np.uint8]], labels: Labels, config: Train
     scale = config.width / max(width, height)
     width, height = (max(32, 32 * round(side * scale / 32)) for side in (width, height))
     return NetworkShape(config.encoder, labels.keypoints_px.shape[1], width, height)
-
-
-def _loader(data: Dataset, config: TrainConfig) -> DataLoader:
-    generator = torch.Generator().manual_seed(config.seed)
-    shuffle = isinstance(data, CachedFeatures)  # fresh views are random already
-    return DataLoader(data, config.batch, shuffle, drop_last=True, collate_fn=_as_is, generator=generator)
-
-
-def _as_is(batch: Batch) -> Batch:
-    return batch
-
-
-def _trainer(folder: Path, max_steps: int, progress: Progress) -> lightning.Trainer:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    accelerator = "auto" if torch.cuda.is_available() else "cpu"
-    if accelerator == "cpu":
-        precision = "bf16-mixed" if has_fast_bfloat16() else "32-true"
-    else:
-        precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    saver = ModelCheckpoint(
-        folder / "checkpoints", save_last=True, every_n_train_steps=CHECKPOINT_STEPS, save_top_k=0
-    )
-    return lightning.Trainer(
-        accelerator=accelerator,
-        precision=precision,
-        max_steps=max_steps,
-        max_epochs=-1,
-        min_epochs=0,
-        gradient_clip_val=1.0,
-        callbacks=[saver, ReportProgress(progress)],
-        logger=CSVLogger(folder, name="curves", version=""),
-        log_every_n_steps=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
