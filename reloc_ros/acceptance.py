@@ -33,6 +33,8 @@ class LocalizerConfig:
     """When a pose is good enough to be published."""
 
     solver: Solver = "auto"
+    refine: bool = True
+    """Sharpen poses against the bundle's reference views, where it has some."""
     min_score: float = 0.2
     """Keypoints below are not used."""
     min_keypoints: int = 6

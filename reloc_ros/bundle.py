@@ -14,6 +14,7 @@ from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import Camera
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.references import References
 from reloc_ros.version import __version__
 
 KIND = "reloc_ros bundle"
@@ -22,6 +23,7 @@ MANIFEST = "manifest.json"
 LANDMARKS = "landmarks.npz"
 ONNX_MODEL = "network.onnx"
 TORCH_MODEL = "network.pt"
+REFERENCES = "references.npz"
 
 Scale = Literal["metric", "unknown"]
 
@@ -38,9 +40,11 @@ class NetworkShape:
     """Input height in pixels, a multiple of 32."""
     channels: int = 128
     """Width of the head."""
+    groups: int = 1
+    """Parts of the landmarks, each with a head of its own."""
 
     def __post_init__(self) -> None:
-        numbers = (self.landmarks, self.width, self.height, self.channels)
+        numbers = (self.landmarks, self.width, self.height, self.channels, self.groups)
         if not all(isinstance(number, int) and number > 0 for number in numbers):
             raise RelocError(f"network sizes must be whole numbers above zero, got {numbers}")
         if self.width % 32 or self.height % 32:
@@ -66,6 +70,8 @@ class Bundle:
     """Where the map came from, for people."""
     frame: str = "map"
     calibration: Calibration = UNCALIBRATED
+    references: References | None = None
+    """What poses are sharpened against; None when the bundle was exported without."""
 
     @staticmethod
     def load(path: str | Path) -> Bundle:
@@ -98,7 +104,10 @@ class Bundle:
             raise RelocError(
                 f"bundle {path} has {len(landmarks)} landmarks but a network for {network.landmarks}; export it again"
             )
-        return Bundle(path, scale, camera, network, landmarks, files, made_from, str(frame), calibration)
+        references = References.load(path / REFERENCES) if REFERENCES in files else None
+        return Bundle(
+            path, scale, camera, network, landmarks, files, made_from, str(frame), calibration, references
+        )
 
     def file(self, name: str) -> Path:
         """Path of a file of the bundle, refused when the bundle was exported without it."""

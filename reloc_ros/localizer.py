@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from reloc_ros.backends import Backend, make_backend
 from reloc_ros.bundle import Bundle
 from reloc_ros.geometry import SE3, Camera
 from reloc_ros.letterbox import Letterbox
-from reloc_ros.pnp import Correspondences, make_solver, refine, reprojection_errors
+from reloc_ros.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
+from reloc_ros.refine import Refiner, Support
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,6 +55,10 @@ class Localized:
     """Over the inliers, in the image's pixels."""
     stage_ms: dict[str, float]
     """Time of each stage and their `total`."""
+    refined: bool = False
+    """Whether the pose was sharpened against the reference views."""
+    support: Support | None = None
+    """How the reference views agree with the image; None when that was not asked."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,6 +82,8 @@ class Localizer:
         self.backend = backend
         self.config = config or LocalizerConfig()
         self._solve = make_solver(self.config.solver)
+        wanted = self.config.refine and bundle.references is not None
+        self._refiner = Refiner(bundle.references) if wanted else None
 
     @staticmethod
     def from_bundle(
@@ -110,7 +120,6 @@ class Localizer:
         keypoints, matches = self._keypoints(found, letterbox, camera)
         ray_per_network_px = float(np.mean(letterbox.source_per_network)) / _mean_focal(camera)
         pose, inliers = self._search(matches, self.config.max_error_px * ray_per_network_px)
-        watch.lap("pnp")
         refusal = refuse_inliers(
             self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width
         )
@@ -119,13 +128,31 @@ class Localizer:
             refined = self.bundle.calibration.coarse.widen(refine(pose, agreeing), agreeing)
             seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
             refusal = refuse_pose(self.config, refined, agreeing, seen, ray_per_network_px)
-            watch.lap("refine")
+        watch.lap("pnp")
         if refusal is not None:
             return Lost(*refusal, keypoints, inliers, watch.times_ms())
+        refined, sharpened, support = self._sharpen(image, camera, refined, agreeing)
+        if support is not None:
+            watch.lap("refine")
         rms_px = float(np.sqrt(np.mean(refined.residuals**2)) * _mean_focal(camera))
-        return Localized(
-            refined.camera_from_map, refined.covariance, keypoints, inliers, rms_px, watch.times_ms()
-        )
+        pose, covariance = refined.camera_from_map, refined.covariance
+        return Localized(pose, covariance, keypoints, inliers, rms_px, watch.times_ms(), sharpened, support)
+
+    def _sharpen(
+        self, image: NDArray[np.uint8], camera: Camera, coarse: Refined, agreeing: Correspondences
+    ) -> tuple[Refined, bool, Support | None]:
+        """The pose to report, whether it is a sharpened one, and the photometric support, if that was asked."""
+        if self._refiner is None:
+            return coarse, False, None
+        refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing)
+        if refinement.doubt is not None:
+            _logger.debug("the pose was not sharpened: %s", refinement.doubt)
+            return coarse, False, refinement.support
+        pose = refinement.camera_from_map
+        distances = np.linalg.norm(agreeing.points_map - pose.center, axis=1)
+        scale = self.bundle.calibration.refined
+        covariance = scale.apply(refinement.covariance, float(np.median(distances)))
+        return Refined(pose, covariance, reprojection_errors(pose, agreeing)), True, refinement.support
 
     def _check(self, image: NDArray[np.uint8], camera: Camera | None) -> tuple[Camera, str | None]:
         """The camera to use, and what is wrong with the image."""
