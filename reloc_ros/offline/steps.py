@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.atomic import atomic_path, write_json
-from reloc_ros.bundle import ONNX_MODEL, TORCH_MODEL, Bundle, NetworkShape, write_bundle
+from reloc_ros.bundle import ONNX_MODEL, REFERENCES, TORCH_MODEL, Bundle, NetworkShape, write_bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localizer, LocalizerConfig
@@ -27,6 +27,7 @@ from reloc_ros.offline.evaluate import (
 from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.label import Labels, Visibility, label_images
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.references import make_references
 from reloc_ros.offline.select import MOST, VIEW_NEEDS, select_landmarks
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace, fingerprint
@@ -175,12 +176,14 @@ def export_step(workspace: Workspace, output: Path, with_torch: bool = True) -> 
     shape = NetworkShape(**trained["shape"])
     network = load_network(workspace.path / NETWORK, shape)
 
+    model = map_model(workspace)
+
     def write_models(folder: Path) -> None:
         export_onnx(network, folder / ONNX_MODEL)
         if with_torch:
             shutil.copyfile(workspace.path / NETWORK, folder / TORCH_MODEL)
+        make_references(model, workspace.images_dir).save(folder / REFERENCES)
 
-    model = map_model(workspace)
     made_from = {
         "map_images": len(model.names),
         "held_out": workspace.holdout,
