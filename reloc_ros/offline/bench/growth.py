@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,8 @@ def measure_growth(
 
     `folder` takes the exported networks. All are timed in turn, round by round, so that a busy moment hits all.
     """
-    encoder, channels = shape.encoder, shape.channels
-    counted = [NetworkShape(encoder, count, shape.width, shape.height, channels) for count in landmarks]
-    sized = [NetworkShape(encoder, shape.landmarks, *map(_to_stride, size), channels) for size in sizes]
+    counted = [replace(shape, landmarks=count) for count in landmarks]
+    sized = [replace(shape, width=_to_stride(width), height=_to_stride(height)) for width, height in sizes]
     backends: dict[NetworkShape, Backend] = {}
     wanted = list(dict.fromkeys(counted + sized))
     for index, one in enumerate(wanted):

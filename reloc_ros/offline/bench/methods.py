@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from reloc_ros.offline.bench.timing import Method
 SIFT = "SIFT + FLANN + LO-RANSAC"
 SIFT_FULL = f"{SIFT}, as taken"
 SEED = "first version"
-COARSE = "coarse"
+COARSE, REFINED = "coarse", "refined"
 
 
 @dataclass(frozen=True)
@@ -58,4 +59,6 @@ def best_method(bundle: Bundle, name: str, threads: int) -> Method:
 
 
 def _configs(bundle: Bundle) -> dict[str, LocalizerConfig]:
-    return {COARSE: LocalizerConfig()}
+    config = LocalizerConfig()
+    coarse = {COARSE: dataclasses.replace(config, refine=False)}
+    return coarse | {REFINED: config} if bundle.references is not None else coarse
