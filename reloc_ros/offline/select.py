@@ -16,8 +16,8 @@ from reloc_ros.offline.sfm import SfmModel
 
 FEWEST, MOST = 20, 500
 """However many the views need, it is not fewer than this and, unless told otherwise, not more than that."""
-VIEW_NEEDS = 20
-"""So many well-spread landmarks a view is to see."""
+VIEW_NEEDS = 32
+"""So many well-spread landmarks a view is to see: with two fifths of it covered, twenty are left."""
 CELLS_ACROSS = 6
 """Each view is divided into this many columns and rows; a landmark in an empty cell is worth most."""
 CELL_HOLDS = 2
