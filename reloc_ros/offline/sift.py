@@ -6,7 +6,6 @@ It is what COLMAP and hloc do to register an image, kept simple and run on the s
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -24,6 +23,10 @@ from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.pnp import Correspondences, refine
 
 FEATURES = 4000
+CONTRAST_THRESHOLD = 0.02
+"""COLMAP's own limit for the difference of Gaussians, as OpenCV counts it; OpenCV's default is twice that."""
+STRETCHED_PERCENT = (1.0, 99.0)
+"""Grey levels that are brought to black and white: the threshold is absolute, and a dark image would fall below it."""
 MAX_RATIO = 0.8
 """Lowe's test, against the nearest descriptor of another point: a point has one from each view."""
 MAX_DISTANCE_PX = 1.5
@@ -31,6 +34,8 @@ MAX_DISTANCE_PX = 1.5
 MAX_ERROR_PX = 6.0
 """Reprojection error of a RANSAC inlier, in an image 1280 pixels wide."""
 MIN_INLIERS = 12
+CHECKS = 64
+"""Leaves that FLANN looks into for each feature."""
 _NEIGHBOURS = 4
 
 
@@ -50,9 +55,10 @@ class SiftBaseline:
         self.descriptors = len(descriptors)
         self._points, self._points_map = points, points_map
         self._sift = _make_sift()
-        self._index = cv2.FlannBasedMatcher({"algorithm": 1, "trees": 4}, {"checks": 64})  # 1: k-d trees
-        self._index.add([descriptors])
-        self._index.train()
+        # Kept, since the index refers to them. Its distances are squared.
+        self._descriptors = np.ascontiguousarray(descriptors)
+        self._index = cv2.flann.Index()
+        self._index.build(self._descriptors, {"algorithm": 1, "trees": 4})  # 1: k-d trees
 
     @staticmethod
     def from_model(model: SfmModel, images_dir: str | Path, progress: Progress = silent) -> SiftBaseline:
@@ -112,32 +118,24 @@ class SiftBaseline:
         """The keypoints that match a point of the map clearly better than any other."""
         if len(keypoints_px) == 0:
             return NO_KEYPOINTS
-        matches = self._index.knnMatch(descriptors, k=_NEIGHBOURS)
-        rows, points, ratios = [], [], []
-        for row, ranked in enumerate(matches):
-            point, ratio = self._ratio(ranked)
-            if ratio < MAX_RATIO:
-                rows.append(row)
-                points.append(point)
-                ratios.append(ratio)
-        count = len(rows)
-        return Keypoints(
-            np.array(points, dtype=np.int64),
-            keypoints_px[rows].reshape(count, 2),
-            1 - np.array(ratios),
-            np.ones(count),
-        )
+        nearest, squared = self._index.knnSearch(descriptors, _NEIGHBOURS, params={"checks": CHECKS})
+        points, ratios = self._ratios(nearest, np.sqrt(squared))
+        rows = np.flatnonzero(ratios < MAX_RATIO)
+        return Keypoints(points[rows], keypoints_px[rows], 1 - ratios[rows], np.ones(len(rows)))
 
-    def _ratio(self, ranked: Sequence[cv2.DMatch]) -> tuple[int, float]:
-        """The best point, and its distance over that of the next other point."""
-        if len(ranked) < 2:
-            return -1, 1.0
-        best = int(self._points[ranked[0].trainIdx])
-        for other in ranked[1:]:
-            if self._points[other.trainIdx] != best:
-                return best, ranked[0].distance / max(other.distance, 1e-12)
-        # All of them are of one point: the next other one is farther than the last of these.
-        return best, ranked[0].distance / max(ranked[-1].distance, 1e-12)
+    def _ratios(
+        self, nearest: NDArray[np.int32], distances: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The best point of each keypoint, and its distance over that of the next other point; both (N,).
+
+        Where all the nearest descriptors are of one point, the next other one is farther than the last of them.
+        """
+        points = self._points[nearest]
+        best = points[:, 0]
+        other = points != best[:, None]
+        place = np.where(other.any(axis=1), other.argmax(axis=1), -1)
+        next_distances = distances[np.arange(len(distances)), place]
+        return best, distances[:, 0].astype(np.float64) / np.maximum(next_distances, 1e-12)
 
     def _solve(self, keypoints: Keypoints, camera: Camera) -> tuple[SE3, NDArray[np.bool_]] | None:
         import pycolmap
@@ -159,17 +157,25 @@ class SiftBaseline:
 
 def _make_sift() -> cv2.SIFT:
     # Without precise upscaling, OpenCV's keypoints are off by a quarter of a pixel towards the top left.
-    return cv2.SIFT_create(nfeatures=FEATURES, enable_precise_upscale=True)
+    return cv2.SIFT_create(
+        nfeatures=FEATURES, contrastThreshold=CONTRAST_THRESHOLD, enable_precise_upscale=True
+    )
 
 
 def _detect(sift: cv2.SIFT, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Keypoints (N, 2) px and their RootSIFT descriptors (N, 128), see Arandjelovic and Zisserman (CVPR 2012)."""
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    keypoints, descriptors = sift.detectAndCompute(grey, None)
+    keypoints, descriptors = sift.detectAndCompute(_stretch(grey), None)
     if descriptors is None:
         return np.zeros((0, 2)), np.zeros((0, 128), dtype=np.float32)
     descriptors /= np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-12)
     return np.array([keypoint.pt for keypoint in keypoints], dtype=np.float64), np.sqrt(descriptors)
+
+
+def _stretch(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    low, high = np.percentile(grey[::4, ::4], STRETCHED_PERCENT)
+    levels = 255 * (np.arange(256) - low) / max(high - low, 1)
+    return cv2.LUT(grey, np.clip(np.rint(levels), 0, 255).astype(np.uint8))
 
 
 def _covariance(

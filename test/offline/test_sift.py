@@ -45,6 +45,15 @@ def test_grey_image_is_localized_as_the_coloured_one(split, photos):
     assert isinstance(baseline.localize(grey, photos.camera), Localized)
 
 
+def test_dark_image_is_localized_as_well_as_the_bright_one(split, photos):
+    model, held_out, baseline = split
+    image = read_photo(photos.folder / model.names[np.flatnonzero(held_out)[0]])
+    bright = baseline.localize(image, photos.camera)
+    dark = baseline.localize(np.rint(0.15 * image).astype(np.uint8), photos.camera)
+    assert isinstance(dark, Localized) and dark.inliers.sum() > 0.5 * bright.inliers.sum()
+    assert rotation_error_deg(dark.camera_from_map, bright.camera_from_map) < 0.2
+
+
 def test_images_of_nothing_and_of_noise_are_lost(split, photos):
     baseline = split[2]
     lost = baseline.localize(np.zeros((480, 640, 3), np.uint8), photos.camera)
@@ -79,3 +88,24 @@ def test_snowmiku_is_localized_as_well_as_by_any_classical_pipeline():
         shares.append(center_error(found.camera_from_map, truth) / depth)
     assert np.median(turns) < 0.1
     assert np.median(shares) < 0.002
+
+
+def test_ratio_is_that_to_the_nearest_descriptor_of_another_point():
+    descriptors = np.eye(5, 128, dtype=np.float32)
+    baseline = SiftBaseline(descriptors, np.array([7, 7, 8, 7, 9]), np.zeros((10, 3)))
+    nearest = np.array([[0, 1, 2, 3], [2, 4, 0, 1], [1, 0, 3, 3]])
+    distances = np.array([[0.1, 0.2, 0.4, 0.5], [0.3, 0.3, 0.6, 0.6], [0.2, 0.3, 0.4, 0.8]])
+    points, ratios = baseline._ratios(nearest, distances)
+    assert points.tolist() == [7, 8, 7]
+    np.testing.assert_allclose(
+        ratios, [0.1 / 0.4, 1.0, 0.2 / 0.8]
+    )  # the last: another is farther than all four
+
+
+def test_each_map_descriptor_matches_its_own_point():
+    rng = np.random.default_rng(0)
+    descriptors = np.sqrt(rng.dirichlet(np.full(128, 0.3), 600)).astype(np.float32)
+    points = np.arange(600) // 2
+    baseline = SiftBaseline(descriptors, points, rng.normal(size=(300, 3)))
+    found = baseline._match(rng.uniform(0, 600, (600, 2)), descriptors)
+    assert len(found) == 600 and (found.landmarks == points).all() and found.scores.min() > 0.99
