@@ -13,14 +13,15 @@ from typing import Any
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.bench.growth import Growth, measure_growth
-from reloc_ros.offline.bench.memory import Memory, measure_memory
+from reloc_ros.offline.bench.memory import BACKEND, Memory, measure_memory
 from reloc_ros.offline.bench.methods import SEED, SIFT, SIFT_FULL, Absent, Engine, best_method, our_methods
 from reloc_ros.offline.bench.place import Place
 from reloc_ros.offline.bench.solvers import SolverScore, measure_solvers
-from reloc_ros.offline.bench.timing import Method, Shot, Timing, shrunk, time_methods
+from reloc_ros.offline.bench.timing import Method, Run, Shot, Timing, shrunk, time_methods
 from reloc_ros.offline.evaluate import Localize, Score, evaluate
 from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sift import SiftBaseline
 
 FORMAT = 1
 PARTS = ("speed", "accuracy", "memory", "growth", "solvers")
@@ -109,16 +110,10 @@ def measure(places: Sequence[Place], options: Options, progress: Progress = sile
     if not ours:
         raise RelocError("; ".join(f"{one.name} does not run: {one.reason}" for one in absent))
     sift = place.sift(progress) if {"speed", "accuracy"} & set(parts) else None
-    baselines = [] if sift is None else [Method(SIFT, sift.localize)]
-    timings: list[Timing] = []
-    scores: list[Score] = []
-    timed_scores: list[Score] = []
-    if "speed" in parts:
-        timings = _time(place, shots, [*baselines, *ours], sift, options, progress)
-    if "accuracy" in parts:
-        methods = [*baselines, *ours]
-        scores = _score(place, methods, options.conditions, progress)
-        timed_scores = _score(place, [_at_timed_size(method) for method in methods], ("clean",), progress)
+    methods = [*([] if sift is None else [Method(SIFT, sift.localize)]), *ours]
+    timings = _time(place, shots, methods, sift, options, progress) if "speed" in parts else []
+    scores, timed_scores = _score_all(place, methods, options, progress) if "accuracy" in parts else ([], [])
+    memory, unmeasured = _memory(place, shots, options, absent) if "memory" in parts else ([], [])
     return Results(
         place=place.name,
         landmarks=len(place.bundle.landmarks),
@@ -128,9 +123,9 @@ def measure(places: Sequence[Place], options: Options, progress: Progress = sile
         timings=tuple(timings),
         scores=tuple(scores),
         timed_scores=tuple(timed_scores),
-        absent=tuple(absent),
+        absent=(*absent, *unmeasured),
         files_bytes={file.name: file.stat().st_size for file in sorted(place.bundle.path.iterdir())},
-        memory=_memory(place, shots, options) if "memory" in parts else (),
+        memory=tuple(memory),
         growth=_growth(place, options, progress) if "growth" in parts else None,
         solvers=tuple(measure_solvers()) if "solvers" in parts else (),
         compared=_compare(places, shots, options, progress) if len(places) > 1 else (),
@@ -141,7 +136,7 @@ def _time(
     place: Place,
     shots: Sequence[Shot],
     methods: Sequence[Method],
-    sift: Any,
+    sift: SiftBaseline | None,
     options: Options,
     progress: Progress,
 ) -> list[Timing]:
@@ -154,6 +149,21 @@ def _time(
     return time_methods([*others, *methods], shots, options.rounds, progress=progress)
 
 
+def _score_all(
+    place: Place, methods: Sequence[Method], options: Options, progress: Progress
+) -> tuple[list[Score], list[Score]]:
+    """On images as taken, in every condition; and clean on those of the size that is timed."""
+    small = [Method(method.name, _on_shrunk(method.localize)) for method in methods]
+    return (
+        _score(place, methods, options.conditions, progress),
+        _score(place, small, ("clean",), progress),
+    )
+
+
+def _on_shrunk(localize: Run) -> Run:
+    return lambda image, camera: localize(*shrunk(image, camera))
+
+
 def _score(
     place: Place, methods: Sequence[Method], conditions: Sequence[str], progress: Progress
 ) -> list[Score]:
@@ -163,20 +173,21 @@ def _score(
     )
 
 
-def _at_timed_size(method: Method) -> Method:
-    return Method(method.name, lambda image, camera: method.localize(*shrunk(image, camera)))
-
-
-def _memory(place: Place, shots: Sequence[Shot], options: Options) -> tuple[Memory, ...]:
+def _memory(
+    place: Place, shots: Sequence[Shot], options: Options, absent: Sequence[Absent]
+) -> tuple[list[Memory], list[Absent]]:
+    """Of each precision that runs on ONNX Runtime; and what could not be measured."""
     small = [shrunk(*shot) for shot in shots]
-    precisions = [engine.precision for engine in options.engines if engine.backend == "onnx"]
-    measured = []
-    for precision in precisions:
+    missing = {one.name for one in absent}
+    measured, unmeasured = [], []
+    for engine in options.engines:
+        if engine.backend != BACKEND or engine.name in missing:
+            continue
         try:
-            measured.append(measure_memory(place.bundle.path, small, precision, options.threads))
-        except RelocError:
-            continue  # a precision that this bundle or machine has not is among the absent already
-    return tuple(measured)
+            measured.append(measure_memory(place.bundle.path, small, engine.precision, options.threads))
+        except RelocError as error:
+            unmeasured.append(Absent(f"memory, {engine.name}", str(error)))
+    return measured, unmeasured
 
 
 def _growth(place: Place, options: Options, progress: Progress) -> Growth:
