@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import logging
-import time
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ import lightning
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
 
 from reloc_ros.atomic import atomic_path
@@ -22,20 +24,11 @@ from reloc_ros.network import LandmarkNetwork
 from reloc_ros.offline.feature_cache import Batch
 from reloc_ros.offline.losses import landmark_loss
 from reloc_ros.offline.optimizer import MuonAndAdamW
-from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.schedule import Keeper, Schedule
-from reloc_ros.offline.validation import PoseErrors, curve_values, mean_error
 from reloc_ros.offline.views import has_fast_bfloat16
 
 if TYPE_CHECKING:
     from reloc_ros.offline.train import TrainConfig
-
-logger = logging.getLogger(__name__)
-
-CHECKPOINT_SECONDS = 30.0
-"""A stopped training loses about this much."""
-VALIDATE_FROM, VALIDATE_EVERY = 0.2, 0.05
-"""Shares of the schedule."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +41,11 @@ class Hardware:
     nodes: int = 1
     strategy: str = "auto"
 
-    @property
-    def processes(self) -> int:
-        return self.devices * self.nodes
+
+def is_first_process() -> bool:
+    """Whether this process is the one of possibly several that writes; Lightning starts them with their numbers set."""
+    machine = int(os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0")))
+    return rank_zero_only.rank == 0 and machine == 0
 
 
 class LandmarkTraining(lightning.LightningModule):
@@ -64,6 +59,8 @@ class LandmarkTraining(lightning.LightningModule):
         """Of the schedule, as of the last finished step; the same in all processes."""
         self.spent_s = 0.0
         self.keeper = Keeper()
+        self.losses: dict[str, Tensor] = {}
+        """Of the last step."""
         self._random: tuple[Tensor, Tensor | None] | None = None
         """State of the random numbers where a stopped training goes on."""
         if frozen:
@@ -85,7 +82,7 @@ class LandmarkTraining(lightning.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         features = batch.inputs if self.frozen else self.network.features(batch.inputs)
         losses = landmark_loss(self.network.head, features, batch.keypoints_px, batch.visibility)
-        self.log_dict(losses, batch_size=len(batch.inputs))
+        self.losses = {name: value.detach() for name, value in losses.items()}
         return losses["loss"]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -131,99 +128,6 @@ class Batches(lightning.LightningDataModule):
         return self._from_step(self.trainer.global_step)
 
 
-class Clock(lightning.Callback):
-    """Says how far the training is, the same in all processes, and ends it."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def on_train_start(self, trainer: lightning.Trainer, module: LandmarkTraining) -> None:
-        self._last = time.monotonic()
-        self._tell(trainer, module)
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
-        now = time.monotonic()
-        module.spent_s, self._last = module.spent_s + now - self._last, now
-        self._tell(trainer, module)
-        trainer.should_stop |= module.fraction >= module.schedule.end
-
-    def _tell(self, trainer: lightning.Trainer, module: LandmarkTraining) -> None:
-        schedule = module.schedule
-        if trainer.world_size > 1:  # clocks differ, and only the first process validates
-            cool_from = 2.0 if schedule.cool_from is None else schedule.cool_from
-            values = torch.tensor([module.spent_s, cool_from], device=module.device, dtype=torch.float64)
-            torch.distributed.broadcast(values, 0)
-            module.spent_s = float(values[0])
-            schedule.cool_from = float(values[1]) if values[1] < 2 else None
-        module.fraction = schedule.fraction(trainer.global_step, module.spent_s)
-
-
-class Validation(lightning.Callback):
-    """Measures the pose error now and then, keeps the best weights, and has training end early once none get better.
-
-    Runs in the first process alone; `Clock` tells the others.
-    """
-
-    def __init__(self, measure: Callable[[], dict[str, PoseErrors]] | None, patience: float) -> None:
-        self._measure, self._patience = measure, patience
-        self._next = VALIDATE_FROM
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"next": self._next}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._next = state["next"]
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
-        over = module.fraction >= module.schedule.end
-        if self._measure is None or not trainer.is_global_zero or (module.fraction < self._next and not over):
-            return
-        while self._next <= module.fraction:
-            self._next += VALIDATE_EVERY
-        results = self._measure()
-        for curves in trainer.loggers:
-            curves.log_metrics(curve_values(results), step=trainer.global_step)
-        keeper, schedule = module.keeper, module.schedule
-        keeper.offer(mean_error(results), module.fraction, module.weights)
-        logger.info("at %.0f %%: %s", 100 * module.fraction, results)
-        # No sooner than with the rate past its height, where the error begins to say what can be reached, and never
-        # while most images are lost: a network that has not begun to work is not finished.
-        may_end = schedule.cool_from is None and not over and module.fraction >= 0.5 and keeper.lowest < 0.5
-        if may_end and keeper.waited(module.fraction) >= self._patience:
-            schedule.cool_from = module.fraction
-            logger.info("no better for a while: training comes to its end")
-
-
-class ReportProgress(lightning.Callback):
-    """Passes Lightning's steps, or the seconds of a budget, on to our progress callback."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
-        budget_s, over = module.schedule.budget_s, module.fraction >= module.schedule.end
-        phase, total = (
-            ("train", module.config.steps) if budget_s is None else ("train, seconds", int(budget_s))
-        )
-        self._progress(phase, total if over else int(module.fraction * total + 1e-6), total)
-
-
-class SaveCheckpoints(lightning.Callback):
-    """Writes last.ckpt now and then; the last of the callbacks, so that it holds what the others did."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._saved = time.monotonic()
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
-        due = time.monotonic() - self._saved >= CHECKPOINT_SECONDS
-        if trainer.world_size > 1:  # every process takes part in saving
-            due = bool(trainer.strategy.broadcast(due))
-        if due:
-            trainer.save_checkpoint(self._path)
-            self._saved = time.monotonic()
-
-
 class AtomicCheckpoints(TorchCheckpointIO):
     """A checkpoint is there whole or not at all, whenever the process ends."""
 
@@ -256,15 +160,11 @@ def make_trainer(
             callbacks=callbacks,
             plugins=[AtomicCheckpoints()],
             logger=curves,
-            log_every_n_steps=1,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-    except (
-        ValueError,
-        RuntimeError,
-    ) as error:  # Lightning's words for hardware that is not there say what is
+    except (MisconfigurationException, ModuleNotFoundError, ValueError, RuntimeError) as error:
         raise RelocError(f"this machine cannot train so: {error}") from error
 
 

@@ -91,17 +91,30 @@ def label_step(workspace: Workspace, method: str, progress: Progress = silent) -
     return workspace.summary("label")
 
 
-def train_step(workspace: Workspace, config: Any, progress: Progress = silent) -> dict[str, Any]:
-    """Train the network (`config` is a `train.TrainConfig`); a stopped run with the same inputs goes on."""
+def train_step(
+    workspace: Workspace, config: Any, progress: Progress = silent, **how: Any
+) -> dict[str, Any] | None:
+    """Train the network (`config` is a `train.TrainConfig`); a stopped run with the same inputs goes on.
+
+    `how` are further arguments of `train_network` that do not change what is trained. Of several processes that
+    train together, all but the first get None: there is nothing left to do for them.
+    """
     from reloc_ros.network import save_network  # torch takes seconds to import, and only this step needs it
+    from reloc_ros.offline.fit import is_first_process
     from reloc_ros.offline.train import train_network
 
-    inputs = {"labels": workspace.labels_path, "config": config}
+    listed = Path(config.validation.removeprefix("list:"))  # no file, and the same nothing, for other rules
+    inputs = {"labels": workspace.labels_path, "config": config, "validation": listed}
     if not workspace.is_current("train", inputs):
         labels = Labels.load(workspace.labels_path)
-        folder = _run_folder(workspace, inputs)
+        if is_first_process():
+            folder = _run_folder(workspace, inputs)
+        else:
+            folder, progress = workspace.train_dir / "run", silent
         images, truth = _labelled_images(workspace, labels, progress)
-        network, summary = train_network(folder, images, labels, config, progress, truth)
+        network, summary = train_network(folder, images, labels, config, progress, truth, **how)
+        if not is_first_process():
+            return None
         target = workspace.path / NETWORK
         with atomic_path(target) as temporary:
             save_network(network, temporary)

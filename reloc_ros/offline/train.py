@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.network import LandmarkNetwork
 from reloc_ros.offline.augment import AugmentConfig
+from reloc_ros.offline.callbacks import Clock, ReportProgress, SaveCheckpoints, Validation, WriteCurves
 from reloc_ros.offline.feature_cache import (
     Batch,
     affordable_views,
@@ -33,16 +34,13 @@ from reloc_ros.offline.feature_cache import (
 )
 from reloc_ros.offline.fit import (
     Batches,
-    Clock,
     Hardware,
     LandmarkTraining,
-    ReportProgress,
-    SaveCheckpoints,
-    Validation,
     compute_dtype,
     make_trainer,
 )
 from reloc_ros.offline.label import Labels
+from reloc_ros.offline.pretrained import fetched_weights
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.validation import AUTO, PoseErrors, PoseValidator, Truth, validation_images
 from reloc_ros.offline.views import ViewSampler, fast_encoder
@@ -56,6 +54,8 @@ class TrainConfig:
 
     encoder: str = "efficientnet_lite0"
     encoder_weights: Path | None = None
+    download: bool = False
+    """Fetch ImageNet weights for resnet18, from whose random ones it starts otherwise."""
     width: int = 512
     """Longer side of the network's input, pixels; the shorter follows the camera."""
     views: int = 1600
@@ -90,19 +90,22 @@ def train_network(
 ) -> tuple[LandmarkNetwork, dict[str, Any]]:
     """Train on `images` and their labels; checkpoints and curves go to `folder`, where a stopped run goes on.
 
+    On several devices or machines every process runs this, and only the first writes and has the best weights.
     Without `truth` nothing is validated and every image is trained on. Returns the network and a summary for people:
     steps, seconds, encoder weights, final losses, and what the validation images gave.
     """
     started = time.monotonic()
     lightning.seed_everything(config.seed, verbose=False)
     network = LandmarkNetwork(network_shape(images, labels, config))
-    weights = network.features.encoder.load_pretrained(config.encoder_weights)
+    file = config.encoder_weights or (fetched_weights(config.encoder) if config.download else None)
+    weights = network.features.encoder.load_pretrained(file)
     logger.info("encoder %s: %s", config.encoder, weights)
     run = _Run(network, images, labels, config, progress, truth, started)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     callbacks = [
         Clock(),
         Validation(run.measure, config.patience),
+        WriteCurves(),
         ReportProgress(progress),
         SaveCheckpoints(checkpoint),
     ]
@@ -119,7 +122,7 @@ def train_network(
         "steps": trainer.global_step,
         "seconds": round(time.monotonic() - started, 1),
         "encoder_weights": weights,
-        "losses": {name: round(float(value), 4) for name, value in trainer.logged_metrics.items()},
+        "losses": {name: round(float(value), 4) for name, value in run.module.losses.items()},
         "validation": run.keep_best(),
     }
     return network.eval(), summary

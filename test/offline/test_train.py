@@ -1,22 +1,26 @@
 import csv
 import dataclasses
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from scenes import noise_image
+from scenes import TINY_CAMERA, noise_image, random_landmarks
 
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
 from reloc_ros.network import LandmarkNetwork
-from reloc_ros.offline import fit, views
+from reloc_ros.offline import callbacks, fit, train, views
 from reloc_ros.offline.augment import AugmentConfig
+from reloc_ros.offline.fit import Hardware
 from reloc_ros.offline.label import Labels, Visibility
 from reloc_ros.offline.train import (
     TrainConfig,
     network_shape,
     train_network,
 )
+from reloc_ros.offline.validation import PoseErrors, Truth
 from reloc_ros.offline.views import ViewSampler
 
 LANDMARKS = 8
@@ -115,28 +119,114 @@ def test_same_seed_gives_the_same_weights_and_another_does_not(trained, tmp_path
     assert not torch.allclose(head(other), head(trained[1]))
 
 
+def truth(count: int = 4) -> Truth:
+    return Truth(
+        random_landmarks(LANDMARKS), [TINY_CAMERA.resized(128, 128)] * count, [SE3.identity()] * count
+    )
+
+
 class Stopped(Exception):
     pass
 
 
 def test_a_stopped_training_gives_the_same_weights_as_one_that_was_not(tmp_path, monkeypatch):
     """Stopped in the middle of a round of its views, so the order must go on, as must what Adam remembers."""
-    config = dataclasses.replace(CONFIG, steps=15)
-    whole, _ = train_network(tmp_path / "whole", photos(), labels(), config)
-    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
+    config = dataclasses.replace(CONFIG, steps=15, validation="every:4:1")
+    whole, told_whole = train_network(tmp_path / "whole", photos(), labels(), config, truth=truth())
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
 
     def stop(phase: str, done: int, total: int) -> None:
         if phase == "train" and done == 11:
             raise Stopped
 
     with pytest.raises(Stopped):
-        train_network(tmp_path, photos(), labels(), config, stop)
+        train_network(tmp_path, photos(), labels(), config, stop, truth())
     torch.manual_seed(99)
     told = []
-    network, summary = train_network(tmp_path, photos(), labels(), config, lambda *step: told.append(step))
+    network, summary = train_network(
+        tmp_path, photos(), labels(), config, lambda *step: told.append(step), truth()
+    )
     assert [done for phase, done, _ in told if phase == "train"] == [11, 12, 13, 14, 15]
-    assert summary["steps"] == 15
+    assert summary["steps"] == 15 and summary["validation"] == told_whole["validation"]
     torch.testing.assert_close(head(network), head(whole), rtol=0, atol=0)
+
+
+def test_validation_images_are_not_trained_on_and_are_told(tmp_path):
+    config = dataclasses.replace(CONFIG, steps=4, validation="every:4:1")
+    told, kept = photos(), photos()
+    told[1] = 255 - told[1]  # another second picture changes nothing but what the validation says
+    first, summary = train_network(tmp_path / "a", told, labels(), config, truth=truth())
+    second, _ = train_network(tmp_path / "b", kept, labels(), config, truth=truth())
+    torch.testing.assert_close(head(first), head(second), rtol=0, atol=0)
+    assert summary["validation"]["images"] == ["1.jpg"]
+    assert summary["validation"]["conditions"]["clean"]["recall"] == 0
+    json.loads(json.dumps(summary), parse_constant=lambda name: pytest.fail(name))
+
+
+def test_small_sets_are_trained_on_whole(trained, tmp_path):
+    network, summary = train_network(tmp_path, photos(), labels(), CONFIG, truth=truth())
+    assert summary["validation"] is None
+    torch.testing.assert_close(head(network), head(trained[1]), rtol=0, atol=0)
+
+
+def ends(errors: list[float], tmp_path, monkeypatch, patience: float = 0.3) -> dict:
+    """The summary of forty steps whose validations give these errors, the last for ever."""
+    told = iter(errors)
+    last = errors[-1]
+
+    def measure(self):
+        return lambda: {"clean": PoseErrors(1.0, 0.1, 0.1, next(told, last))}
+
+    monkeypatch.setattr(train._Run, "measure", property(measure))
+    config = dataclasses.replace(
+        CONFIG, width=32, steps=40, batch=2, validation="every:4:1", patience=patience
+    )
+    return train_network(tmp_path, photos(), labels(), config, truth=truth())[1]
+
+
+def test_training_ends_early_with_a_cool_down_when_the_error_falls_no_more(tmp_path, monkeypatch):
+    summary = ends([0.2], tmp_path / "same", monkeypatch)
+    assert summary["steps"] == 24 and summary["validation"]["best_at"] == 0.6
+    rows = ends([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.19], tmp_path / "falling", monkeypatch)
+    assert rows["steps"] == 40
+
+
+def test_training_does_not_end_early_while_most_is_lost_or_when_told_not_to(tmp_path, monkeypatch):
+    assert ends([0.9], tmp_path / "lost", monkeypatch)["steps"] == 40
+    assert ends([0.2], tmp_path / "patient", monkeypatch, patience=1.0)["steps"] == 40
+
+
+def test_the_best_weights_are_what_comes_out(tmp_path, monkeypatch):
+    """The third validation, at 0.3 of forty steps, is the best: what follows is thrown away."""
+    summary = ends([0.5, 0.4, 0.1, 0.6], tmp_path / "whole", monkeypatch, patience=1.0)
+    assert summary["steps"] == 40 and summary["validation"]["best_at"] == 0.3
+
+
+def test_curves_hold_losses_and_pose_errors(tmp_path, monkeypatch):
+    ends([0.5, 0.4], tmp_path, monkeypatch, patience=1.0)
+    with (tmp_path / "curves" / "metrics.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["step"] for row in rows if row["loss"]] == [str(step) for step in range(5, 41, 5)]
+    assert [row["validation_error"] for row in rows if row["validation_error"]][:2] == ["0.5", "0.4"]
+
+
+def test_tensorboard_curves_are_written_where_it_is_installed(tmp_path):
+    pytest.importorskip("tensorboard")
+    train_network(tmp_path, photos(), labels(), dataclasses.replace(CONFIG, steps=2), tensorboard=True)
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_without_tensorboard_one_sentence_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(fit.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RelocError, match="TensorBoard is not installed; run pip install tensorboard"):
+        fit.make_trainer(tmp_path, 1, Hardware(), True, [])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+@pytest.mark.parametrize("accelerator", ["cuda", "tpu", "abacus"])
+def test_hardware_that_is_not_there_is_one_sentence(tmp_path, accelerator):
+    with pytest.raises(RelocError, match="this machine cannot train so"):
+        train_network(tmp_path, photos(), labels(), CONFIG, hardware=Hardware(accelerator))
 
 
 def test_network_input_follows_the_aspect_of_most_images():
