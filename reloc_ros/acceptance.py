@@ -8,6 +8,7 @@ import enum
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.pnp import Correspondences, Refined, Solver
@@ -35,22 +36,29 @@ class LocalizerConfig:
     solver: Solver = "auto"
     refine: bool = True
     """Sharpen poses against the bundle's reference views, where it has some."""
+
+    def for_bundle(self, calibration: Calibration) -> LocalizerConfig:
+        """The same with what is left to the bundle filled in."""
+        if self.min_evidence is not None:
+            return self
+        return dataclasses.replace(self, min_evidence=calibration.min_evidence)
+
     min_score: float = 0.2
     """Keypoints below are not used."""
     min_keypoints: int = 6
     min_inliers: int = 7
-    min_evidence: float = 7.0
-    """Sum of the inliers' scores, the expected number of true ones: by chance many agree, but never with conviction."""
-    min_inlier_share: float = 0.4
+    min_evidence: float | None = None
+    """See `evidence`. None: what the bundle's calibration found."""
     max_error_px: float = 8.0
     """Reprojection error of an inlier, in pixels of the network's input."""
     max_rms_px: float = 5.5
     """Of the inliers after refinement, network pixels; errors spread evenly up to `max_error_px` would give 5.7."""
     min_spread: float = 0.03
     """Standard deviation of the inliers along their narrower direction, as a share of the image's width."""
-    max_position_sigma: float = 0.1
-    """Standard deviation of the position as a share of the median distance to the landmarks."""
+    max_position_sigma: float = 0.05
+    """Standard deviation of the position as a share of the median distance to the landmarks: twice it is 10 %."""
     max_rotation_sigma_deg: float = 5.0
+    """Twice it is 10 degrees."""
     min_in_cone_share: float = 0.5
     """Share of the inliers that the pose sees from an angle they were seen from when the map was made."""
     cone_margin_deg: float = 30.0
@@ -62,6 +70,18 @@ Refusal = tuple[LostReason, str]
 """A reason and a sentence for people."""
 
 
+def evidence(scores: NDArray[np.float64], inliers: NDArray[np.bool_]) -> float:
+    """What speaks for a pose less what speaks against it: scores (N,) of the keypoints that agree, less the others'.
+
+    A score is the probability that its landmark is there, so a sum of them is the expected number of true keypoints;
+    a right pose explains nearly all of them. By chance many agree with some pose, the more the more there are, but
+    then most of what was found disagrees: one limit serves few landmarks and many. Export finds it for each bundle
+    (`offline/calibrate.py`), on mirrored and scrambled pictures of the place itself, which have its colours and
+    textures and so deceive the network more than any other place does.
+    """
+    return float(scores[inliers].sum() - scores[~inliers].sum())
+
+
 def refuse_inliers(
     config: LocalizerConfig,
     keypoints_px: NDArray[np.float64],
@@ -71,18 +91,22 @@ def refuse_inliers(
     image_width: int,
 ) -> Refusal | None:
     """Judge the robust search by N keypoints: image pixels (N, 2), scores, and which agree with its pose."""
-    found, count, evidence = len(keypoints_px), int(inliers.sum()), float(scores[inliers].sum())
+    min_evidence = config.for_bundle(UNCALIBRATED).min_evidence
+    found, count, balance = len(keypoints_px), int(inliers.sum()), evidence(scores, inliers)
     if found == 0:
         return LostReason.NO_KEYPOINTS, "no landmark of the map was found in the image"
     if found < config.min_keypoints:
         return LostReason.TOO_FEW_KEYPOINTS, f"{found} landmarks found, {config.min_keypoints} needed"
-    if pose is None or count < config.min_inlier_share * found:
+    if pose is None or balance <= 0 <= min_evidence:
         return LostReason.NO_CONSENSUS, f"no pose explains the {found} landmarks found"
     if count < config.min_inliers:
         detail = f"{count} landmarks agree on a pose, {config.min_inliers} needed"
         return LostReason.TOO_FEW_INLIERS, detail
-    if evidence < config.min_evidence:
-        detail = f"{count} landmarks agree on a pose, but score {evidence:.1f} in all, {config.min_evidence} needed"
+    if balance < min_evidence:
+        detail = (
+            f"{count} of {found} landmarks agree on a pose, by {balance:.1f} in scores more than do not, "
+            f"{min_evidence:.1f} needed"
+        )
         return LostReason.WEAK_EVIDENCE, detail
     narrow_px = np.sqrt(max(np.linalg.eigvalsh(np.cov(keypoints_px[inliers].T))[0], 0))
     if narrow_px < config.min_spread * image_width:

@@ -53,6 +53,8 @@ class Calibration:
     """Of poses from keypoints alone."""
     refined: PoseScale = PoseScale()
     """Of poses sharpened against the reference views."""
+    min_evidence: float = 4.0
+    """Below, a pose is not believed (`acceptance.evidence`). The default held for every bundle that was measured."""
     made_from: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """How it was measured, for people."""
 
@@ -77,7 +79,7 @@ class Calibration:
 UNCALIBRATED = Calibration()
 """Of a bundle that was exported without."""
 
-_ABOVE_ZERO = {"sigma_scale", "position", "rotation"}
+_ABOVE_ZERO = {"sigma_scale", "position", "rotation", "min_evidence"}
 _NOT_BELOW_ZERO = {"position_floor", "rotation_floor_deg"}
 
 

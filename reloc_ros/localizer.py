@@ -80,7 +80,7 @@ class Localizer:
     def __init__(self, bundle: Bundle, backend: Backend, config: LocalizerConfig | None = None) -> None:
         self.bundle = bundle
         self.backend = backend
-        self.config = config or LocalizerConfig()
+        self.config = (config or LocalizerConfig()).for_bundle(bundle.calibration)
         self._solve = make_solver(self.config.solver)
         wanted = self.config.refine and bundle.references is not None
         self._refiner = Refiner(bundle.references) if wanted else None

@@ -55,7 +55,7 @@ def test_bundle_goes_to_disk_and_back(path):
     assert bundle.file(ONNX_MODEL).read_bytes() == b"a network"
 
 
-MEASURED = Calibration(1.5, PoseScale(2.0, 3.0, 0.01, 0.5), PoseScale(4.0, 5.0), {"images": 8})
+MEASURED = Calibration(1.5, PoseScale(2.0, 3.0, 0.01, 0.5), PoseScale(4.0, 5.0), 3.5, {"images": 8})
 
 
 def test_calibration_is_measured_on_the_finished_bundle_and_stays_in_it(tmp_path):

@@ -55,7 +55,7 @@ def test_position_floor_is_a_share_of_the_distance_to_the_landmarks():
 
 @given(sigma_scale=factors, coarse=scales, refined=scales)
 def test_calibration_goes_to_json_and_back(sigma_scale, coarse, refined):
-    measured = Calibration(sigma_scale, coarse, refined, {"images": 8})
+    measured = Calibration(sigma_scale, coarse, refined, made_from={"images": 8})
     text = json.dumps(measured.to_json(), allow_nan=False)
     assert Calibration.from_json(json.loads(text)) == measured
     assert dataclasses.asdict(measured) == json.loads(text)

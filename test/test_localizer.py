@@ -243,11 +243,43 @@ def test_keypoints_anywhere_are_no_consensus():
 
 def test_a_pose_that_many_agree_on_without_conviction_is_weak_evidence():
     def spoil(found: np.ndarray) -> None:
-        found[20:, 2] = 0
-        found[:20, 2] = 0.3
+        found[12:, 2] = 0
+        found[:12, 2] = 0.3
 
-    assert reason(make_localizer(spoil).localize(picture())) == LostReason.WEAK_EVIDENCE
-    assert isinstance(make_localizer(spoil, min_evidence=5.5).localize(picture()), Localized)
+    result = make_localizer(spoil).localize(picture())
+    assert reason(result) == LostReason.WEAK_EVIDENCE
+    assert (
+        "12 of 12 landmarks agree on a pose, by 3.6 in scores more than do not, 4.0 needed" in result.detail
+    )
+    assert isinstance(make_localizer(spoil, min_evidence=3.5).localize(picture()), Localized)
+
+
+def disagreeing(count: int) -> Callable[[np.ndarray], None]:
+    """All but the first 16 lie, `count` of them with conviction, the others unseen."""
+
+    def spoil(found: np.ndarray) -> None:
+        found[16:, :2] = np.random.default_rng(4).uniform(0, [320, 256], (SHAPE.landmarks - 16, 2))
+        found[16 + count :, 2] = 0
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, None), (8, None), (14, LostReason.WEAK_EVIDENCE), (20, LostReason.NO_CONSENSUS)],
+)
+def test_what_disagrees_speaks_against_a_pose(count, expected):
+    result = make_localizer(disagreeing(count)).localize(picture())
+    assert (None if isinstance(result, Localized) else result.reason) == expected
+
+
+def test_evidence_that_is_needed_is_the_bundles_where_the_configuration_does_not_say():
+    bundle = dataclasses.replace(make_localizer().bundle, calibration=Calibration(min_evidence=36.5))
+    oracle = Oracle(bundle.landmarks, 0.0, lambda found: None)  # 40 landmarks that score 0.9
+    assert reason(Localizer(bundle, oracle).localize(picture())) == LostReason.WEAK_EVIDENCE
+    assert isinstance(
+        Localizer(bundle, oracle, LocalizerConfig(min_evidence=3)).localize(picture()), Localized
+    )
 
 
 def test_a_pose_that_few_agree_on_is_too_few_inliers():
