@@ -159,12 +159,12 @@ def select(
     workspace: WorkspaceOption,
     count: Annotated[
         str, typer.Option(help="How many landmarks, or auto: as many as every view needs to see enough.")
-    ] = "64",
+    ] = "auto",
     most: Annotated[int, typer.Option("--max", help="With --count auto: never more than this.")] = 500,
 ) -> None:
     """Choose the landmarks automatically.
 
-    Example: [bold]reloc select -w desk --count auto[/bold]
+    Example: [bold]reloc select -w desk --count 128[/bold]
     """
     from reloc_ros.offline import steps
     from reloc_ros.offline.select import parse_count
