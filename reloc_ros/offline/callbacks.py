@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 30.0
-"""A stopped training loses about this much."""
+"""A stopped training loses about this much, and less at its beginning."""
 VALIDATE_FROM, VALIDATE_EVERY = 0.2, 0.05
 """Shares of the schedule."""
 CURVE_STEPS = 5
@@ -131,11 +131,13 @@ class SaveCheckpoints(lightning.Callback):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._saved = time.monotonic()
+        self._wait_s = 1.0
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
-        due = time.monotonic() - self._saved >= CHECKPOINT_SECONDS
+        due = time.monotonic() - self._saved >= min(self._wait_s, CHECKPOINT_SECONDS)
         if trainer.world_size > 1:  # every process takes part in saving
             due = bool(trainer.strategy.broadcast(due))
         if due:
             trainer.save_checkpoint(self._path)
             self._saved = time.monotonic()
+            self._wait_s *= 2

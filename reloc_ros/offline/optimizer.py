@@ -15,6 +15,9 @@ MATRIX_RATE = 0.02
 OFFSET_RATE_SHARE = 1 / 12
 """Of AdamW's learning rate, for the offsets: each is a sum over a thousand inputs that all move at once."""
 
+ENCODER_RATE_SHARE = 1 / 6
+"""Of AdamW's learning rate, for an encoder that trains too: what it has learnt elsewhere shall not be shaken off."""
+
 
 class MuonAndAdamW(torch.optim.Optimizer):
     """Muon (Jordan et al., 2024) for the head's hidden convolutions and AdamW for all else, as one optimizer.
@@ -31,13 +34,14 @@ class MuonAndAdamW(torch.optim.Optimizer):
         taken = {id(layer.weight) for layer in convolutions}
         offsets = [network.head.offset_weight, network.head.offset_bias]
         taken |= {id(parameter) for parameter in offsets}
+        encoder = [p for n, p in network.named_parameters() if n.startswith("features.") and p.requires_grad]
+        taken |= {id(parameter) for parameter in encoder}
         rest = [p for p in network.parameters() if p.requires_grad and id(p) not in taken]
+        groups = [{"params": rest}, {"params": offsets, "lr": OFFSET_RATE_SHARE * learning_rate}]
+        if encoder:
+            groups.append({"params": encoder, "lr": ENCODER_RATE_SHARE * learning_rate})
         self._muon = torch.optim.Muon(self._matrices, lr=MATRIX_RATE, weight_decay=weight_decay)
-        self._adamw = torch.optim.AdamW(
-            [{"params": rest}, {"params": offsets, "lr": OFFSET_RATE_SHARE * learning_rate}],
-            lr=learning_rate,
-            weight_decay=weight_decay,
-        )
+        self._adamw = torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay)
         weights = [{"params": [layer.weight for layer in convolutions], "lr": MATRIX_RATE}]
         super().__init__([*weights, *({**group} for group in self._adamw.param_groups)], {})
         for group in self.param_groups:

@@ -263,6 +263,23 @@ def test_resnet_trains_as_a_whole(tmp_path):
     assert network(torch.zeros((1, 64, 64, 3), dtype=torch.uint8)).shape == (1, LANDMARKS, 4)
 
 
+def test_an_encoder_that_trains_learns_slower_than_the_head_and_a_frozen_one_not_at_all():
+    network = LandmarkNetwork(
+        network_shape(photos(), labels(), dataclasses.replace(CONFIG, encoder="resnet18"))
+    )
+    rates = {
+        id(parameter): group["lr"]
+        for group in fit.LandmarkTraining(network, CONFIG, frozen=False).configure_optimizers().param_groups
+        for parameter in group["params"]
+    }
+    assert len(rates) == len(list(network.parameters()))
+    for parameter in network.features.parameters():
+        assert rates[id(parameter)] < 0.5 * rates[id(network.head.heatmaps.bias)]
+    frozen = fit.LandmarkTraining(network, CONFIG, frozen=True).configure_optimizers()
+    held = {id(parameter) for group in frozen.param_groups for parameter in group["params"]}
+    assert held == {id(parameter) for parameter in network.head.parameters()}
+
+
 def test_unknown_encoder_is_one_sentence(tmp_path):
     with pytest.raises(RelocError, match="unknown encoder 'vgg'"):
         train_network(tmp_path, photos(), labels(), dataclasses.replace(CONFIG, encoder="vgg"))
