@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import time
 from collections.abc import Callable
@@ -93,11 +94,22 @@ class Validation(lightning.Callback):
 class WriteCurves(lightning.Callback):
     """Passes the losses on to the curves, the mean of a few steps at a time.
 
-    Lightning's own way of logging costs several milliseconds a step.
+    Lightning's own way of logging costs several milliseconds a step. And its CSV begins afresh where a stopped
+    training goes on: the rows that were there are written again, up to the step that is gone on from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, csv_file: Path) -> None:
         self._gathered: dict[str, list[Tensor]] = {}
+        self._before: list[dict[str, str]] = []
+        if csv_file.is_file():
+            with csv_file.open(encoding="utf-8", newline="") as stream:
+                self._before = list(csv.DictReader(stream))
+
+    def on_train_start(self, trainer: lightning.Trainer, module: LandmarkTraining) -> None:
+        for row in self._before if trainer.is_global_zero else []:
+            step = int(row.pop("step"))
+            if step <= trainer.global_step:
+                trainer.logger.log_metrics({name: float(row[name]) for name in row if row[name]}, step)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
         for name, value in module.losses.items():

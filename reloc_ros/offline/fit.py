@@ -143,7 +143,7 @@ def make_trainer(
 ) -> lightning.Trainer:
     """Lightning's trainer with curves in `folder`."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    curves: list[Logger] = [CSVLogger(folder, name="curves", version="")]
+    curves: list[Logger] = [CSVLogger(folder, name="curves", version="", flush_logs_every_n_steps=1)]
     if tensorboard:
         curves.append(_tensorboard(folder))
     try:

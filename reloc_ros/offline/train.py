@@ -105,7 +105,7 @@ def train_network(
     callbacks = [
         Clock(),
         Validation(run.measure, config.patience),
-        WriteCurves(),
+        WriteCurves(folder / "curves" / "metrics.csv"),
         ReportProgress(progress),
         SaveCheckpoints(checkpoint),
     ]

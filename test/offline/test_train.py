@@ -149,6 +149,17 @@ def test_a_stopped_training_gives_the_same_weights_as_one_that_was_not(tmp_path,
     assert [done for phase, done, _ in told if phase == "train"] == [11, 12, 13, 14, 15]
     assert summary["steps"] == 15 and summary["validation"] == told_whole["validation"]
     torch.testing.assert_close(head(network), head(whole), rtol=0, atol=0)
+    curves, curves_whole = (
+        (folder / "curves" / "metrics.csv").read_text() for folder in (tmp_path, tmp_path / "whole")
+    )
+    assert _losses_by_step(curves).keys() == _losses_by_step(curves_whole).keys() == {"5", "10", "15"}
+    assert _losses_by_step(curves)["5"] == _losses_by_step(curves_whole)["5"]
+
+
+def _losses_by_step(text: str) -> dict[str, str]:
+    rows = list(csv.DictReader(text.splitlines()))
+    assert len({(row["step"], row["loss"] != "") for row in rows}) == len(rows)  # none twice
+    return {row["step"]: row["loss"] for row in rows if row["loss"]}
 
 
 def test_validation_images_are_not_trained_on_and_are_told(tmp_path):
