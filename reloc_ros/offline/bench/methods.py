@@ -12,7 +12,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.offline.bench.timing import Method
 
-SIFT = "SIFT + FLANN + LO-RANSAC"
+SIFT = "SIFT"
 SIFT_FULL = f"{SIFT}, as taken"
 SEED = "first version"
 COARSE, REFINED = "coarse", "refined"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from reloc_ros.offline.bench.methods import SEED, SIFT
+from reloc_ros.bundle import TORCH_MODEL
+from reloc_ros.offline.bench.methods import SEED, SIFT, SIFT_FULL
 from reloc_ros.offline.bench.run import Results
 from reloc_ros.offline.bench.timing import TIMED_WIDTH, Timing
 from reloc_ros.offline.conditions import DESCRIPTIONS
@@ -75,6 +76,7 @@ def summary_grid(results: Results) -> Grid:
     rows = []
     for name in names:
         timing = timings.get(name)
+        as_taken = SIFT if name == SIFT_FULL else name
         rows.append(
             (
                 name,
@@ -84,8 +86,8 @@ def summary_grid(results: Results) -> Grid:
                 _ratio(timings.get(SIFT), timing),
                 _ratio(timings.get(SEED), timing),
                 *_accuracy(timed.get(name)),
-                *_accuracy(clean.get(name)),
-                _worst(results.scores, name),
+                *_accuracy(clean.get(as_taken)),
+                _worst(results.scores, as_taken),
             )
         )
     within = _within([*results.scores, *results.timed_scores])
@@ -108,8 +110,8 @@ def summary_grid(results: Results) -> Grid:
     title = f"{results.place}: {results.images} images the map has not seen, {results.landmarks} landmarks"
     note = (
         f"Recall: share {within}; a lost image is a miss. Errors: medians of the localized, the position as a share of "
-        f"the distance. Ratios of medians. The {SEED} (full HD, ResNet-18 at stride 32, 20 heads, solvePnPRansac) has "
-        "random weights: its time is known, its accuracy is not."
+        f"the distance. Ratios of medians. {SIFT}: OpenCV's, with FLANN and LO-RANSAC. The {SEED}: full HD, ResNet-18 "
+        "at stride 32, 20 heads, solvePnPRansac; with random weights: its time is known, its accuracy is not."
     )
     return Grid(title, headings, tuple(rows), note)
 
@@ -140,7 +142,10 @@ def costs_grid(results: Results) -> Grid:
     files = results.files_bytes
     rows = [(f"bundle: {name}", _mb(size / 1e6)) for name, size in files.items()]
     if files:
-        rows.append(("bundle: all", _mb(sum(files.values()) / 1e6)))
+        everything = sum(files.values())
+        rows.append(("bundle: all", _mb(everything / 1e6)))
+        if TORCH_MODEL in files:
+            rows.append((f"bundle: without {TORCH_MODEL}", _mb((everything - files[TORCH_MODEL]) / 1e6)))
     for memory in results.memory:
         rows.append((f"memory, onnx {memory.precision}: at the end", _mb(memory.resident_mb)))
         rows.append((f"memory, onnx {memory.precision}: at its peak", _mb(memory.peak_mb)))

@@ -71,6 +71,7 @@ def test_summary_has_times_ratios_recall_and_errors_of_each_method():
     assert row(grid, SEED)[4:] == ("0.1", "1.0", *["-"] * 7)
     assert row(grid, SIFT)[4:7] == ("1.0", "12.5", "50 %")
     assert row(grid, SIFT_FULL)[1:3] == ("1280x960", "300.0")
+    assert row(grid, SIFT_FULL)[6:10] == ("-", "-", "-", "100 %")
 
 
 def test_lowest_recall_names_its_condition_and_leaves_out_clean():
@@ -108,6 +109,12 @@ def test_bundle_is_listed_by_file_and_summed():
     (grid,) = [grid for grid in grids(results()) if grid.title == "what it takes"]
     assert row(grid, "bundle: network.onnx")[1] == "6.0" and row(grid, "bundle: all")[1] == "6.0"
     assert row(grid, "memory, onnx fp32: at its peak")[1] == "200"
+
+
+def test_bundle_is_summed_without_what_a_robot_does_not_need_too():
+    files = {"network.onnx": 6_000_000, "network.pt": 7_000_000}
+    (grid,) = [grid for grid in grids(results(files_bytes=files)) if grid.title == "what it takes"]
+    assert row(grid, "bundle: all")[1] == "13.0" and row(grid, "bundle: without network.pt")[1] == "6.0"
 
 
 def test_grids_are_drawn_whole_in_the_terminal_and_as_markdown():
