@@ -56,15 +56,20 @@ class Atlas:
         Returns:
             The patches (N, S), and which lie within their picture (N,).
         """
-        stretch = np.sqrt(np.abs(np.linalg.det(view_from_patch)))
+        (a, b), (c, d) = view_from_patch.transpose(1, 2, 0)
+        stretch = np.sqrt(np.abs(a * d - b * c))
         scales = np.clip(np.rint(np.log2(np.maximum(stretch, 1e-6))), 0, SCALES - 1).astype(np.intp)
         shrink = np.ldexp(np.float32(1), -scales)
+        warps = view_from_patch * shrink[:, None, None]
         # Pixel edges, not centres, scale.
-        places = (view_from_patch * shrink[:, None, None]) @ offsets
-        places += ((centers_px + 0.5) * shrink[:, None] - 0.5)[:, :, None]
+        centers = (centers_px + 0.5) * shrink[:, None] - 0.5
+        reach = np.abs(warps) @ np.abs(offsets).max(axis=1)
         last = (self._sizes[views] >> scales[:, None]) - 1
-        inside = (places.min(axis=2) >= 0).all(axis=1) & (places.max(axis=2) <= last).all(axis=1)
-        places += (self._corners[views] >> scales[:, None]).astype(np.float32)[:, :, None]
+        (low_x, low_y), (high_x, high_y) = (centers - reach).T, (last - centers - reach).T
+        inside = (low_x >= 0) & (low_y >= 0) & (high_x >= 0) & (high_y >= 0)
+        corners = (self._corners[views] >> scales[:, None]).astype(np.float32)
+        places = warps @ offsets
+        places += (centers + corners)[:, :, None]
         taken = np.zeros((len(views), offsets.shape[1]), np.float32)
         for scale in np.unique(scales[inside]).tolist():
             mine = np.flatnonzero(inside & (scales == scale))

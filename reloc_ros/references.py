@@ -83,16 +83,15 @@ class References:
             kind, version = str(data["kind"]), int(data["format"])
             if kind != _KIND:
                 raise ValueError(f"it is of kind {kind}")
-            if version != FORMAT:
-                raise RelocError(f"{path} has format {version}; this version reads {FORMAT}")
-            references = _from_arrays(data)
-            _check(references)
+            references = _from_arrays(data) if version == FORMAT else None
         except FileNotFoundError as error:
             raise RelocError(f"{path} does not exist; export the bundle again") from error
-        except (ValueError, KeyError, IndexError, TypeError) as error:
+        except (RelocError, ValueError, KeyError, IndexError, TypeError) as error:
             raise RelocError(
                 f"{path} is not a readable file of reference views; export the bundle again"
             ) from error
+        if references is None:
+            raise RelocError(f"{path} has format {version}; this version reads {FORMAT}")
         return references
 
 
@@ -102,7 +101,7 @@ def _from_arrays(data: dict[str, NDArray[Any]]) -> References:
         raise ValueError("pictures are missing")
     cameras = [Camera.from_json(entry) for entry in json.loads(str(data["cameras"]))]
     poses = zip(data["rotations"].astype(float), data["translations"].astype(float), strict=True)
-    return References(
+    references = References(
         files=tuple(piece.tobytes() for piece in np.split(data["files"], ends[:-1])),
         cameras=tuple(cameras[index] for index in data["camera_of_view"].tolist()),
         camera_from_map=tuple(SE3(rotation, translation) for rotation, translation in poses),
@@ -112,6 +111,8 @@ def _from_arrays(data: dict[str, NDArray[Any]]) -> References:
         seen_point=data["seen_point"].astype(np.int32),
         seen_px=data["seen_steps"] / _STEPS_PER_PX,
     )
+    _check(references)
+    return references
 
 
 def _check(references: References) -> None:

@@ -9,20 +9,46 @@ which does not know brightness and contrast.
 from __future__ import annotations
 
 import dataclasses
-import functools
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.atlas import Atlas, halved
+from reloc_ros.atlas import Atlas
 from reloc_ros.geometry import SE3, Camera
+from reloc_ros.patches import Grain, Patches, Picture, patch_offsets
 from reloc_ros.pnp import Correspondences, refine, reprojection_errors
 from reloc_ros.references import References
-from reloc_ros.sightings import Chosen, Sightings
+from reloc_ros.sightings import Sightings, Warped
 
 Array = NDArray[np.float64]
-Patches32 = NDArray[np.float32]
+
+_NEAR = ((Grain(2, 9, 100), 5), (Grain(1, 9, 150), 3))
+"""What is compared first, and how many steps the pose takes at most."""
+_FAR = ((Grain(3, 7, 100), 8), *_NEAR)
+"""The same for a first pose that is farther off."""
+_ENOUGH = 0.4
+"""Share of agreeing patches that leaves no need to look farther."""
+_ALONE = Grain(0, 7, 600)
+_ALONE_STEPS = 3
+_MIN_PATCHES = 20
+_MIN_LEVEL_PX = 24
+"""A level with a shorter side than this is left out."""
+_CAUCHY = 0.5
+"""Norm of the difference between normalised patches, 0 to 2, from which on a patch counts less."""
+_CONVERGED_PX = 0.05
+_AGREES = 0.7
+"""Correlation from which on a patch agrees with the image."""
+_MATCHES = 0.7
+"""The same after it moved by itself."""
+_MIN_SHARE = 0.2
+"""Of agreeing patches. Pictures of other places, mirrored ones and other poses had 0.12 at most, true poses 0.28 at
+least, 0.16 with two fifths of the picture covered."""
+_MAX_MISFIT = 2.0
+"""Of the landmarks, relative to what it was before, or to their sigma if that is more."""
+_MAX_MOVE_PX = 3.0
+"""A patch that ends farther from where the pose put it has caught on something else."""
+_MAP_SIGMA_PX = 0.3
+"""What map points and reference poses are off by, as seen in the picture; added to the patch's own uncertainty."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +64,7 @@ class Support:
 
     @property
     def share(self) -> float:
+        """Of the patches, those that agree."""
         return self.agreeing / self.patches if self.patches else 0.0
 
 
@@ -57,47 +84,12 @@ class Refinement:
     """Why the sharpened pose was not believed, None when it was."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Round:
-    """One resolution at which all patches move together."""
-
-    level: int
-    """How often the picture was halved."""
-    patches: int
-    size: int
-    """Side of a patch, pixels of that level, odd."""
-    steps: int
-
-
-_ROUNDS = (_Round(3, 100, 7, 8), _Round(2, 100, 9, 4), _Round(1, 200, 9, 3))
-_FINAL = _Round(0, 600, 7, 3)
-"""Here each patch moves by itself."""
-_MIN_PATCHES = 20
-_MIN_LEVEL_PX = 24
-"""A level with a shorter side than this is left out."""
-_MIN_CONTRAST = 2.0
-"""Standard deviation of a patch, grey levels; smoother ones say nothing."""
-_CAUCHY = 0.5
-"""Norm of the difference between normalised patches, 0 to 2, from which on a patch counts less."""
-_CONVERGED_PX = 0.02
-_AGREES = 0.7
-"""Correlation from which on a patch agrees with the image."""
-_MIN_SHARE = 0.3
-_MAX_MISFIT = 2.0
-"""Of the landmarks, relative to what it was before, or to their sigma if that is more."""
-_MAX_MOVE_PX = 3.0
-"""A patch that ends farther from where the pose put it has caught on something else."""
-_MAP_SIGMA_PX = 0.3
-"""What map points and reference poses are off by, as seen in the picture; added to the patch's own uncertainty."""
-
-
 class Refiner:
     """Sharpens poses in one map."""
 
     def __init__(self, references: References) -> None:
         self._sightings = Sightings(references)
         self._atlas = Atlas(references.pictures())
-        self._references = references
         self._focal = float(np.median([_mean_focal(camera) for camera in references.cameras]))
 
     def refine(
@@ -111,104 +103,54 @@ class Refiner:
             start: the first camera_from_map.
             landmarks: what the first pose was found from; a sharpened pose must still explain them.
         """
-        picture = _Picture.of(image, camera, self._focal)
-        chosen = self._sightings.choose(start, picture.camera, _FINAL.patches)
-        pose = start
-        for round_ in _ROUNDS:
-            if min(picture.level(round_.level).shape) >= _MIN_LEVEL_PX:
-                patches = self._take(pose, picture, chosen, round_)
-                pose = _move_together(pose, picture, patches, round_)
-        patches = self._take(pose, picture, chosen, _FINAL)
-        if len(patches) < _MIN_PATCHES:
-            return Refinement(
-                start, None, NO_SUPPORT, f"{len(patches)} patches can be compared, {_MIN_PATCHES} needed"
+        picture = Picture(image, camera, self._focal)
+        rows = self._sightings.choose(start, picture.camera, _ALONE.count)
+        pose, before, support = self._approach(start, picture, rows, _NEAR)
+        if support.share < _ENOUGH:
+            farther = self._approach(start, picture, rows, _FAR)
+            pose, before, support = max((pose, before, support), farther, key=lambda found: found[2].agreeing)
+        doubt = _doubt(before, support)
+        if doubt is None:
+            warped = self._sightings.warp(pose, picture.camera, rows)
+            matches = _move_alone(pose, picture, self._take(warped, _ALONE), _ALONE)
+            doubt = (
+                None
+                if len(matches) >= _MIN_PATCHES
+                else f"{len(matches)} patches match, {_MIN_PATCHES} needed"
             )
-        matches = _match(pose, picture, patches, _FINAL)
-        if len(matches) < _MIN_PATCHES:
-            support = _support(pose, picture, patches, _FINAL)
-            return Refinement(start, None, support, f"{len(matches)} patches match, {_MIN_PATCHES} needed")
-        solved = refine(pose, matches)
-        support = _support(solved.camera_from_map, picture, patches, _FINAL)
-        before = _support(start, picture, patches, _FINAL)
-        doubt = _doubt(support, before, *(_misfit(p, landmarks) for p in (solved.camera_from_map, start)))
+        if doubt is None:
+            solved = refine(pose, matches, iterations=3, cauchy_scale=1.0)
+            doubt = _contradiction(landmarks, start, solved.camera_from_map)
         if doubt is not None:
             return Refinement(start, None, support, doubt)
         return Refinement(solved.camera_from_map, solved.covariance, support, None)
 
-    def _take(self, pose: SE3, picture: _Picture, chosen: Chosen, round_: _Round) -> _Patches:
-        """The patches as the pose would see them at the round's level, without those that say nothing."""
-        chosen = chosen.subset(slice(round_.patches))
-        warps, good = self._sightings.views_from_image(pose, picture.camera, chosen)
-        rows = chosen.rows
+    def _approach(
+        self, start: SE3, picture: Picture, rows: NDArray[np.intp], rounds: tuple[tuple[Grain, int], ...]
+    ) -> tuple[SE3, Support, Support]:
+        """The pose after all patches moved together, with the support of `start` and its own."""
+        warped = self._sightings.warp(start, picture.camera, rows[: rounds[-1][0].count])
+        pose = start
+        for grain, steps in rounds:
+            patches = self._take(warped, grain)
+            if min(picture.level(grain.level).shape) >= _MIN_LEVEL_PX:
+                pose = _move_together(pose, picture, patches, grain, steps)
+        before, after = (_support(p, picture, patches, grain) for p in (start, pose))
+        return pose, before, after
+
+    def _take(self, warped: Warped, grain: Grain) -> Patches:
+        """The first patches as they would be seen, without those that say nothing."""
+        first = slice(grain.count)
         taken, inside = self._atlas.patches(
-            self._references.seen_view[rows],
-            self._references.seen_px[rows].astype(np.float32),
-            warps * np.float32(2**round_.level),
-            _offsets(round_.size + 2),
+            warped.views[first],
+            warped.centers_px[first],
+            warped.view_from_image[first] * np.float32(2**grain.level),
+            patch_offsets(grain.size + 2),
         )
-        return _Patches.of(taken, self._sightings.points_map(chosen), round_.size, good & inside)
+        return Patches.of(taken, warped.points_map[first], grain.size, inside)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Picture:
-    """The image in grey, no finer than the reference views, with its halves."""
-
-    levels: list[NDArray[np.float32]]
-    camera: Camera
-    """Of the finest level."""
-
-    @staticmethod
-    def of(image: NDArray[np.uint8], camera: Camera, focal: float) -> _Picture:
-        grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        shrink = focal / _mean_focal(camera)
-        if shrink < 0.99:
-            size = (max(round(camera.width * shrink), 1), max(round(camera.height * shrink), 1))
-            grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-            camera = _resized(camera, *size)
-        # From here on in floating point: in the dark, whole grey levels are coarse.
-        return _Picture([grey.astype(np.float32)], camera)
-
-    def level(self, level: int) -> NDArray[np.float32]:
-        while len(self.levels) <= level:
-            self.levels.append(halved(self.levels[-1]))
-        return self.levels[level]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Patches:
-    """N patches of S pixels, as the reference views show them."""
-
-    points_map: Array
-    """(N, 3) what lies at their centres."""
-    looks: Patches32
-    """(N, S) of mean 0 and norm 1."""
-    slopes: Patches32
-    """(N, 2, S) how the normalised patch changes as it moves right and down by a pixel."""
-    strengths: Patches32
-    """(N, 2, 2) slopes times their transpose."""
-
-    @staticmethod
-    def of(taken: Patches32, points_map: Array, size: int, good: NDArray[np.bool_]) -> _Patches:
-        """From patches with a margin of one pixel around, (N, (size + 2)^2)."""
-        grey = taken.reshape(-1, size + 2, size + 2)
-        looks, norms = _normalised(grey[:, 1:-1, 1:-1].reshape(-1, size * size))
-        kept = np.flatnonzero(good & (norms > _MIN_CONTRAST * size))
-        grey, looks, norms = grey[kept], looks[kept], norms[kept]
-        slopes = np.empty((len(kept), 2, size, size), np.float32)
-        np.subtract(grey[:, 1:-1, 2:], grey[:, 1:-1, :-2], out=slopes[:, 0])
-        np.subtract(grey[:, 2:, 1:-1], grey[:, :-2, 1:-1], out=slopes[:, 1])
-        slopes = slopes.reshape(len(kept), 2, size * size)
-        slopes *= (0.5 / norms)[:, None, None]
-        # Only what changes the normalised patch: not its mean, and not its contrast.
-        slopes -= slopes.mean(axis=2, keepdims=True)
-        slopes -= (slopes @ looks[:, :, None]) * looks[:, None]
-        return _Patches(points_map[kept], looks, slopes, slopes @ slopes.transpose(0, 2, 1))
-
-    def __len__(self) -> int:
-        return len(self.looks)
-
-
-def _move_together(pose: SE3, picture: _Picture, patches: _Patches, round_: _Round) -> SE3:
+def _move_together(pose: SE3, picture: Picture, patches: Patches, grain: Grain, steps: int) -> SE3:
     """Gauss-Newton on the pose over the differences between the patches and the image.
 
     The slopes are the patches' own, which need no recomputing as the pose moves (Baker and Matthews,
@@ -216,12 +158,12 @@ def _move_together(pose: SE3, picture: _Picture, patches: _Patches, round_: _Rou
     """
     if len(patches) < _MIN_PATCHES:
         return pose
-    for _ in range(round_.steps):
+    for _ in range(steps):
         points_camera = pose.apply(patches.points_map)
-        seen, inside = _look(picture, picture.camera.project(points_camera), round_)
+        seen, inside = picture.look(picture.camera.project(points_camera), grain)
         difference = seen - patches.looks
         weights = inside / (1 + np.einsum("ns,ns->n", difference, difference) / _CAUCHY**2)
-        jacobian = _pixels_from_motion(points_camera, picture.camera) * 0.5**round_.level
+        jacobian = _pixels_from_motion(points_camera, picture.camera) * 0.5**grain.level
         jacobian[~inside] = 0  # what is not in front of the camera has none
         weighted = (weights[:, None, None] * jacobian).reshape(-1, 6)
         normal = weighted.T @ (patches.strengths @ jacobian).reshape(-1, 6)
@@ -233,77 +175,61 @@ def _move_together(pose: SE3, picture: _Picture, patches: _Patches, round_: _Rou
     return pose
 
 
-def _match(pose: SE3, picture: _Picture, patches: _Patches, round_: _Round) -> Correspondences:
+def _move_alone(pose: SE3, picture: Picture, patches: Patches, grain: Grain) -> Correspondences:
     """Move each patch by itself to where it matches best, from where the pose puts it."""
     start_px = picture.camera.project(pose.apply(patches.points_map))
     strengths = patches.strengths.astype(np.float64)
     strengths += 1e-3 * np.trace(strengths, axis1=1, axis2=2)[:, None, None] * np.eye(2)
     inverses = np.linalg.inv(strengths)
     moves = (inverses @ patches.slopes).astype(np.float32)
-    places_px = start_px.copy()
-    for _ in range(round_.steps):
-        seen, _ = _look(picture, places_px, round_)
+    places_px = start_px
+    for _ in range(_ALONE_STEPS):
+        seen, _ = picture.look(places_px, grain)
         step = (moves @ (seen - patches.looks)[:, :, None])[:, :, 0]
-        places_px -= np.clip(step, -1, 1)
-    seen, inside = _look(picture, places_px, round_)
+        places_px = places_px - np.clip(step, -1, 1)
+    seen, inside = picture.look(places_px, grain)
     difference = np.einsum("ns,ns->n", seen - patches.looks, seen - patches.looks)
     moved = np.linalg.norm(places_px - start_px, axis=1)
-    good = inside & (difference < 2 * (1 - 0.6)) & (moved < _MAX_MOVE_PX)
-    variances = _MAP_SIGMA_PX**2 + difference / round_.size**2 * 0.5 * np.trace(inverses, axis1=1, axis2=2)
-    rays = picture.camera.unproject(places_px[good])
-    sigmas = np.sqrt(variances[good]) / _mean_focal(picture.camera)
-    return Correspondences(patches.points_map[good], rays, sigmas)
+    # The squared norm of a difference is 2 (1 - correlation).
+    good = inside & (difference < 2 * (1 - _MATCHES)) & (moved < _MAX_MOVE_PX)
+    variances = difference / grain.size**2 * 0.5 * np.trace(inverses, axis1=1, axis2=2)
+    sigmas = np.sqrt(_MAP_SIGMA_PX**2 + variances[good]) / _mean_focal(picture.camera)
+    return Correspondences(patches.points_map[good], picture.camera.unproject(places_px[good]), sigmas)
 
 
-def _support(pose: SE3, picture: _Picture, patches: _Patches, round_: _Round) -> Support:
-    seen, inside = _look(picture, picture.camera.project(pose.apply(patches.points_map)), round_)
-    correlations = np.einsum("ns,ns->n", seen, patches.looks)[inside]
-    if not inside.any():
+def _support(pose: SE3, picture: Picture, patches: Patches, grain: Grain) -> Support:
+    """How the patches agree with the image where the pose puts them; those outside of it are not asked."""
+    if len(patches) == 0:
         return NO_SUPPORT
-    return Support(
-        len(correlations), int(np.count_nonzero(correlations > _AGREES)), float(correlations.mean())
-    )
+    seen, inside = picture.look(picture.camera.project(pose.apply(patches.points_map)), grain)
+    correlations = np.einsum("ns,ns->n", seen, patches.looks)[inside]
+    agreeing = int(np.count_nonzero(correlations > _AGREES))
+    return Support(len(correlations), agreeing, float(correlations.sum() / max(len(correlations), 1)))
 
 
-def _doubt(after: Support, before: Support, misfit_after: float, misfit_before: float) -> str | None:
-    """Why a sharpened pose is not believed, None when it is.
+def _doubt(before: Support, after: Support) -> str | None:
+    """Why what is seen in the image does not speak for a pose, None when it does.
 
-    It is believed when much of what the map shows around there is seen in the image, more so than from the first
-    pose, and when it still explains the landmarks that gave the first pose.
+    Enough of what the map shows around there must be seen, and more so than from the first pose.
     """
-    if after.share < _MIN_SHARE or after.agreeing < _MIN_PATCHES:
+    if after.agreeing < _MIN_PATCHES or after.share < _MIN_SHARE:
         return f"{after.agreeing} of {after.patches} patches agree with the image"
     if after.mean_correlation < before.mean_correlation:
-        return "the patches agreed better before"
-    if misfit_after > _MAX_MISFIT * max(misfit_before, 1.0):
-        return f"the landmarks lie {misfit_after:.1f} sigmas off, {misfit_before:.1f} before"
+        return f"the patches correlate by {after.mean_correlation:.2f}, {before.mean_correlation:.2f} before"
+    return None
+
+
+def _contradiction(landmarks: Correspondences, start: SE3, sharpened: SE3) -> str | None:
+    """Why the landmarks speak against a sharpened pose, None when they do not."""
+    before, after = (_misfit(pose, landmarks) for pose in (start, sharpened))
+    if after > _MAX_MISFIT * max(before, 1.0):
+        return f"the landmarks lie {after:.1f} sigmas off, {before:.1f} before"
     return None
 
 
 def _misfit(pose: SE3, landmarks: Correspondences) -> float:
     """Median reprojection error of the landmarks, in units of their sigma."""
     return float(np.median(reprojection_errors(pose, landmarks) / landmarks.sigmas))
-
-
-def _look(picture: _Picture, places_px: Array, round_: _Round) -> tuple[Patches32, NDArray[np.bool_]]:
-    """The image's normalised patches (N, S) around places of the finest level (N, 2), and which lie inside (N,)."""
-    grey = picture.level(round_.level)
-    places = ((places_px + 0.5) * 0.5**round_.level - 0.5).astype(np.float32)
-    margin = round_.size // 2
-    last = np.array(grey.shape[::-1], np.float32) - 1 - margin
-    inside = ((places >= margin) & (places <= last)).all(axis=1)  # false for NaN
-    places[~inside] = margin
-    offsets = _offsets(round_.size)
-    maps = [places[:, i : i + 1] + offsets[i] for i in range(2)]
-    seen, _ = _normalised(cv2.remap(grey, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-    return seen, inside
-
-
-def _normalised(patches: Patches32) -> tuple[Patches32, Patches32]:
-    """Patches (N, S) with mean 0 and norm 1, and the norms they had; patches without any contrast become 0."""
-    centered = patches - patches.mean(axis=1, keepdims=True)
-    norms = np.sqrt(np.einsum("ns,ns->n", centered, centered))
-    return centered / np.maximum(norms, 1e-3)[:, None], norms
 
 
 def _pixels_from_motion(points_camera: Array, camera: Camera) -> Array:
@@ -314,19 +240,6 @@ def _pixels_from_motion(points_camera: Array, camera: Camera) -> Array:
     rows_x = np.column_stack([inverse_depth, zero, -x * inverse_depth, -x * y, 1 + x * x, -y]) * camera.fx
     rows_y = np.column_stack([zero, inverse_depth, -y * inverse_depth, -1 - y * y, x * y, x]) * camera.fy
     return np.stack([rows_x, rows_y], axis=1)
-
-
-@functools.lru_cache(maxsize=16)
-def _offsets(size: int) -> Patches32:
-    """(2, size^2) the pixels of a patch from its centre."""
-    steps = np.arange(size, dtype=np.float32) - size // 2
-    return np.stack(np.meshgrid(steps, steps)).reshape(2, -1)
-
-
-@functools.lru_cache(maxsize=16)
-def _resized(camera: Camera, width: int, height: int) -> Camera:
-    """Kept, since a camera works out the reach of its distortion once."""
-    return camera.resized(width, height)
 
 
 def _mean_focal(camera: Camera) -> float:

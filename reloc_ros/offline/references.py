@@ -15,12 +15,14 @@ from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.references import References
+from reloc_ros.sightings import CELLS, turns_in_groups
 
 Array = NDArray[np.float64]
 
 WIDTH = 640
 """Longer side of the pictures; smaller photographs stay as they are."""
-MAX_POINTS = 8000
+SIGHTINGS_PER_VIEW = 400
+"""Kept of each view, spread over it; more cost time and give no better poses."""
 MAX_BYTES = 4_000_000
 """Of all pictures together."""
 _WEBP_QUALITY = 80
@@ -34,15 +36,16 @@ _FLAT = 0.05
 
 def make_references(
     model: SfmModel, images_dir: Path, max_bytes: int = MAX_BYTES, progress: Progress = silent
-) -> References:
-    """Views, points and sightings of a model that knows nothing of the held-out images.
+) -> References | None:
+    """Views, points and sightings of a model, None when it has no points that are good enough.
 
     Args:
-        model: from which everything that must not be known is taken out.
+        model: as the map may know it, without anything of held-out images.
         max_bytes: of the pictures; where they do not fit, those that see least that is new are left out.
     """
-    points = choose_points(model)
-    order = order_views(model, points)
+    good = (model.track_lengths >= _MIN_TRACK) & (model.errors_px <= _MAX_ERROR_PX)
+    rows = choose_sightings(model, np.flatnonzero(good[model.observation_point]))
+    order = order_views(model, rows)
     files: dict[int, bytes] = {}
     cameras: dict[int, Camera] = {}
     for done, image in enumerate(order):
@@ -51,24 +54,30 @@ def make_references(
             break
         files[image], cameras[image] = file, camera
         progress("reference views", done + 1, len(order))
-    if not files:
-        raise RelocError(f"no reference view fits into {max_bytes} bytes")
-    return _gather(model, points, files, cameras)
+    return _gather(model, rows, files, cameras) if files else None
 
 
-def choose_points(model: SfmModel, count: int = MAX_POINTS) -> NDArray[np.intp]:
-    """Rows of the points that were seen most often, and agree with where they were seen."""
-    good = np.flatnonzero((model.track_lengths >= _MIN_TRACK) & (model.errors_px <= _MAX_ERROR_PX))
-    longest = np.argsort(-model.track_lengths[good], kind="stable")[:count]
-    return np.sort(good[longest])
+def choose_sightings(model: SfmModel, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Of these rows of the observations, those that spread over each image; within a cell, long tracks first."""
+    images = model.observation_image[rows]
+    sizes = np.array([[camera.width, camera.height] for camera in map(model.camera, range(len(model.names)))])
+    places = np.clip((model.observation_px[rows] + 0.5) / sizes[images] * CELLS, 0, CELLS - 1).astype(
+        np.int64
+    )
+    cells = (images * CELLS + places[:, 0]) * CELLS + places[:, 1]
+    lengths = model.track_lengths[model.observation_point[rows]]
+    turns = turns_in_groups(cells, lengths.max(initial=0) - lengths)
+    kept = turns_in_groups(images, turns) < SIGHTINGS_PER_VIEW
+    return rows[kept]
 
 
-def order_views(model: SfmModel, points: NDArray[np.intp]) -> list[int]:
-    """Images by what each adds: always the one whose points are seen least by those before it."""
-    wanted = np.zeros(len(model.points_map), dtype=bool)
-    wanted[points] = True
-    kept = wanted[model.observation_point]
-    seen_point, seen_image = model.observation_point[kept], model.observation_image[kept]
+def order_views(model: SfmModel, rows: NDArray[np.intp]) -> list[int]:
+    """Images by what each adds: always the one whose points are seen least by those before it.
+
+    Args:
+        rows: of the observations that count.
+    """
+    seen_point, seen_image = model.observation_point[rows], model.observation_image[rows]
     times_seen = np.zeros(len(model.points_map), dtype=np.int64)
     left = np.unique(seen_image).tolist()
     order = []
@@ -98,29 +107,27 @@ def _small_picture(model: SfmModel, images_dir: Path, image: int) -> tuple[bytes
 
 
 def _gather(
-    model: SfmModel, points: NDArray[np.intp], files: dict[int, bytes], cameras: dict[int, Camera]
+    model: SfmModel, rows: NDArray[np.intp], files: dict[int, bytes], cameras: dict[int, Camera]
 ) -> References:
-    """Put together what the chosen views see of the chosen points."""
-    new_view, new_point = np.full(len(model.names), -1), np.full(len(model.points_map), -1)
+    """Put together the chosen views and what they see, of these rows of the observations."""
     views = sorted(files)
-    new_view[views] = np.arange(len(views))
-    new_point[points] = np.arange(len(points))
-    view, point = new_view[model.observation_image], new_point[model.observation_point]
-    rows = np.flatnonzero((view >= 0) & (point >= 0))
-    rows = rows[np.lexsort([point[rows], view[rows]])]
+    rows = rows[np.isin(model.observation_image[rows], views)]
+    rows = rows[np.lexsort([model.observation_point[rows], model.observation_image[rows]])]
+    points, point = np.unique(model.observation_point[rows], return_inverse=True)
+    view = np.searchsorted(views, model.observation_image[rows])
     images = model.observation_image[rows]
     sizes = np.array([[model.camera(i).width, model.camera(i).height] for i in range(len(model.names))])
     small = np.array([[cameras[image].width, cameras[image].height] for image in views])
     # Pixel edges, not centres, scale.
-    pixels = (model.observation_px[rows] + 0.5) * (small[view[rows]] / sizes[images]) - 0.5
+    pixels = (model.observation_px[rows] + 0.5) * (small[view] / sizes[images]) - 0.5
     return References(
         files=tuple(files[image] for image in views),
         cameras=tuple(cameras[image] for image in views),
         camera_from_map=tuple(model.camera_from_map[image] for image in views),
         points_map=model.points_map[points],
         normals_map=estimate_normals(model)[points],
-        seen_view=view[rows].astype(np.int32),
-        seen_point=point[rows].astype(np.int32),
+        seen_view=view.astype(np.int32),
+        seen_point=point.astype(np.int32),
         seen_px=pixels,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.atomic import atomic_path, write_json
-from reloc_ros.bundle import ONNX_MODEL, REFERENCES, TORCH_MODEL, Bundle, NetworkShape, write_bundle
+from reloc_ros.bundle import (
+    INT8_MODEL,
+    ONNX_MODEL,
+    REFERENCES,
+    TORCH_MODEL,
+    Bundle,
+    NetworkShape,
+    write_bundle,
+)
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.letterbox import Letterbox
 from reloc_ros.localizer import Localizer, LocalizerConfig
+from reloc_ros.offline.conditions import CONDITIONS
 from reloc_ros.offline.evaluate import (
     Localize,
     Score,
@@ -35,7 +46,11 @@ from reloc_ros.offline.workspace import Workspace, fingerprint
 if TYPE_CHECKING:
     from reloc_ros.offline.validation import Truth
 
+logger = logging.getLogger(__name__)
+
 NETWORK = Path("train") / "network.pt"
+CALIBRATION_PICTURES = 40
+"""About so many map images set the ranges of the network in bytes."""
 
 
 def map_model(workspace: Workspace) -> SfmModel:
@@ -180,7 +195,7 @@ def _run_folder(workspace: Workspace, inputs: dict[str, Any]) -> Path:
     return folder
 
 
-def export_step(workspace: Workspace, output: Path, with_torch: bool = True) -> Bundle:
+def export_step(workspace: Workspace, output: Path, with_torch: bool = False) -> Bundle:
     """Write the bundle to `output`."""
     from reloc_ros.network import load_network
     from reloc_ros.offline.export import export_onnx
@@ -193,11 +208,14 @@ def export_step(workspace: Workspace, output: Path, with_torch: bool = True) -> 
 
     def write_models(folder: Path) -> None:
         export_onnx(network, folder / ONNX_MODEL)
+        made_from["int8"] = _add_int8(workspace, model, shape, folder)
         if with_torch:
             shutil.copyfile(workspace.path / NETWORK, folder / TORCH_MODEL)
-        make_references(model, workspace.images_dir).save(folder / REFERENCES)
+        references = make_references(model, workspace.images_dir)
+        if references is not None:
+            references.save(folder / REFERENCES)
 
-    made_from = {
+    made_from: dict[str, Any] = {
         "map_images": len(model.names),
         "held_out": workspace.holdout,
         "points": len(model.points_map),
@@ -213,6 +231,39 @@ def export_step(workspace: Workspace, output: Path, with_torch: bool = True) -> 
         made_from=made_from,
         write_models=write_models,
     )
+
+
+def _add_int8(
+    workspace: Workspace, model: SfmModel, shape: NetworkShape, folder: Path
+) -> dict[str, Any] | None:
+    """Add the network in bytes, unless it is too far from the original; returns how far it is."""
+    from reloc_ros.offline.quantize import quantize
+
+    def pictures(chosen: Sequence[int], conditions: Sequence[str]) -> list[NDArray[np.uint8]]:
+        made = []
+        for number, index in enumerate(chosen):
+            image, camera = read_photo(workspace.images_dir / model.names[index]), model.camera(index)
+            degraded, camera = CONDITIONS[conditions[number % len(conditions)]](image, camera)
+            made.append(Letterbox(camera.width, camera.height, shape.width, shape.height).apply(degraded))
+        return made
+
+    count = len(model.names)
+    step = max(1, count // CALIBRATION_PICTURES)
+    fidelity = quantize(
+        folder / ONNX_MODEL,
+        folder / INT8_MODEL,
+        pictures(range(0, count, step), ("clean", "dark", "noise")),
+        pictures(range(step // 2, count, 2 * step), ("clean",)),
+    )
+    if not fidelity.good:
+        logger.warning(
+            "no int8 network in the bundle: its keypoints are %.2f px from the original's, and %.0f %% are missing",
+            fidelity.median_px,
+            100 * fidelity.missing,
+        )
+        (folder / INT8_MODEL).unlink()
+        return None
+    return {"median_px": round(fidelity.median_px, 3), "missing": round(fidelity.missing, 4)}
 
 
 def own_bundle(workspace: Workspace) -> Path:
@@ -235,6 +286,7 @@ def evaluate_step(
     backend: str = "auto",
     with_sift: bool = False,
     threads: int = 0,
+    precision: str = "auto",
     progress: Progress = silent,
 ) -> list[Score]:
     """Score the deployable on the held-out images: what `reloc export` would write is what is measured."""
@@ -242,7 +294,7 @@ def evaluate_step(
     model = SfmModel.load(workspace.model_path)
     held_out = workspace.is_held_out(model.names)
     queries = held_out_queries(model, held_out)
-    localizer = Localizer.from_bundle(own_bundle(workspace), backend, LocalizerConfig(), threads)
+    localizer = Localizer.from_bundle(own_bundle(workspace), backend, LocalizerConfig(), threads, precision)
     methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
     known = model.without(held_out)
     if with_sift:
