@@ -22,6 +22,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 LANDMARKS = "landmarks.npz"
 ONNX_MODEL = "network.onnx"
+INT8_MODEL = "network.int8.onnx"
 TORCH_MODEL = "network.pt"
 REFERENCES = "references.npz"
 

@@ -40,6 +40,7 @@ WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)
 ]
 BackendOption = Annotated[str, typer.Option(help="auto, onnx, openvino, torch or tensorrt.")]
+PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="Inference threads; 0 leaves it to the engine.")]
 
 
@@ -303,6 +304,7 @@ def evaluate(
     ] = False,
     backend: BackendOption = "auto",
     threads: ThreadsOption = 0,
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Measure recall, errors and times on the held-out images.
 
@@ -314,7 +316,7 @@ def evaluate(
     opened = _open(workspace)
     wanted = parse_conditions(conditions)
     with _bars() as progress:
-        scores = steps.evaluate_step(opened, wanted, backend, sift, threads, progress)
+        scores = steps.evaluate_step(opened, wanted, backend, sift, threads, precision, progress)
     if json is not None:
         steps.write_scores(json, scores)
     _print_scores(scores)
@@ -326,7 +328,7 @@ def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The bundle folder to write.", show_default=False)
     ],
-    torch: Annotated[bool, typer.Option(help="Include the weights for the torch backend.")] = True,
+    torch: Annotated[bool, typer.Option(help="Include the weights for the torch backend.")] = False,
 ) -> None:
     """Write the bundle a robot needs.
 
@@ -336,7 +338,11 @@ def export(
 
     bundle = steps.export_step(_open(workspace), output, torch)
     size_mb = sum(file.stat().st_size for file in bundle.path.iterdir()) / 1e6
-    console.print(f"{bundle.path}: {len(bundle.landmarks)} landmarks, scale {bundle.scale}, {size_mb:.1f} MB")
+    int8 = bundle.made_from.get("int8")
+    fidelity = f"int8 within {int8['median_px']} px of fp32" if int8 else "no int8"
+    console.print(
+        f"{bundle.path}: {len(bundle.landmarks)} landmarks, scale {bundle.scale}, {fidelity}, {size_mb:.1f} MB"
+    )
 
 
 @app.command()
@@ -349,6 +355,7 @@ def run(
     ] = None,
     backend: BackendOption = "auto",
     threads: ThreadsOption = 0,
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Localize a folder of images and write their poses.
 
@@ -359,7 +366,7 @@ def run(
     from reloc_ros.offline.run import run_folder, write_poses
 
     intrinsics = None if camera is None else read_camera_file(camera)
-    localizer = Localizer.from_bundle(bundle, backend, threads=threads)
+    localizer = Localizer.from_bundle(bundle, backend, threads=threads, precision=precision)
     with _bars() as progress:
         results = run_folder(localizer, images, intrinsics, progress)
     write_poses(poses, results)

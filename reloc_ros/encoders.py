@@ -13,6 +13,18 @@ from torch.nn import functional
 from reloc_ros.errors import RelocError
 
 
+class Normalize(nn.Module):
+    """Bring colours, 0-255, to the range that the weights were trained with: (x - mean) / std per channel."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
 class SameConv(nn.Conv2d):
     """Convolution with TensorFlow's SAME padding for even sizes, which a strided layer puts bottom right."""
 
@@ -62,6 +74,7 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.normalize = Normalize((127.0,) * 3, (128.0,) * 3)
         self.stem = SameConv(3, 32, 3, 2)
         stages, inputs = [], 32
         for repeats, kernel, stride, expansion, outputs in self.STAGES:
@@ -76,7 +89,7 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of an RGB image (B, 3, H, W), 0-255, H and W multiples of 32."""
-        x = functional.relu6(self.stem((image - 127.0) / 128.0))
+        x = functional.relu6(self.stem(self.normalize(image)))
         features = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
@@ -137,20 +150,17 @@ class ResNet18(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.normalize = Normalize((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.layer1 = nn.Sequential(BasicBlock(64, 64, 1), BasicBlock(64, 64, 1))
         self.layer2 = nn.Sequential(BasicBlock(64, 128, 2), BasicBlock(128, 128, 1))
         self.layer3 = nn.Sequential(BasicBlock(128, 256, 2), BasicBlock(256, 256, 1))
         self.layer4 = nn.Sequential(BasicBlock(256, 512, 2), BasicBlock(512, 512, 1))
-        self.register_buffer(
-            "mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1), persistent=False
-        )
-        self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of an RGB image (B, 3, H, W), 0-255, H and W multiples of 32."""
-        x = functional.relu(self.bn1(self.conv1((image - self.mean) / self.std)))
+        x = functional.relu(self.bn1(self.conv1(self.normalize(image))))
         quarter = self.layer1(functional.max_pool2d(x, 3, 2, 1))
         eighth = self.layer2(quarter)
         sixteenth = self.layer3(eighth)

@@ -87,7 +87,11 @@ class Localizer:
 
     @staticmethod
     def from_bundle(
-        path: str | Path, backend: str = "auto", config: LocalizerConfig | None = None, threads: int = 0
+        path: str | Path,
+        backend: str = "auto",
+        config: LocalizerConfig | None = None,
+        threads: int = 0,
+        precision: str = "auto",
     ) -> Localizer:
         """Load a bundle and start a backend.
 
@@ -95,7 +99,7 @@ class Localizer:
             RelocError: when the bundle is wrong or the backend cannot start.
         """
         bundle = Bundle.load(path)
-        return Localizer(bundle, make_backend(bundle, backend, threads), config)
+        return Localizer(bundle, make_backend(bundle, backend, threads, precision), config)
 
     def localize(self, image: NDArray[np.uint8], camera: Camera | None = None) -> Localized | Lost:
         """Localize one image.

@@ -11,8 +11,10 @@ import pytest
 from scenes import TINY_SHAPE, noise_image, tiny_bundle
 
 from reloc_ros.backends import BACKENDS, engine_cache, make_backend
-from reloc_ros.bundle import MANIFEST, ONNX_MODEL, TORCH_MODEL, Bundle
+from reloc_ros.bundle import INT8_MODEL, MANIFEST, ONNX_MODEL, TORCH_MODEL, Bundle
 from reloc_ros.errors import RelocError
+from reloc_ros.offline.quantize import quantize
+from reloc_ros.processor import has_fast_int8
 
 ENGINES = ["onnx", "openvino", "torch"]
 
@@ -44,7 +46,7 @@ def damaged(bundle, tmp_path):
 
 @pytest.fixture(scope="module")
 def backends(bundle):
-    return {name: make_backend(bundle, name) for name in ENGINES}
+    return {name: make_backend(bundle, name, precision="fp32") for name in ENGINES}
 
 
 def test_every_engine_returns_the_same_keypoints(backends):
@@ -59,6 +61,55 @@ def test_every_engine_returns_the_same_keypoints(backends):
             assert found.shape == expected.shape and found.dtype == np.float32
             np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
     assert len(distinct) == 6
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_a_network_in_bytes_is_run_in_int8(bundle, damaged, name, tmp_path):
+    quantize(
+        bundle.path / ONNX_MODEL,
+        tmp_path / INT8_MODEL,
+        [noise_image(seed) for seed in range(8)],
+        [noise_image(9)],
+    )
+    with_int8 = damaged(INT8_MODEL, (tmp_path / INT8_MODEL).read_bytes())
+    backend = make_backend(with_int8, name, precision="int8")
+    assert "int8" in backend.name
+    reference, found = (
+        make_backend(bundle, name, precision="fp32").infer(noise_image(0)),
+        backend.infer(noise_image(0)),
+    )
+    assert not np.array_equal(found, reference)
+    assert np.corrcoef(found[:, 2], reference[:, 2])[0, 1] > 0.8
+    wanted = "int8" if has_fast_int8() else "fp32"
+    assert wanted in make_backend(with_int8, "onnx").name
+
+
+def test_half_precision_is_near_the_full_one(bundle, backends):
+    backend = make_backend(bundle, "openvino", precision="bf16")
+    assert "bf16" in backend.name
+    for seed in range(3):
+        found, expected = backend.infer(noise_image(seed)), backends["openvino"].infer(noise_image(seed))
+        assert np.abs(found[:, 2] - expected[:, 2]).max() < 0.1
+        near = np.linalg.norm(found[:, :2] - expected[:, :2], axis=1) < 2
+        assert near.mean() >= 0.75  # where two peaks are as high, the last digits decide between them
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"), [("onnx", "bf16"), ("torch", "int8"), ("openvino", "fp16"), ("tensorrt", "int8")]
+)
+def test_a_precision_that_an_engine_has_not_is_one_sentence(bundle, name, precision):
+    with pytest.raises(RelocError, match=f"backend {name} has no precision {precision}; use auto"):
+        make_backend(bundle, name, precision=precision)
+
+
+def test_an_unknown_precision_is_one_sentence(bundle):
+    with pytest.raises(RelocError, match="unknown precision 'int4'; use auto, fp32"):
+        make_backend(bundle, precision="int4")
+
+
+def test_int8_asked_of_a_bundle_without_it_is_one_sentence(bundle):
+    with pytest.raises(RelocError, match=r"has no network\.int8\.onnx"):
+        make_backend(bundle, "onnx", precision="int8")
 
 
 def test_the_network_under_test_has_clear_and_different_opinions(backends):
@@ -84,7 +135,7 @@ def test_engine_takes_an_image_that_may_only_be_read(backends, name):
 
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
 def test_thread_count_does_not_change_the_result(bundle, backends, name):
-    single = make_backend(bundle, name, threads=1)
+    single = make_backend(bundle, name, threads=1, precision="fp32")
     np.testing.assert_allclose(
         single.infer(noise_image(0)), backends[name].infer(noise_image(0)), rtol=1e-3, atol=1e-2
     )
@@ -107,7 +158,7 @@ def test_tensorrt_that_is_not_there_is_an_error_that_says_what_is(bundle):
 def test_auto_takes_the_first_and_says_which(bundle, caplog):
     with caplog.at_level(logging.INFO, "reloc_ros.backends"):
         assert make_backend(bundle).name.startswith("onnx")
-    assert "backend: onnx" in caplog.text and "not used" not in caplog.text
+    assert "backend: onnx" in caplog.text and "backend onnx not used" not in caplog.text
 
 
 def test_auto_falls_back_and_logs_why(bundle, monkeypatch, caplog):

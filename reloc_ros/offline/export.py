@@ -14,6 +14,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from reloc_ros.network import LandmarkNetwork
+from reloc_ros.offline.fold import folded
 
 MIN_HALF_ELEMENTS = 256
 """Smaller tensors (biases of few channels, constants of the graph) stay in full precision: they cost nothing."""
@@ -30,7 +31,7 @@ def export_onnx(network: LandmarkNetwork, path: Path) -> None:
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
-            network.eval(),
+            folded(network),
             (image,),
             input_names=["image"],
             output_names=["keypoints"],
@@ -39,13 +40,13 @@ def export_onnx(network: LandmarkNetwork, path: Path) -> None:
             external_data=False,
         )
     model = program.model_proto
-    _halve_weights(model)
-    _forget_origins(model)
+    halve_weights(model)
+    forget_origins(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
 
-def _halve_weights(model: onnx.ModelProto) -> None:
+def halve_weights(model: onnx.ModelProto) -> None:
     graph = model.graph
     casts = []
     for tensor in graph.initializer:
@@ -60,7 +61,7 @@ def _halve_weights(model: onnx.ModelProto) -> None:
     graph.node.extend(nodes)
 
 
-def _forget_origins(model: onnx.ModelProto) -> None:
+def forget_origins(model: onnx.ModelProto) -> None:
     """Take out what the exporter notes about where in whose files each operation came from."""
     graph = model.graph
     for part in (

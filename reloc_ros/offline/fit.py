@@ -25,7 +25,7 @@ from reloc_ros.offline.feature_cache import Batch
 from reloc_ros.offline.losses import landmark_loss
 from reloc_ros.offline.optimizer import MuonAndAdamW
 from reloc_ros.offline.schedule import Keeper, Schedule
-from reloc_ros.offline.views import has_fast_bfloat16
+from reloc_ros.processor import has_fast_bfloat16
 
 if TYPE_CHECKING:
     from reloc_ros.offline.train import TrainConfig

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from reloc_ros.bundle import NetworkShape
 from reloc_ros.network import FeaturePyramid
 from reloc_ros.offline.augment import AugmentConfig, View, base_from_image, base_levels, make_view
 from reloc_ros.offline.label import Labels
+from reloc_ros.processor import has_fast_bfloat16
 
 
 class ViewSampler:
@@ -90,10 +90,3 @@ def _openvino_encoder(pyramid: FeaturePyramid, shape: NetworkShape) -> Encode:
         return torch.from_numpy(request.infer({0: images})[0].astype(np.float32))
 
     return encode
-
-
-def has_fast_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself; emulated, it is slower than float32."""
-    info = Path("/proc/cpuinfo")
-    flags = set(info.read_text(encoding="utf-8").split()) if info.is_file() else set()
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
