@@ -19,7 +19,6 @@ from reloc_ros.errors import RelocError
 
 EMBEDDED_BUNDLE = Path(__file__).parent / "bundle"
 """Made by `commands`, and nothing else."""
-LANDMARKS = 64
 
 
 def commands(folder: Path, bundle: Path, minutes: float | None = None) -> list[list[str]]:
@@ -29,11 +28,11 @@ def commands(folder: Path, bundle: Path, minutes: float | None = None) -> list[l
     return [
         ["map", str(filmed / "video.avi"), *workspace, "--camera", str(filmed / "cameras.txt")],
         ["align", *workspace, "--trajectory", str(filmed / "truth.tum")],
-        ["select", *workspace, "--count", str(LANDMARKS)],
+        ["select", *workspace],
         ["label", *workspace],
         ["train", *workspace, *budget],
         ["eval", *workspace, "--json", str(folder / "scores.json")],
-        ["export", *workspace, "-o", str(bundle), "--no-torch"],
+        ["export", *workspace, "-o", str(bundle)],
     ]
 
 
