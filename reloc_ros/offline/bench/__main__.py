@@ -14,9 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from reloc_ros.atomic import atomic_path, write_json
-from reloc_ros.backends import BACKENDS
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.bench.methods import Engine
+from reloc_ros.offline.bench.methods import PRECISIONS, Engine
 from reloc_ros.offline.bench.place import EMBEDDED, Place, demo_place, workspace_place
 from reloc_ros.offline.bench.plots import plot_growth
 from reloc_ros.offline.bench.report import grids, to_markdown
@@ -33,7 +32,7 @@ Without --workspace: the embedded bundle on rendered frames of the demo's room, 
 that its map was made of. With a trained workspace: on its held-out photographs. With several: the first one so, and all
 of them side by side, as recall and time against the number of landmarks.
 """
-PRECISIONS = "auto"
+_PRECISIONS = tuple(dict.fromkeys(precision for possible in PRECISIONS.values() for precision in possible))
 WIDTH = 200
 """Of the tables where there is no terminal."""
 
@@ -61,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         "-w", "--workspace", type=Path, action="append", default=[], help="trained workspace; may be repeated"
     )
     add("--bundle", type=Path, default=EMBEDDED, help="another bundle of the demo's room")
-    add("--backends", default=",".join(BACKENDS), help="engines to measure (default: %(default)s)")
-    add("--precisions", default=PRECISIONS, help="precisions to measure (default: %(default)s)")
+    add("--backends", default=",".join(PRECISIONS), help="engines to measure (default: %(default)s)")
+    add("--precisions", default=",".join(_PRECISIONS), help="precisions to measure (default: %(default)s)")
     add("--conditions", default=ALL, help="degradations, comma-separated (default: %(default)s)")
     add("--threads", type=int, default=0, help="inference threads, 0: the engine's choice")
     add("--images", type=int, help="at most so many images (default: all)")
@@ -88,12 +87,22 @@ def _options(given: argparse.Namespace) -> Options:
     conditions = parse_conditions(given.conditions)
     check_conditions(conditions)
     skipped = _names(given.skip, PARTS, "part")
-    backends = _names(given.backends, BACKENDS, "backend")
-    precisions = _names(given.precisions, PRECISIONS.split(","), "precision")
+    backends = _names(given.backends, tuple(PRECISIONS), "backend")
+    precisions = _names(given.precisions, _PRECISIONS, "precision")
+    engines = [
+        Engine(name, precision)
+        for name in backends
+        for precision in PRECISIONS[name]
+        if precision in precisions
+    ]
+    if not engines:
+        raise RelocError(f"none of {', '.join(backends)} has any of the precisions {', '.join(precisions)}")
     if given.rounds < 1:
         raise RelocError(f"--rounds must be 1 or more, not {given.rounds}")
+    if given.plot is not None and "growth" in skipped and len(given.workspace) < 2:
+        raise RelocError("--plot draws the growth, which --skip leaves out, or several workspaces")
     return Options(
-        engines=tuple(Engine(backend, precision) for backend in backends for precision in precisions),
+        engines=tuple(engines),
         conditions=tuple(conditions),
         threads=given.threads,
         rounds=given.rounds,

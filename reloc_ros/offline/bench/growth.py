@@ -21,7 +21,7 @@ from reloc_ros.pnp import Correspondences, make_solver, refine, reprojection_err
 
 LANDMARKS = (20, 64, 128, 256, 500)
 SIZES = ((320, 240), (384, 288), (512, 384), (640, 480), (768, 576), (1024, 768))
-BACKEND = "onnx"
+BACKEND, PRECISION = "onnx", "fp32"
 MAX_ERROR = 4 / FOCAL_PX
 
 
@@ -49,6 +49,7 @@ class Growth:
     def to_json(self) -> dict[str, Any]:
         return {
             "backend": BACKEND,
+            "precision": PRECISION,
             "by_landmarks": [point.to_json() for point in self.by_landmarks],
             "by_size": [point.to_json() for point in self.by_size],
         }
@@ -108,7 +109,7 @@ def _random_network(shape: NetworkShape, folder: Path, threads: int) -> Backend:
         made_from={"weights": "random"},
         write_models=lambda target: export_onnx(LandmarkNetwork(shape).eval(), target / ONNX_MODEL),
     )
-    return make_backend(bundle, BACKEND, threads)
+    return make_backend(bundle, BACKEND, threads, PRECISION)
 
 
 def _time_once(shape: NetworkShape, backend: Backend, turn: int) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def _localize(bundle: str, file: str, precision: str, threads: str) -> dict[str,
     with np.load(file) as data:
         cameras = [Camera.from_json(entry) for entry in json.loads(str(data["cameras"]))]
         shots = [(data[f"image{i}"], camera) for i, camera in enumerate(cameras)]
-    localizer = Localizer.from_bundle(bundle, BACKEND, threads=int(threads))
+    localizer = Localizer.from_bundle(bundle, BACKEND, threads=int(threads), precision=precision)
     for image, camera in shots * PASSES:
         localizer.localize(image, camera)
     if "torch" in sys.modules:

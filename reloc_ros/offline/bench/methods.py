@@ -16,6 +16,13 @@ SIFT = "SIFT"
 SIFT_FULL = f"{SIFT}, as taken"
 SEED = "first version"
 COARSE, REFINED = "coarse", "refined"
+PRECISIONS = {
+    "onnx": ("fp32", "int8"),
+    "openvino": ("fp32", "bf16", "int8"),
+    "torch": ("fp32",),
+    "tensorrt": ("fp16",),
+}
+"""What is measured of each backend. Bfloat16 and int8 run on any processor, but are fast on some only."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ def our_methods(bundle: Bundle, engines: Sequence[Engine], threads: int) -> tupl
     methods, absent = [], []
     for engine in engines:
         try:
-            backend = make_backend(bundle, engine.backend, threads)
+            backend = make_backend(bundle, engine.backend, threads, engine.precision)
         except RelocError as error:
             absent.append(Absent(engine.name, str(error)))
             continue

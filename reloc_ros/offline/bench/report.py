@@ -159,7 +159,7 @@ def growth_grid(results: Results) -> Grid:
         (str(p.landmarks), f"{p.width}x{p.height}", f"{p.network_ms:.1f}", f"{p.pnp_ms:.1f}") for p in points
     )
     headings = ("landmarks", "network input", "network ms", "pose ms")
-    return Grid("growth, onnx, random weights; medians", headings, rows)
+    return Grid("growth, onnx fp32, random weights; medians", headings, rows)
 
 
 def workspaces_grid(results: Results) -> Grid:

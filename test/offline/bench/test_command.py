@@ -12,6 +12,8 @@ from reloc_ros.offline.bench.place import EMBEDDED, demo_place
         (("--conditions", "fog"), "unknown condition 'fog'"),
         (("--backends", "onnx,abacus"), "unknown backend 'abacus'"),
         (("--precisions", "fp7"), "unknown precision 'fp7'"),
+        (("--backends", "torch", "--precisions", "int8"), "none of torch has any of the precisions int8"),
+        (("--skip", "growth", "--plot", "growth.png"), "--plot draws the growth"),
         (("--skip", "lunch"), "unknown part 'lunch'"),
         (("--rounds", "0"), "--rounds"),
         (("--workspace", "nowhere"), "is not a workspace"),

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from scenes import TINY_CAMERA, TINY_SHAPE, noise_image, tiny_bundle
 
+from reloc_ros.backends import BACKENDS
+from reloc_ros.backends import PRECISIONS as ALL_PRECISIONS
 from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.bench.growth import measure_growth
 from reloc_ros.offline.bench.memory import STATUS, measure_memory
-from reloc_ros.offline.bench.methods import Engine, our_methods
+from reloc_ros.offline.bench.methods import PRECISIONS, Engine, our_methods
 from reloc_ros.offline.bench.solvers import SOLVERS, measure_solvers, synthetic_matches
 from reloc_ros.pnp import reprojection_errors
 
@@ -41,9 +43,9 @@ def test_solvers_find_the_pose_and_say_how_well():
 
 
 def test_engine_that_does_not_run_is_told_with_its_reason(bundle):
-    methods, absent = our_methods(bundle, [Engine("onnx", "auto"), Engine("warp", "auto")], 1)
-    assert [method.name for method in methods] == ["onnx auto, coarse"]
-    assert [one.name for one in absent] == ["warp auto"] and "unknown backend" in absent[0].reason
+    methods, absent = our_methods(bundle, [Engine("onnx", "fp32"), Engine("onnx", "bf16")], 1)
+    assert [method.name for method in methods] == ["onnx fp32, coarse"]
+    assert [one.name for one in absent] == ["onnx bf16"] and "has no precision bf16" in absent[0].reason
     shot = noise_image(0, TINY_CAMERA.width, TINY_CAMERA.height), TINY_CAMERA
     assert methods[0].localize(*shot).stage_ms["network"] > 0
 
@@ -52,7 +54,7 @@ def test_engine_that_does_not_run_is_told_with_its_reason(bundle):
 def test_memory_is_that_of_a_process_that_localizes_without_torch(bundle):
     pytest.importorskip("onnxruntime")
     shot = noise_image(0, TINY_CAMERA.width, TINY_CAMERA.height), TINY_CAMERA
-    memory = measure_memory(bundle.path, [shot], "auto", threads=1)
+    memory = measure_memory(bundle.path, [shot], "fp32", threads=1)
     assert 30 < memory.resident_mb <= memory.peak_mb < 1000
     holding = (
         "import onnxruntime, re; print(re.search(r'VmRSS:\\s+(\\d+)', open('/proc/self/status').read())[1])"
@@ -65,7 +67,7 @@ def test_memory_is_that_of_a_process_that_localizes_without_torch(bundle):
 def test_memory_of_a_process_that_fails_is_refused_with_its_reason(tmp_path):
     shot = noise_image(0), TINY_CAMERA.resized(TINY_SHAPE.width, TINY_SHAPE.height)
     with pytest.raises(RelocError, match=r"memory could not be measured: bundle .* is not a folder"):
-        measure_memory(tmp_path / "nowhere", [shot], "auto", threads=1)
+        measure_memory(tmp_path / "nowhere", [shot], "fp32", threads=1)
 
 
 @pytest.mark.slow
@@ -77,3 +79,8 @@ def test_growth_times_networks_of_every_size(tmp_path):
     assert [(point.width, point.height) for point in growth.by_size] == [(128, 96), (128, 64)]
     assert growth.by_size[0] == growth.by_landmarks[1]
     assert all(point.network_ms > 0 and point.pnp_ms > 0 for point in growth.by_landmarks)
+
+
+def test_every_backend_is_measured():
+    assert tuple(PRECISIONS) == tuple(BACKENDS)
+    assert all(set(of_one) <= set(ALL_PRECISIONS) for of_one in PRECISIONS.values())
