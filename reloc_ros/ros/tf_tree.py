@@ -291,6 +291,6 @@ class TfTree:
         with self._lock:
             new, self._noted = outcome.reason != self._noted, outcome.reason
         if new and outcome.reason not in ("", "listening", "closed"):
-            self._node.get_logger().warning(f"no transform: {outcome.detail}")
+            self._node.get_logger().warning(f"nothing broadcast: {outcome.detail}")
         elif new and outcome.published:
             self._node.get_logger().info("broadcasting transforms")
