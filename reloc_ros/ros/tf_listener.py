@@ -55,6 +55,7 @@ class TfListener:
                 ("/tf_static", self._on_static_transforms, latched),
             )
         ]
+        self._static_topic = self._subscriptions[1].topic_name
 
     def close(self) -> None:
         """Stop listening; a lookup that waits ends at once."""
@@ -77,7 +78,7 @@ class TfListener:
         elapsed_s = time.monotonic() - self._started_s
         if elapsed_s < SETTLE_S or self._static_heard or elapsed_s > SETTLE_AT_MOST_S:
             return elapsed_s >= SETTLE_S
-        return self._node.count_publishers(self._subscriptions[1].topic_name) == 0
+        return self._node.count_publishers(self._static_topic) == 0
 
     def sending(self, message: TransformStamped) -> None:
         """Call it before broadcasting `message`, which then is not taken for another node's."""
