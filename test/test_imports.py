@@ -17,6 +17,7 @@ ROS_MODULES = {
     "sensor_msgs",
     "geometry_msgs",
     "std_msgs",
+    "rosgraph_msgs",
     "builtin_interfaces",
     "tf2_ros",
     "tf2_msgs",
