@@ -35,8 +35,9 @@ def test_every_executable_is_installed_and_executable():
 
 def test_every_message_is_generated():
     cmake = (ROOT / "CMakeLists.txt").read_text()
-    for path in (ROOT / "msg").glob("*.msg"):
-        assert f'"msg/{path.name}"' in cmake
+    for kind in ("msg", "srv"):
+        for path in (ROOT / kind).glob(f"*.{kind}"):
+            assert f'"{kind}/{path.name}"' in cmake
 
 
 def test_a_workspace_does_not_see_the_stand_ins():
