@@ -199,6 +199,11 @@ def se3_from_transform(transform: Transform) -> SE3:
     return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [t.x, t.y, t.z])
 
 
+def se3_from_pose(pose: Pose) -> SE3:
+    q, p = pose.orientation, pose.position
+    return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [p.x, p.y, p.z])
+
+
 def _quaternion_from(transform: SE3) -> Quaternion:
     w, x, y, z = map(float, transform.quaternion_wxyz)
     return Quaternion(w=w, x=x, y=y, z=z)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import itertools
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from rclpy.node import Node
@@ -14,7 +13,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from reloc_ros.ros.load import load_images
-from reloc_ros.ros.process import run_node
+from reloc_ros.ros.process import Stop, run_node
 
 
 class LoadCamera(Node):
@@ -27,7 +26,7 @@ class LoadCamera(Node):
         self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=5))
         self.create_timer(1 / rate_hz, self._publish)
 
-    def start(self, fail: Callable[[], None]) -> None:
+    def start(self, stop: Stop) -> None:
         """The timer does all."""
 
     def stop(self) -> None:
