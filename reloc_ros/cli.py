@@ -333,6 +333,7 @@ def replay(
     ] = None,
     clock_hz: Annotated[float, typer.Option(help="Rate of /clock; 0 leaves time alone.")] = 100.0,
     wait: Annotated[float, typer.Option(help="Longest wait for somebody who listens, seconds.")] = 10.0,
+    wait_for: Annotated[str, typer.Option(help="The node to wait for, if not anybody.")] = "",
 ) -> None:
     """Play a recorded bag as ROS 2 topics, with its clock, where there is no [bold]ros2 bag[/bold].
 
@@ -341,7 +342,8 @@ def replay(
     from reloc_ros.ros.replay import ReplayOptions
     from reloc_ros.ros.replay import replay as play
 
-    options = ReplayOptions(rate, loop, start, tuple(topic or ()), _remappings(remap or []), clock_hz, wait)
+    renamed = _remappings(remap or [])
+    options = ReplayOptions(rate, loop, start, tuple(topic or ()), renamed, clock_hz, wait, wait_for)
     done = play(bag, options)
     how = "stopped" if done.stopped else "played"
     late = f", at most {done.worst_delay_s:.2f} s late" if done.worst_delay_s > 0.1 else ""
@@ -421,3 +423,7 @@ def _print_scores(scores: list[Any]) -> None:
         if score.condition == scores[0].condition:
             stages = ", ".join(f"{stage} {time_ms:.1f}" for stage, time_ms in score.stage_ms(50).items())
             output.print(f"{score.method}, median ms: {stages}")
+
+
+if __name__ == "__main__":
+    main()

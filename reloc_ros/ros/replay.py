@@ -55,6 +55,8 @@ class ReplayOptions:
     """Rate of /clock; 0: none."""
     wait_s: float = 10.0
     """Longest wait for somebody who listens, before the first message."""
+    wait_for: str = ""
+    """The node that must be among them, by its full name; empty: anybody."""
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= 1000:
@@ -155,11 +157,21 @@ class Player(Node):
             found = sum(publisher.get_subscription_count() for publisher in self._players.values())
             if found != listeners:
                 listeners, changed_s = found, now_s
-            if listeners and now_s - changed_s >= SETTLE_S:
+            if listeners and now_s - changed_s >= SETTLE_S and self._is_there(self._options.wait_for):
                 return
             self._run_clock_until(self._first_ns, now_s + 0.05)
-        if self._options.wait_s and not listeners:
-            logger.warning("nobody listens to what is played")
+        if self._options.wait_s:
+            missing = "nobody listens" if not listeners else f"{self._options.wait_for} does not listen"
+            logger.warning("%s to what is played", missing)
+
+    def _is_there(self, node: str) -> bool:
+        listeners = (
+            info
+            for publisher in self._players.values()
+            for info in self.get_subscriptions_info_by_topic(publisher.topic_name)
+        )
+        names = {f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in listeners}
+        return not node or f"/{node.strip('/')}" in names
 
     def _play_what_was_latched(self) -> None:
         """What was said once, before the start, still holds: /tf_static above all."""
