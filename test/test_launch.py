@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -171,43 +172,82 @@ def test_a_launch_file_loads_and_describes_its_arguments(file):
     assert all(argument.description for argument in arguments)
 
 
-def launched(file: str, **arguments: str) -> list[list[str]]:
-    """Command lines of the processes that a launch file would start, their executables' names first."""
-    from launch import LaunchContext, LaunchDescription
-    from launch.actions import ExecuteProcess
-    from launch.utilities import perform_substitutions
+RECORDER = """
+import json, os, sys
+with open(os.environ["RECORDED"], "a") as file:
+    file.write(json.dumps(sys.argv[1:]) + "\\n")
+for flag, name in zip(sys.argv, sys.argv[1:]):
+    if flag == "--params-file":  # launch removes it
+        os.link(name, os.environ["RECORDED"] + name.replace("/", "_"))
+"""
+SERVICE = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription, SetLaunchConfiguration
+from launch.launch_description_sources import PythonLaunchDescriptionSource
 
-    context = LaunchContext()
-    context.launch_configurations.update(arguments)
-    commands, waiting = [], [LaunchDescription(load(file).generate_launch_description().entities)]
-    while waiting:
-        entity = waiting.pop(0)
-        if isinstance(entity, ExecuteProcess):
-            entity.prepare(context)
-            words = [perform_substitutions(context, word) for word in entity.cmd]
-            commands.append([Path(words[0]).name, *words[1:]])
-            continue
-        waiting = [*(entity.visit(context) or []), *waiting]
-    return commands
+file, prefix, *words = sys.argv[1:]
+arguments = [word.split(":=", 1) for word in words]
+service = LaunchService(argv=words)
+service.include_launch_description(
+    LaunchDescription(
+        [
+            *([SetLaunchConfiguration("launch-prefix", prefix)] if prefix else []),
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(file), launch_arguments=arguments),
+        ]
+    )
+)
+sys.exit(service.run())
+"""
 
 
-def parameters_of(command: list[str]) -> dict[str, object]:
-    """What the parameter files on a command line say, the later ones over the earlier."""
-    files = [word for flag, word in itertools.pairwise(command) if flag == "--params-file"]
-    values: dict[str, object] = {}
-    for file in files:
-        for section in yaml.safe_load(Path(file).read_text()).values():
-            values |= section["ros__parameters"]
-    return values
+class Launcher:
+    """Runs launch files in launch itself; what they start tells its command line and ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._recorder = folder / "recorder.py"
+        self._recorder.write_text(RECORDER)
+        self._recorded = folder / "recorded"
+        self._env = os.environ | {"RECORDED": str(self._recorded), "ROS_LOG_DIR": str(folder)}
+
+    def commands(self, file: str, **arguments: str) -> dict[str, list[str]]:
+        """By the name of the executable, the words after it."""
+        run = self.run(file, f"{sys.executable} {self._recorder}", **arguments)
+        assert run.returncode == 0, run.stdout
+        lines = [json.loads(line) for line in self._recorded.read_text().splitlines()]
+        return {Path(words[0]).name: words[1:] for words in lines}
+
+    def run(self, file: str, prefix: str = "", **arguments: str) -> subprocess.CompletedProcess[str]:
+        words = [f"{name}:={value}" for name, value in arguments.items()]
+        return subprocess.run(
+            [sys.executable, "-c", SERVICE, str(LAUNCH / file), prefix, *words],
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def parameters_of(self, command: list[str]) -> dict[str, object]:
+        """What the parameter files on a command line say, the later ones over the earlier."""
+        names = [word for flag, word in itertools.pairwise(command) if flag == "--params-file"]
+        values: dict[str, object] = {}
+        for name in names:
+            kept = Path(str(self._recorded) + name.replace("/", "_"))
+            for section in yaml.safe_load(kept.read_text()).values():
+                values |= section["ros__parameters"]
+        return values
 
 
 @pytest.fixture
-def with_launch():
+def launcher(tmp_path):
     pytest.importorskip("launch_ros", reason=NO_LAUNCH)
+    return Launcher(tmp_path)
 
 
-def test_arguments_reach_the_node(with_launch):
-    (node,) = launched(
+def test_arguments_reach_the_node(launcher):
+    node = launcher.commands(
         "reloc.launch.py",
         bundle="/maps/office",
         image="/camera/image_raw",
@@ -216,25 +256,26 @@ def test_arguments_reach_the_node(with_launch):
         autostart="false",
         use_sim_time="true",
         rviz="false",
-    )
-    assert node[0] == "reloc_node"
+    )["reloc_node"]
     assert {"image:=/camera/image_raw", "camera_info:=/camera/camera_info", "__ns:=/robot1"} <= set(node)
-    values = parameters_of(node)
+    values = launcher.parameters_of(node)
     expected = {"bundle": "/maps/office", "tf_mode": "map_odom", "autostart": False, "use_sim_time": True}
     assert expected.items() <= values.items()
     assert values["lost_after"] == 3  # from config/reloc.yaml
 
 
-def test_the_bare_command_starts_the_demo(with_launch):
-    camera, node = launched("reloc.launch.py", rviz="false")
-    assert camera[0] == "demo_camera"
-    assert "--endless" in camera
-    assert {"image:=demo/image", "camera_info:=demo/camera_info"} <= set(node)
-    assert (Path(str(parameters_of(node)["bundle"])) / "manifest.json").exists()
+def test_the_bare_command_starts_the_demo(launcher):
+    commands = launcher.commands("reloc.launch.py", rviz="false")
+    assert set(commands) == {"demo_camera", "reloc_node"}
+    assert "--endless" in commands["demo_camera"]
+    assert "__ns:=/demo" in commands["demo_camera"]
+    assert {"image:=demo/image", "camera_info:=demo/camera_info"} <= set(commands["reloc_node"])
+    bundle = Path(str(launcher.parameters_of(commands["reloc_node"])["bundle"]))
+    assert (bundle / "manifest.json").exists()
 
 
-def test_the_replay_waits_for_the_node_it_starts(with_launch):
-    node, replay = launched(
+def test_the_replay_waits_for_the_node_it_starts(launcher):
+    commands = launcher.commands(
         "replay.launch.py",
         bag="walk.mcap",
         bundle="/maps/office",
@@ -242,35 +283,31 @@ def test_the_replay_waits_for_the_node_it_starts(with_launch):
         namespace="robot1",
         loop="true",
     )
-    assert parameters_of(node)["use_sim_time"] is True
-    assert replay[1:5] == ["-m", "reloc_ros.cli", "replay", "walk.mcap"]
+    assert launcher.parameters_of(commands["reloc_node"])["use_sim_time"] is True
+    replay = commands[Path(sys.executable).name]
+    assert replay[:4] == ["-m", "reloc_ros.cli", "replay", "walk.mcap"]
     assert replay[replay.index("--wait-for") + 1] == "/robot1/reloc"
     assert "--loop" in replay
 
 
-def test_a_word_that_is_no_truth_is_refused(with_launch):
-    with pytest.raises(ValueError, match="use_sim_time:= takes true or false, not maybe"):
-        launched("reloc.launch.py", bundle="/maps/office", use_sim_time="maybe", rviz="false")
+def test_a_word_that_is_no_truth_is_refused(launcher):
+    run = launcher.run("reloc.launch.py", bundle="/maps/office", use_sim_time="maybe", rviz="false")
+    assert run.returncode != 0
+    assert "use_sim_time:= takes true or false, not maybe" in run.stdout
 
 
 @pytest.mark.slow
-def test_the_launched_demo_tracks_and_ends_with_one_interrupt(with_launch, tmp_path, monkeypatch):
+def test_the_launched_demo_tracks_and_ends_with_one_interrupt(launcher, tmp_path, monkeypatch):
     pytest.importorskip("rclpy")
     from node_process import Peer
     from reloc_ros.msg import RelocStatus
 
-    script = (
-        "import sys; from launch import LaunchService; "
-        "from launch.launch_description_sources import get_launch_description_from_python_launch_file as load; "
-        "service = LaunchService(argv=['rviz:=false']); "
-        "service.include_launch_description(load(sys.argv[1])); sys.exit(service.run())"
-    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     log = tmp_path / "launch.log"
     peer = Peer()
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-c", script, str(LAUNCH / "reloc.launch.py")],
+            [sys.executable, "-c", SERVICE, str(LAUNCH / "reloc.launch.py"), "", "rviz:=false"],
             stdout=stream,
             stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(tmp_path)},
