@@ -21,6 +21,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -154,8 +155,10 @@ class Peer:
     def publisher(self, message_type: type, topic: str, profile: QoSProfile | None = None):
         key = message_type, topic
         if key not in self._publishers:
+            # The default callback for a subscriber that does not fit warns by a deprecated call.
+            events = PublisherEventCallbacks(use_default_callbacks=False)
             self._publishers[key] = self.node.create_publisher(
-                message_type, topic, profile or self.image_profile
+                message_type, topic, profile or self.image_profile, event_callbacks=events
             )
         return self._publishers[key]
 
@@ -172,9 +175,11 @@ class Peer:
     def publish_camera(self, camera: Camera = CAMERA, topic: str = "/camera_info") -> None:
         self.publisher(CameraInfo, topic).publish(camera_info(camera, self.stamp()))
 
-    def publish_image(self, pixels: np.ndarray, encoding: str = "bgr8", topic: str = "/image") -> Image:
+    def publish_image(
+        self, pixels: np.ndarray, encoding: str = "bgr8", topic: str = "/image", stamp=None
+    ) -> Image:
         message = self._bridge.cv2_to_imgmsg(pixels, encoding)
-        message.header.stamp, message.header.frame_id = self.stamp(), FRAME
+        message.header.stamp, message.header.frame_id = stamp or self.stamp(), FRAME
         self.publisher(Image, topic).publish(message)
         return message
 
@@ -236,11 +241,11 @@ class Peer:
         answer = self.call(SetParameters, f"{node}/set_parameters", parameters=[message])
         return answer.results[0].successful, answer.results[0].reason
 
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        deadline_s = time.monotonic() + DEADLINE_S
+    def wait_for(self, condition: Callable[[], bool], what: str, wait_s: float = DEADLINE_S) -> None:
+        deadline_s = time.monotonic() + wait_s
         while not condition():
             if time.monotonic() > deadline_s:
-                raise AssertionError(f"{what} did not come within {DEADLINE_S} s")
+                raise AssertionError(f"{what} did not come within {wait_s} s")
             time.sleep(0.01)
 
     def next_statuses(self, count: int) -> list[RelocStatus]:
