@@ -135,6 +135,8 @@ class TfTree:
             if self._closed:
                 return TfOutcome(False, "closed", "the node has stopped broadcasting")
             if self.config.mode == "map_odom":
+                if not self._last_sent_ns:  # the first one holds at its image's time, too
+                    self._send(stamp, child, map_from_child)
                 self._map_from_odom = map_from_child
                 return self._republish()
             self._send(stamp, child, map_from_child)
