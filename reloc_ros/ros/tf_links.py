@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from collections.abc import Hashable
 
@@ -27,11 +26,13 @@ class Links:
 
     def __init__(self) -> None:
         self._links: dict[str, Link] = {}
-        self._own: collections.deque[Hashable] = collections.deque(maxlen=OWN_MESSAGES)
+        self._own: dict[Hashable, None] = {}  # a set that remembers its order
 
     def sending(self, message: Hashable) -> None:
         """Remember what is about to be sent, by whatever tells it from what others send."""
-        self._own.append(message)
+        self._own[message] = None
+        if len(self._own) > OWN_MESSAGES:
+            del self._own[next(iter(self._own))]
 
     def is_own(self, message: Hashable) -> bool:
         return message in self._own
