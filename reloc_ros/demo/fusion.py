@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=EMBEDDED_BUNDLE, help="of the demo's room")
     parser.add_argument("--output", type=Path, default=Path("build/fusion"), help="folder of the results")
     parser.add_argument("--seconds", type=float, default=100.0, help="length of the drive")
-    parser.add_argument("--rate", type=float, default=5.0, help="pictures a second")
+    parser.add_argument("--rate", type=float, default=4.0, help="pictures a second")
     parser.add_argument("--runs", type=int, default=20, help="drives with other slip, for the filter's NEES")
     parser.add_argument("--scale", type=float, default=1.0, help="covariance_scale")
     given = parser.parse_args()
@@ -249,9 +249,7 @@ def main() -> None:
     slip, limits = Slip(), CovarianceLimits(given.scale, 0.0, 0.0)
     run = drive(given.seconds, slip, seed=1)
     localizer = Localizer.from_bundle(given.bundle)
-    fixes = take_fixes(
-        run, localizer, given.rate, limits, lambda d, t: print(f"\r{d} of {t}", end="", flush=True)
-    )
+    fixes = take_fixes(run, localizer, given.rate, limits, _say_how_far)
     placed, fused = placed_odometry(run, fixes), filtered(run, fixes, slip)
     found = figures(run, fixes, placed, fused)
     others = [
@@ -266,9 +264,13 @@ def main() -> None:
     result = {"format": 1, **dataclasses.asdict(found), "filter_nees_of_other_slips": many}
     write_json(given.output / "fusion.json", result)
     draw_fusion(given.output / "fusion.png", run, fixes, placed, fused, found)
-    print()
     for name, value in result.items():
         print(f"{name:28} {value if not isinstance(value, float) else round(value, 4)}")
+
+
+def _say_how_far(done: int, total: int) -> None:
+    if done % 50 == 0 or done == total:
+        print(f"{done} of {total} pictures", flush=True)
 
 
 if __name__ == "__main__":

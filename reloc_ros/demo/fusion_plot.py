@@ -16,6 +16,8 @@ from reloc_ros.demo.fusion import CHI_SQUARED_3_95, Figures, Filtered, Fix, posi
 from reloc_ros.demo.robot import Drive
 from reloc_ros.demo.trajectories import Array
 
+STRIDE = 10
+"""Five points a second are enough to see."""
 TRUTH, ODOMETRY, PLACED, FUSED, LOST = "#333333", "#d73027", "#4a6fa5", "#1a9850", "#eeeeee"
 
 
@@ -27,7 +29,7 @@ def draw_fusion(
         figure = Figure(figsize=(14, 6.4), dpi=100, facecolor="white")
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
-            1, 2, width_ratios=(1, 1.7), left=0.05, right=0.985, top=0.86, bottom=0.09, wspace=0.16
+            1, 2, width_ratios=(1, 1.7), left=0.05, right=0.985, top=0.87, bottom=0.09, wspace=0.16
         )
         _draw_ways(figure.add_subplot(grid[0]), run, placed, fused)
         plots = grid[1].subgridspec(2, 1, height_ratios=(1.5, 1), hspace=0.12)
@@ -58,31 +60,32 @@ def _draw_ways(axes: Axes, run: Drive, placed: Array, fused: Filtered) -> None:
         (fused.poses, FUSED, "Kalman filter", 1.0),
         (run.truth, TRUTH, "truth", 1.6),
     ):
-        axes.plot(poses[:, 0], poses[:, 1], color=colour, linewidth=width, label=label)
+        axes.plot(poses[::STRIDE, 0], poses[::STRIDE, 1], color=colour, linewidth=width, label=label)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel("x, m")
     axes.set_ylabel("y, m")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.09), ncol=4, frameon=False, fontsize=9)
+    axes.legend(loc="lower right", ncol=2, fontsize=9, framealpha=0.9)
 
 
 def _draw_errors(axes: Axes, run: Drive, fixes: Sequence[Fix], placed: Array, fused: Filtered) -> None:
     _shade(axes, run, fixes)
     for poses, colour in ((run.odometry, ODOMETRY), (placed, PLACED), (fused.poses, FUSED)):
-        axes.plot(run.times_s, 100 * position_errors(poses, run.truth), color=colour, linewidth=1.1)
+        errors_cm = 100 * position_errors(poses, run.truth)
+        axes.plot(run.times_s[::STRIDE], errors_cm[::STRIDE], color=colour, linewidth=1.0)
     axes.set_yscale("log")
-    axes.set_ylim(0.03, 300)
+    axes.set_ylim(0.05, 150)
     axes.set_ylabel("position off by, cm")
     axes.grid(alpha=0.3)
 
 
 def _draw_nees(axes: Axes, run: Drive, fixes: Sequence[Fix], fused: Filtered) -> None:
     _shade(axes, run, fixes)
-    axes.plot(run.times_s, fused.nees, color=FUSED, linewidth=0.9)
+    axes.plot(run.times_s[::STRIDE], fused.nees[::STRIDE], color=FUSED, linewidth=0.8)
     axes.axhline(3, color=TRUTH, linewidth=0.8)
     axes.axhline(CHI_SQUARED_3_95, color=TRUTH, linewidth=0.8, linestyle="--")
     axes.text(run.times_s[-1], CHI_SQUARED_3_95, " 95 %", fontsize=8, va="bottom", ha="right")
     axes.set_yscale("log")
-    axes.set_ylim(0.03, 100)
+    axes.set_ylim(0.05, 40)
     axes.set_ylabel("filter's NEES\n(3 on average)")
     axes.grid(alpha=0.3)
 

@@ -26,7 +26,7 @@ BASE_FROM_CAMERA = SE3(
 class Slip:
     """Standard deviations of the odometry's random walk, along and across the robot's x, and of its turning."""
 
-    position: float = 0.03
+    position: float = 0.01
     """Metres after a second; it grows with the root of time."""
     yaw: float = 0.03
     """Radians after a second."""
