@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 import time
@@ -13,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from reloc_ros.errors import RelocError
 from reloc_ros.health import Health
+from reloc_ros.memory import give_back_memory
 from reloc_ros.ros.diagnostics import Diagnostics, diagnostic_from
 from reloc_ros.ros.parameters import ParameterBoard
 from reloc_ros.ros.process import ForwardToRos, Stop, run_node
@@ -129,7 +129,7 @@ class RelocNode(LifecycleNode):
         if self._session is not None:
             self._session.close()
         self._session, self._lifecycle = None, "unconfigured"
-        gc.collect()  # the engine's memory goes now, not some time
+        give_back_memory()
 
     def _on_parameters(self) -> None:
         self._session.take(self._board.now)

@@ -12,6 +12,8 @@ from node_process import NodeProcess, Peer
 from reloc_ros.msg import RelocStatus
 from table_bundle import CAMERA, view
 
+from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
+
 TRANSITIONS = {
     "unconfigured": {"configure": "inactive", "shutdown": "finalized"},
     "inactive": {"activate": "active", "cleanup": "unconfigured", "shutdown": "finalized"},
@@ -119,6 +121,17 @@ def test_the_bond_beats_while_active_and_ends_with_a_farewell(start_node, peer: 
     assert peer.change("activate")
     peer.wait_for(lambda: beats[-1].active, "a new bond")
     assert len({beat.instance_id for beat in beats if beat.instance_id != "manager"}) == 2
+
+
+def test_cleanup_gives_the_memory_of_a_real_map_back(start_node, peer: Peer):
+    node = start_node(autostart=False, bundle=str(EMBEDDED_BUNDLE))
+    peer.wait_for_status(because("not_configured"))
+    before_mb = node.rss_mb
+    assert peer.change("configure")
+    configured_mb = node.rss_mb
+    assert peer.change("cleanup")
+    assert configured_mb - before_mb > 60
+    assert configured_mb - node.rss_mb > 0.4 * (configured_mb - before_mb)
 
 
 def test_a_thousand_transitions_in_every_order_end_in_the_state_they_should(managed: NodeProcess, peer: Peer):
