@@ -7,12 +7,13 @@ from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry
 from node_process import FRAME
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
 from table_bundle import camera_from_map, view
 from tf2_msgs.msg import TFMessage
 
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
-from reloc_ros.ros.conversions import pose_from_se3, se3_from_pose, transform_from_se3
+from reloc_ros.ros.conversions import pose_from_se3, se3_from_pose, se3_from_transform, transform_from_se3
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.05, 0.8])
@@ -114,3 +115,26 @@ def test_amcl_is_told_once_where_the_robot_is(start_node, peer):
     assert len(told) == 1
     assert told[0].header.frame_id == "map"
     assert center_error(se3_from_pose(told[0].pose.pose).inverse(), map_from_base.inverse()) < 1e-4
+
+
+def test_a_frame_with_a_parent_gets_no_second_one_and_another_mode_helps(start_node, peer):
+    diagnostics = peer.listen_to_diagnostics()
+    start_node(silence_timeout_s=5.0)
+    publish_mount(peer)
+    status = peer.show(view(5), lambda s: s.transform == "parent_present")
+    assert status.pose_published
+    assert "base_link" in status.detail
+    assert not peer.tf.can_transform("map", FRAME, Time())
+    peer.wait_for(lambda: any("base_link" in d.message for d in diagnostics), "the diagnostic")
+    # As a person would do it: another mode, and the same node configured anew.
+    assert peer.change("deactivate")
+    assert peer.change("cleanup")
+    assert peer.set_parameter("tf_mode", "map_base") == (True, "")
+    assert peer.change("configure")
+    assert peer.change("activate")
+    status = peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    when = Time.from_msg(status.header.stamp)
+    peer.wait_for(lambda: peer.tf.can_transform("map", "base_link", when), "the transform")
+    map_from_base = se3_from_transform(peer.tf.lookup_transform("map", "base_link", when).transform)
+    expected = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
+    assert center_error(map_from_base.inverse(), expected.inverse()) < 1e-4
