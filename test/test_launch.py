@@ -6,6 +6,7 @@ Without `launch`, which no package registry has, the files are read; where it is
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import itertools
 import json
@@ -181,7 +182,8 @@ for flag, name in zip(sys.argv, sys.argv[1:]):
         os.link(name, os.environ["RECORDED"] + name.replace("/", "_"))
 """
 SERVICE = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from launch import LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription, SetLaunchConfiguration
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -311,6 +313,7 @@ def test_the_launched_demo_tracks_and_ends_with_one_interrupt(launcher, tmp_path
             stdout=stream,
             stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONUNBUFFERED": "1", "ROS_LOG_DIR": str(tmp_path)},
+            start_new_session=True,
         )
     try:
         deadline_s = time.monotonic() + 400  # it renders its pictures first
@@ -318,11 +321,11 @@ def test_the_launched_demo_tracks_and_ends_with_one_interrupt(launcher, tmp_path
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline_s, log.read_text()
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         assert process.wait(60) == 0, log.read_text()
         assert "Traceback" not in log.read_text()
     finally:
         peer.close()
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
