@@ -162,12 +162,6 @@ class Peer:
             )
         return self._publishers[key]
 
-    def drop_publishers(self) -> None:
-        """Take every publisher away, as when the camera driver dies."""
-        for publisher in self._publishers.values():
-            self.node.destroy_publisher(publisher)
-        self._publishers.clear()
-
     def wait_for_subscriber(self, message_type: type, topic: str) -> None:
         publisher = self.publisher(message_type, topic)
         self.wait_for(lambda: publisher.get_subscription_count() > 0, f"a subscriber of {topic}")
@@ -207,6 +201,17 @@ class Peer:
         messages: list = []
         self.node.create_subscription(message_type, topic, messages.append, profile)
         return messages
+
+    def stop_listening(self, *topics: str) -> None:
+        """Give the subscriptions up, on the executor's thread: elsewhere it may be about to look at them."""
+
+        def destroy() -> None:
+            for subscription in list(self.node.subscriptions):
+                if subscription.topic_name in topics:
+                    self.node.destroy_subscription(subscription)
+
+        task = self._executor.create_task(destroy)
+        self.wait_for(task.done, "the end of the subscriptions")
 
     def listen_to_diagnostics(self) -> list[DiagnosticStatus]:
         """A list that grows with everything the node says of its health."""

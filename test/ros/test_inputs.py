@@ -51,9 +51,7 @@ def test_nobody_listening_means_no_images_and_somebody_means_images_at_once(star
     start_node(only_when_needed=True, tf_mode="none")
     # The peer listens to poses: the node works.
     peer.show(view(5), tracking)
-    for subscription in list(peer.node.subscriptions):
-        if subscription.topic_name in ("/reloc/pose", "/reloc/pose_with_covariance"):
-            peer.node.destroy_subscription(subscription)
+    peer.stop_listening("/reloc/pose", "/reloc/pose_with_covariance")
     peer.wait_for_status(lambda s: s.reason == "nobody_listens")
     peer.wait_for(lambda: peer.node.count_subscribers("/image") == 0, "the end of the subscription")
     received = peer.statuses[-1].frames_received
