@@ -73,7 +73,7 @@ class Services:
         if session is None:
             response.message = NOT_CONFIGURED
             return response
-        session.outputs.enabled = request.data
+        session.set_publishing(request.data)
         response.success = True
         response.message = (
             f"poses and transforms are {'published' if request.data else 'withheld'} from now on"

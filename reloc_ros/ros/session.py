@@ -70,7 +70,7 @@ class Session:
         """Listen and work; `fail` is called on the worker's thread, in an except clause, when it cannot go on."""
         self._status.forget()
         self.health.restart(time.monotonic())
-        self._tree = TfTree(self._node, self._tf_config(self.loaded))
+        self._renew_tree()
         self._worker = Worker(self._handle, fail)
         self.input = CameraInput(self._node, self.given, self._on_image)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock may stand still
@@ -120,18 +120,35 @@ class Session:
         Raises:
             RelocError: what the node is to broadcast cannot be in this map; then nothing has changed.
         """
-        config = self._tf_config(loaded)
+        self._tf_config(loaded)
         with self._lock:
             self.loaded = loaded
             self._status.config = loaded.status_config(self.given)
             self._status.forget()
         self.outputs.take(self.given, loaded)
         self.views.show_map(loaded)
-        if self._tree is not None and self._tree.config != config:
-            old, self._tree = self._tree, TfTree(self._node, config)
-            old.close()
+        if self._tree is not None:
+            self._renew_tree()
         self._node.get_logger().info(str(loaded))
         self._voice.say_idle("new_map", "another map came into use", loaded)
+
+    def set_publishing(self, wanted: bool) -> None:
+        """Let poses and transforms out, or keep them in."""
+        self.outputs.enabled = wanted
+        if self._tree is not None:
+            self._renew_tree()
+
+    def _renew_tree(self) -> None:
+        """A tree that broadcasts what it should now; map_odom goes on by itself until it is closed."""
+        config = self._tf_config(self.loaded)
+        if not self.outputs.enabled:
+            config = dataclasses.replace(config, mode="none", listen=True)
+        old = self._tree
+        if old is not None and old.config == config:
+            return
+        self._tree = TfTree(self._node, config)
+        if old is not None:
+            old.close()
 
     def relocalize(self, timeout_s: float):
         """Forget where the camera was; a future whose result is the `Answer` of the images to come."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry
@@ -9,6 +11,7 @@ from node_process import FRAME
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
+from std_srvs.srv import SetBool
 from table_bundle import camera_from_map, view
 from tf2_msgs.msg import TFMessage
 
@@ -23,10 +26,10 @@ def tracking(status: RelocStatus) -> bool:
     return status.state == RelocStatus.TRACKING and status.pose_published
 
 
-def publish_mount(peer) -> None:
+def publish_mount(peer, *others: TransformStamped) -> None:
     transform = TransformStamped(child_frame_id=FRAME, transform=transform_from_se3(BASE_FROM_CAMERA))
     transform.header.frame_id = "base_link"
-    peer.publisher(TFMessage, "/tf_static", LATCHED).publish(TFMessage(transforms=[transform]))
+    peer.publisher(TFMessage, "/tf_static", LATCHED).publish(TFMessage(transforms=[transform, *others]))
 
 
 def values(diagnostic) -> dict[str, str]:
@@ -138,3 +141,24 @@ def test_a_frame_with_a_parent_gets_no_second_one_and_another_mode_helps(start_n
     map_from_base = se3_from_transform(peer.tf.lookup_transform("map", "base_link", when).transform)
     expected = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
     assert center_error(map_from_base.inverse(), expected.inverse()) < 1e-4
+
+
+def test_withheld_poses_withhold_the_steady_map_to_odom_too(start_node, peer):
+    transforms = peer.listen(TFMessage, "/tf", 100)
+    start_node(tf_mode="map_odom", silence_timeout_s=5.0)
+    standing = TransformStamped(child_frame_id="base_link")
+    standing.header.frame_id, standing.transform.rotation.w = "odom", 1.0
+    publish_mount(peer, standing)
+    peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    count = len(transforms)
+    peer.wait_for(lambda: len(transforms) > count + 5, "transforms without images")
+    assert peer.call(SetBool, "/reloc/set_pose_publishing", data=False).success
+    time.sleep(0.3)  # for what was on its way
+    count = len(transforms)
+    withheld = peer.show(view(5), lambda s: s.reason == "publishing_off")
+    assert withheld.state == RelocStatus.TRACKING
+    time.sleep(0.3)
+    assert len(transforms) == count
+    assert peer.call(SetBool, "/reloc/set_pose_publishing", data=True).success
+    peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    peer.wait_for(lambda: len(transforms) > count + 5, "transforms again")
