@@ -42,7 +42,7 @@ def test_each_state_does_what_it_says(managed: NodeProcess, peer: Peer):
     assert peer.lifecycle() == "unconfigured"
     assert not peer.change("activate")
     assert peer.change("configure")
-    assert peer.wait_for_status(because("not_active")).backend == "onnx (CPU)"
+    assert peer.wait_for_status(because("not_active")).backend.startswith("onnx (CPU")
     assert peer.node.count_subscribers("/image") == 0
     for _ in range(2):
         assert peer.change("activate")

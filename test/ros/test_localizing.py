@@ -41,7 +41,8 @@ def test_poses_transform_and_status_of_an_image_agree_and_carry_its_stamp(usual,
     status = peer.show(view(5), lambda s: tracking(s) and not s.transform)
     assert status.pose_published
     assert (status.reason, status.detail) == ("", "")
-    assert (status.map_frame, status.scale_known, status.backend) == ("map", True, "onnx (CPU)")
+    assert (status.map_frame, status.scale_known) == ("map", True)
+    assert status.backend.startswith("onnx (CPU")
     assert status.inliers == status.keypoints >= 12
     assert status.reprojection_rms_px < 0.01
     assert 0 < status.latency_s < status.frame_age_s < 10

@@ -78,7 +78,8 @@ def test_poses_of_another_frame_with_its_covariance_odometry_and_smoothing(start
     peer.wait_for(lambda: diagnostics and diagnostics[-1].message == "tracking", "sound diagnostics")
     told = values(diagnostics[-1])
     assert (diagnostics[-1].level, diagnostics[-1].name) == (b"\x00", "reloc: localization")
-    assert (told["lifecycle"], told["state"], told["backend"]) == ("active", "tracking", "onnx (CPU)")
+    assert (told["lifecycle"], told["state"]) == ("active", "tracking")
+    assert told["backend"].startswith("onnx (CPU")
     assert float(told["rate"].split()[0]) > 0
     assert 0 < float(told["latency p50"].split()[0]) <= float(told["latency p99"].split()[0])
     assert int(told["images received"]) > 0
