@@ -1,82 +1,143 @@
-"""Start the relocalization node, and RViz if wanted.
+"""Start the relocalization node, and RViz if wanted; without a bundle, the embedded demo and its camera.
 
-ros2 launch reloc_ros reloc.launch.py bundle:=/maps/office image:=/camera/image_raw camera_info:=/camera/info
+ros2 launch reloc_ros reloc.launch.py
+ros2 launch reloc_ros reloc.launch.py bundle:=/maps/office image:=/camera/image_raw tf_mode:=map_odom rviz:=true
 """
 
+import os
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-# These are parameters of the node; an empty argument leaves what the parameter file says.
+# These are parameters of the node, with their types; an empty argument leaves what the parameter file says.
 PARAMETERS = {
-    "bundle": "Folder of the map bundle that `reloc export` wrote.",
-    "backend": "What runs the network: auto, torch, onnx, tensorrt or openvino.",
-    "tf_mode": "Transform to broadcast while tracking: none or map_camera.",
-    "image_transport": "raw, or compressed for the topic IMAGE/compressed.",
-    "camera_source": "Where intrinsics come from: topic, bundle or file.",
-    "camera_info_file": "Intrinsics for camera_source:=file.",
-    "camera_frame": "Optical frame of the camera, where the images name none or the wrong one.",
+    "bundle": (str, "Folder of the map bundle that `reloc export` wrote; empty: the embedded demo."),
+    "backend": (str, "What runs the network: auto, torch, onnx, tensorrt or openvino."),
+    "tf_mode": (str, "Transform to broadcast: none, map_camera, map_base or map_odom."),
+    "map_frame": (str, "Frame of the poses, if not the one that the bundle names."),
+    "odom_frame": (str, "The odometry's frame, for tf_mode:=map_odom."),
+    "base_frame": (str, "The robot's frame, for tf_mode:=map_base."),
+    "pose_frame": (str, "Frame whose pose is published, if not the camera's; for instance base_link."),
+    "camera_frame": (str, "Optical frame of the camera, where the images name none or the wrong one."),
+    "image_transport": (str, "raw, or compressed for the topic IMAGE/compressed."),
+    "camera_source": (str, "Where intrinsics come from: topic, bundle or file."),
+    "camera_info_file": (str, "Intrinsics for camera_source:=file."),
+    "autostart": (bool, "Configure and activate by itself; false where a lifecycle manager does."),
 }
+TOPICS_IN_RVIZ = ("pose", "pose_with_covariance", "markers", "map_cloud", "debug_image")
+DEMO_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reloc_ros"
 
 
 def generate_launch_description() -> LaunchDescription:
     share = FindPackageShare("reloc_ros")
-    arguments = [
-        DeclareLaunchArgument("image", default_value="image", description="Topic of the images."),
-        DeclareLaunchArgument(
-            "camera_info", default_value="camera_info", description="Topic of the intrinsics."
+    arguments = {
+        "image": ("", "Topic of the images."),
+        "camera_info": ("", "Topic of the intrinsics; empty: camera_info beside the images."),
+        "namespace": ("", "Namespace of the node."),
+        "name": ("reloc", "Name of the node and of its topics."),
+        "params_file": (
+            PathJoinSubstitution([share, "config", "reloc.yaml"]),
+            "Parameter file; the other arguments go before it.",
         ),
-        DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
-        DeclareLaunchArgument("name", default_value="reloc", description="Name of the node and its topics."),
-        DeclareLaunchArgument(
-            "params_file",
-            default_value=PathJoinSubstitution([share, "config", "reloc.yaml"]),
-            description="Parameter file; the arguments below go before it.",
-        ),
-        DeclareLaunchArgument(
-            "use_sim_time", default_value="false", choices=["true", "false"], description="Time from /clock."
-        ),
-        DeclareLaunchArgument(
-            "rviz",
-            default_value="false",
-            choices=["true", "false"],
-            description="Start RViz beside the node.",
-        ),
-        *(
-            DeclareLaunchArgument(name, default_value="", description=text)
-            for name, text in PARAMETERS.items()
-        ),
+        "rviz": ("auto", "Start RViz: true, false, or auto (with the demo, where it is installed)."),
+        "use_sim_time": ("false", "Time from /clock: true or false."),
+        **{name: ("", description) for name, (_, description) in PARAMETERS.items()},
+    }
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in arguments.items()
     ]
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        arguments=["-d", PathJoinSubstitution([share, "config", "reloc.rviz"])],
-        condition=IfCondition(LaunchConfiguration("rviz")),
-    )
-    return LaunchDescription([*arguments, OpaqueFunction(function=_node), rviz])
+    return LaunchDescription([*declared, OpaqueFunction(function=_start)])
 
 
-def _node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
-    return [
+    image, camera_info, namespace, name, rviz = (
+        LaunchConfiguration(word).perform(context)
+        for word in ("image", "camera_info", "namespace", "name", "rviz")
+    )
+    use_sim_time = _truth("use_sim_time", LaunchConfiguration("use_sim_time").perform(context))
+    is_demo = not given["bundle"]
+    actions = []
+    if is_demo:
+        given["bundle"] = _embedded_bundle()
+        actions.append(_demo_camera(namespace))
+        image = image or "demo/image"
+    image = image or "image"
+    camera_info = camera_info or "/".join([*image.split("/")[:-1], "camera_info"])
+    values = {
+        parameter: ParameterValue(_truth(parameter, value) if kind is bool else value, value_type=kind)
+        for parameter, (kind, _) in PARAMETERS.items()
+        if (value := given[parameter])
+    }
+    actions.append(
         Node(
             package="reloc_ros",
             executable="reloc_node",
-            name=LaunchConfiguration("name"),
-            namespace=LaunchConfiguration("namespace"),
-            parameters=[
-                LaunchConfiguration("params_file"),
-                {name: ParameterValue(value, value_type=str) for name, value in given.items() if value},
-                {"use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true"},
-            ],
-            remappings=[
-                ("image", LaunchConfiguration("image")),
-                ("camera_info", LaunchConfiguration("camera_info")),
-            ],
+            name=name,
+            namespace=namespace,
+            parameters=[LaunchConfiguration("params_file"), values, {"use_sim_time": use_sim_time}],
+            remappings=[("image", image), ("camera_info", camera_info)],
             output="screen",
         )
-    ]
+    )
+    wants_rviz = is_demo if rviz == "auto" else _truth("rviz", rviz)
+    if wants_rviz and rviz == "auto" and not _is_installed("rviz2"):
+        actions.append(
+            LogInfo(msg="rviz2 is not installed; watch the node with: ros2 topic echo /reloc/status")
+        )
+    elif wants_rviz:
+        actions.append(_rviz(namespace, name, image, use_sim_time))
+    return actions
+
+
+def _demo_camera(namespace: str) -> Node:
+    return Node(
+        package="reloc_ros",
+        executable="demo_camera",
+        namespace=f"{namespace}/demo",
+        arguments=[str(DEMO_CACHE), "--endless"],
+        output="screen",
+    )
+
+
+def _rviz(namespace: str, name: str, image: str, use_sim_time: bool) -> Node:
+    node = "/".join(["", *filter(None, namespace.split("/")), name])
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=namespace,
+        arguments=["-d", PathJoinSubstitution([FindPackageShare("reloc_ros"), "config", "reloc.rviz"])],
+        parameters=[{"use_sim_time": use_sim_time}],
+        remappings=[
+            ("/image", image),
+            *((f"/reloc/{topic}", f"{node}/{topic}") for topic in TOPICS_IN_RVIZ),
+        ],
+    )
+
+
+def _truth(name: str, word: str) -> bool:
+    truths = {"true": True, "1": True, "false": False, "0": False}
+    if word.lower() not in truths:
+        raise ValueError(f"{name}:= takes true or false, not {word}")
+    return truths[word.lower()]
+
+
+def _embedded_bundle() -> str:
+    import reloc_ros.demo
+
+    return str(Path(reloc_ros.demo.__file__).parent / "bundle")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -43,6 +43,14 @@ BackendOption = Annotated[str, typer.Option(help="auto, onnx, openvino, torch or
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="Inference threads; 0 leaves it to the engine.")]
 
+_SOURCE_ROS = "source a ROS 2 distribution, or .venv/setup.bash"
+_REMEDIES = {
+    "rosbags": "run pip install 'reloc_ros[replay]'",
+    "rclpy": _SOURCE_ROS,
+    "rosgraph_msgs": _SOURCE_ROS,
+}
+"""How to get a package that does not come with `offline`."""
+
 
 class _Stopped(BaseException):
     """Ctrl-C, by a name that neither Typer nor Lightning catches and turns into an exit of its own."""
@@ -65,7 +73,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "reloc_ros":
             raise
-        sentence = f"this step needs the Python package {error.name}; run pip install 'reloc_ros[offline]'"
+        remedy = _REMEDIES.get(error.name.partition(".")[0], "run pip install 'reloc_ros[offline]'")
+        sentence = f"this step needs the Python package {error.name}; {remedy}"
         console.print(f"[red]error:[/red] {escape(sentence)}", soft_wrap=True, highlight=False)
         sys.exit(RelocError.EXIT_CODE)
     except _Stopped:
@@ -374,6 +383,49 @@ def run(
     console.print(f"{found} of {len(results)} images localized by {localizer.backend.name}; poses in {poses}")
 
 
+@app.command()
+def replay(
+    bag: Annotated[
+        Path, typer.Argument(help="A bag folder, or a single .mcap or .db3 file.", show_default=False)
+    ],
+    rate: Annotated[float, typer.Option(help="Seconds of the bag a second.")] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Start over at the end, until stopped.")] = False,
+    start: Annotated[float, typer.Option(help="Where to start, seconds from the start of the bag.")] = 0.0,
+    topic: Annotated[
+        list[str] | None, typer.Option(help="Play this topic only; may be given several times.")
+    ] = None,
+    remap: Annotated[
+        list[str] | None, typer.Option(help="OLD:=NEW, play a topic by another name; several times.")
+    ] = None,
+    clock_hz: Annotated[float, typer.Option(help="Rate of /clock; 0 leaves time alone.")] = 100.0,
+    wait: Annotated[float, typer.Option(help="Longest wait for somebody who listens, seconds.")] = 10.0,
+    wait_for: Annotated[str, typer.Option(help="The node to wait for, if not anybody.")] = "",
+) -> None:
+    """Play a recorded bag as ROS 2 topics, with its clock, where there is no [bold]ros2 bag[/bold].
+
+    Example: [bold]reloc replay walk.mcap --rate 0.5 --remap /camera/image_raw:=/image[/bold]
+    """
+    from reloc_ros.ros.replay import ReplayOptions
+    from reloc_ros.ros.replay import replay as play
+
+    renamed = _remappings(remap or [])
+    options = ReplayOptions(rate, loop, start, tuple(topic or ()), renamed, clock_hz, wait, wait_for)
+    done = play(bag, options)
+    how = "stopped" if done.stopped else "played"
+    late = f", at most {done.worst_delay_s:.2f} s late" if done.worst_delay_s > 0.1 else ""
+    console.print(f"{bag}: {how} after {done.messages} messages{late}", highlight=False, soft_wrap=True)
+
+
+def _remappings(rules: list[str]) -> dict[str, str]:
+    remappings = {}
+    for rule in rules:
+        old, separator, new = rule.partition(":=")
+        if not (old and separator and new):
+            raise RelocError(f"remap must be OLD:=NEW, got {rule!r}")
+        remappings[old] = new
+    return remappings
+
+
 def _open(path: Path) -> Any:
     from reloc_ros.offline.workspace import Workspace
 
@@ -443,3 +495,7 @@ def _print_scores(scores: list[Any]) -> None:
         if score.condition == scores[0].condition:
             stages = ", ".join(f"{stage} {time_ms:.1f}" for stage, time_ms in score.stage_ms(50).items())
             output.print(f"{score.method}, median ms: {stages}")
+
+
+if __name__ == "__main__":
+    main()

@@ -67,6 +67,12 @@ class Verdict:
     """Why not, as a word; empty when it may."""
     detail: str
     """The same as a sentence."""
+    jumped: bool = False
+    """The poses go on somewhere else: what was derived from the ones before must not be carried over."""
+
+
+_ARRIVALS = 2
+"""Consistent poses in a row, at least, that are believed far from where the camera was tracked."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,14 +85,29 @@ class StatusMachine:
     """Feed it every result in order; it starts lost."""
 
     def __init__(self, config: StatusConfig | None = None) -> None:
-        self.config = config or StatusConfig()
         self.state = State.LOST
         self._failures = 0
         self._last_good: _StampedPose | None = None
         self._last_arrival_s: float | None = None
         self._silent = False
         # The newest localized images in a row that are consistent with each other, believed or not.
-        self._chain: collections.deque[_StampedPose] = collections.deque(maxlen=self.config.tracking_after)
+        self._chain: collections.deque[_StampedPose] = collections.deque()
+        self.config = config or StatusConfig()
+
+    @property
+    def config(self) -> StatusConfig:
+        """May be replaced at any time."""
+        return self._config
+
+    @config.setter
+    def config(self, config: StatusConfig) -> None:
+        self._config = config
+        self._chain = collections.deque(self._chain, maxlen=max(config.tracking_after, _ARRIVALS))
+
+    def forget(self) -> None:
+        """Start over as if no image had been localized yet; for a request, or with another map."""
+        self._become_lost()
+        self._chain.clear()
 
     def arrived(self, now_s: float) -> None:
         """An image came in, whatever will come of it."""
@@ -98,16 +119,17 @@ class StatusMachine:
         if not all(self._plausible(earlier, pose) for earlier in self._chain):
             self._chain.clear()
         self._chain.append(pose)
-        confirmed = len(self._chain) == self.config.tracking_after
         if self.state is State.LOST:
-            return self._believe(pose) if confirmed else self._still_confirming()
+            if len(self._chain) >= self.config.tracking_after:
+                return self._believe(pose)
+            return self._still_confirming()
         if self._last_good is not None and self._plausible(self._last_good, pose):
             return self._believe(pose)
-        return self._fail(
-            "implausible_motion",
-            "the camera cannot have come here from its last pose in that time",
-            keep_chain=True,
-        )
+        # A camera that was carried away, or a recording that started over: the same evidence that ends being lost,
+        # but never one pose alone.
+        if len(self._chain) == self._chain.maxlen:
+            return dataclasses.replace(self._believe(pose), jumped=True)
+        return self._implausible(pose)
 
     def lost(self, reason: str, detail: str) -> Verdict:
         """An image gave no pose."""
@@ -142,6 +164,18 @@ class StatusMachine:
     def _believe(self, pose: _StampedPose) -> Verdict:
         self.state, self._failures, self._last_good = State.TRACKING, 0, pose
         return Verdict(State.TRACKING, True, "", "")
+
+    def _implausible(self, pose: _StampedPose) -> Verdict:
+        reason, detail = (
+            "implausible_motion",
+            "the camera cannot have come here from its last pose in that time",
+        )
+        if self._last_good is not None and pose.stamp_s <= self._last_good.stamp_s:
+            reason = "stamp_not_newer"
+            detail = (
+                f"the image's stamp is {self._last_good.stamp_s - pose.stamp_s:.3f} s before the last pose's"
+            )
+        return self._fail(reason, detail, keep_chain=True)
 
     def _still_confirming(self) -> Verdict:
         detail = f"{len(self._chain)} of {self.config.tracking_after} consistent poses in a row"

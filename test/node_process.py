@@ -12,13 +12,19 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import lifecycle_msgs.msg
+import lifecycle_msgs.srv
 import numpy as np
 import rclpy
 from cv_bridge import CvBridge
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
@@ -81,6 +87,16 @@ class NodeProcess:
         self.signal(signal.SIGINT)
         return self.exit_code()
 
+    @property
+    def rss_mb(self) -> float:
+        """Memory that it holds now."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    @property
+    def threads(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
@@ -96,7 +112,10 @@ def _yaml(value: object) -> str:
 class Peer:
     """Publishes images and camera_info; keeps every pose and status the node sends."""
 
-    def __init__(self, *, reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE) -> None:
+    def __init__(
+        self, *, reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE, namespace: str = ""
+    ) -> None:
+        """Args: namespace: of the node that is listened to."""
         self.context = Context()
         rclpy.init(context=self.context)
         self.node = Node("peer", context=self.context)
@@ -106,11 +125,15 @@ class Peer:
         self.tf = Buffer(node=self.node)
         self._listener = TransformListener(self.tf, self.node)
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.node.create_subscription(RelocStatus, "/reloc/status", self.statuses.append, latched)
-        self.node.create_subscription(PoseStamped, "/reloc/pose", self.poses.append, 10)
+        self.node.create_subscription(RelocStatus, f"{namespace}/reloc/status", self.statuses.append, latched)
+        self.node.create_subscription(PoseStamped, f"{namespace}/reloc/pose", self.poses.append, 10)
         self.node.create_subscription(
-            PoseWithCovarianceStamped, "/reloc/pose_with_covariance", self.poses_with_covariance.append, 10
+            PoseWithCovarianceStamped,
+            f"{namespace}/reloc/pose_with_covariance",
+            self.poses_with_covariance.append,
+            10,
         )
+        self._clients: dict[str, rclpy.client.Client] = {}
         self._publishers: dict[tuple[type, str], rclpy.publisher.Publisher] = {}
         self.image_profile = QoSProfile(depth=5, reliability=reliability)
         self._executor = SingleThreadedExecutor(context=self.context)
@@ -132,16 +155,12 @@ class Peer:
     def publisher(self, message_type: type, topic: str, profile: QoSProfile | None = None):
         key = message_type, topic
         if key not in self._publishers:
+            # The default callback for a subscriber that does not fit warns by a deprecated call.
+            events = PublisherEventCallbacks(use_default_callbacks=False)
             self._publishers[key] = self.node.create_publisher(
-                message_type, topic, profile or self.image_profile
+                message_type, topic, profile or self.image_profile, event_callbacks=events
             )
         return self._publishers[key]
-
-    def drop_publishers(self) -> None:
-        """Take every publisher away, as when the camera driver dies."""
-        for publisher in self._publishers.values():
-            self.node.destroy_publisher(publisher)
-        self._publishers.clear()
 
     def wait_for_subscriber(self, message_type: type, topic: str) -> None:
         publisher = self.publisher(message_type, topic)
@@ -150,9 +169,11 @@ class Peer:
     def publish_camera(self, camera: Camera = CAMERA, topic: str = "/camera_info") -> None:
         self.publisher(CameraInfo, topic).publish(camera_info(camera, self.stamp()))
 
-    def publish_image(self, pixels: np.ndarray, encoding: str = "bgr8", topic: str = "/image") -> Image:
+    def publish_image(
+        self, pixels: np.ndarray, encoding: str = "bgr8", topic: str = "/image", stamp=None
+    ) -> Image:
         message = self._bridge.cv2_to_imgmsg(pixels, encoding)
-        message.header.stamp, message.header.frame_id = self.stamp(), FRAME
+        message.header.stamp, message.header.frame_id = stamp or self.stamp(), FRAME
         self.publisher(Image, topic).publish(message)
         return message
 
@@ -175,12 +196,68 @@ class Peer:
         last = self.statuses[-1] if self.statuses else None
         raise AssertionError(f"no such status within {DEADLINE_S} s; the last one is {last}")
 
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        deadline_s = time.monotonic() + DEADLINE_S
+    def listen(self, message_type: type, topic: str, profile: QoSProfile | int = 10) -> list:
+        """A list that grows with every message on the topic."""
+        messages: list = []
+        self.node.create_subscription(message_type, topic, messages.append, profile)
+        return messages
+
+    def stop_listening(self, *topics: str) -> None:
+        """Give the subscriptions up, on the executor's thread: elsewhere it may be about to look at them."""
+
+        def destroy() -> None:
+            for subscription in list(self.node.subscriptions):
+                if subscription.topic_name in topics:
+                    self.node.destroy_subscription(subscription)
+
+        task = self._executor.create_task(destroy)
+        self.wait_for(task.done, "the end of the subscriptions")
+
+    def listen_to_diagnostics(self) -> list[DiagnosticStatus]:
+        """A list that grows with everything the node says of its health."""
+        found: list[DiagnosticStatus] = []
+        self.node.create_subscription(
+            DiagnosticArray, "/diagnostics", lambda message: found.extend(message.status), 10
+        )
+        return found
+
+    def call(self, service_type: type, name: str, *, wait_s: float = 2 * DEADLINE_S, **fields):
+        """Ask a service and wait for its answer."""
+        client = self._clients.get(name)
+        if client is None:
+            client = self._clients[name] = self.node.create_client(service_type, name)
+        assert client.wait_for_service(DEADLINE_S), f"{name} is not there"
+        answer, came = [], threading.Event()
+        future = client.call_async(service_type.Request(**fields))
+        future.add_done_callback(lambda done: (answer.append(done.result()), came.set()))
+        assert came.wait(wait_s), f"{name} did not answer within {wait_s} s"
+        return answer[0]
+
+    def change(self, transition: str, node: str = "/reloc") -> bool:
+        """Ask for a lifecycle transition by its label; whether it was made."""
+        label = lifecycle_msgs.msg.Transition(label=transition)
+        return self.call(lifecycle_msgs.srv.ChangeState, f"{node}/change_state", transition=label).success
+
+    def lifecycle(self, node: str = "/reloc") -> str:
+        return self.call(lifecycle_msgs.srv.GetState, f"{node}/get_state").current_state.label
+
+    def set_parameter(self, name: str, value: object, node: str = "/reloc") -> tuple[bool, str]:
+        message = Parameter(name, value=value).to_parameter_msg()
+        answer = self.call(SetParameters, f"{node}/set_parameters", parameters=[message])
+        return answer.results[0].successful, answer.results[0].reason
+
+    def wait_for(self, condition: Callable[[], bool], what: str, wait_s: float = DEADLINE_S) -> None:
+        deadline_s = time.monotonic() + wait_s
         while not condition():
             if time.monotonic() > deadline_s:
-                raise AssertionError(f"{what} did not come within {DEADLINE_S} s")
+                raise AssertionError(f"{what} did not come within {wait_s} s")
             time.sleep(0.01)
+
+    def next_statuses(self, count: int) -> list[RelocStatus]:
+        """The next so many of them."""
+        before = len(self.statuses)
+        self.wait_for(lambda: len(self.statuses) >= before + count, f"{count} statuses")
+        return self.statuses[before : before + count]
 
     def wait_for_status(self, until: Callable[[RelocStatus], bool], what: str = "the status") -> RelocStatus:
         self.wait_for(lambda: any(until(status) for status in self.statuses), what)

@@ -17,6 +17,13 @@ ROS_MODULES = {
     "sensor_msgs",
     "geometry_msgs",
     "std_msgs",
+    "rosgraph_msgs",
+    "nav_msgs",
+    "std_srvs",
+    "diagnostic_msgs",
+    "lifecycle_msgs",
+    "visualization_msgs",
+    "bond",
     "builtin_interfaces",
     "tf2_ros",
     "tf2_msgs",
@@ -63,7 +70,10 @@ def test_ros_knows_nothing_of_offline(file):
     assert not any(name.startswith("reloc_ros.offline") for name in imported(file))
 
 
-@pytest.mark.parametrize("module", ["reloc_ros.localizer", "reloc_ros.status", "reloc_ros.cli"])
+@pytest.mark.parametrize(
+    "module",
+    ["reloc_ros.localizer", "reloc_ros.status", "reloc_ros.prior", "reloc_ros.smoothing", "reloc_ros.cli"],
+)
 def test_what_a_robot_or_the_help_text_imports_is_light(module):
     heavy = ("torch", "lightning", "rclpy", "pycolmap", "viser", "matplotlib", "openvino", "scipy", "onnx")
     script = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"

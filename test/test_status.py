@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -94,10 +95,45 @@ def test_one_wild_pose_is_withheld_and_tracking_goes_on():
     assert back.publish
 
 
-def test_a_camera_carried_elsewhere_is_lost_first_and_then_tracked_there():
-    verdicts = tracking_stream().feed(50.0, 50.0, 50.0, 50.0)
-    assert [v.publish for v in verdicts] == [False, False, False, True]
-    assert verdicts[2].state is State.LOST
+def test_a_camera_carried_elsewhere_is_tracked_there_from_the_second_image():
+    verdicts = tracking_stream().feed(50.0, 50.0, 50.0)
+    assert [v.publish for v in verdicts] == [False, True, True]
+    assert [v.jumped for v in verdicts] == [False, True, False]
+
+
+def test_one_pose_alone_is_never_enough_to_jump():
+    stream = Stream(dataclasses.replace(CONFIG, tracking_after=1))
+    stream.feed(0.0)
+    assert [v.publish for v in stream.feed(50.0, 0.0, 50.0, 50.0)] == [False, True, False, True]
+
+
+def test_a_recording_that_starts_over_is_named_and_tracked_from_its_second_image():
+    stream = tracking_stream()
+    stream.now_s -= 60.0
+    first, second = stream.feed(0.0, 0.0)
+    assert (first.publish, first.reason) == (False, "stamp_not_newer")
+    assert second.publish
+
+
+def test_an_image_sent_twice_gives_one_pose():
+    stream = tracking_stream()
+    verdict = stream.machine.localized(pose_at(0.0), stream.now_s)
+    assert (verdict.publish, verdict.reason) == (False, "stamp_not_newer")
+
+
+def test_forgetting_means_lost_until_confirmed_again():
+    stream = tracking_stream()
+    stream.machine.forget()
+    assert stream.machine.state is State.LOST
+    assert [v.publish for v in stream.feed(0.0, 0.0)] == [False, True]
+
+
+def test_a_new_configuration_holds_for_the_next_image():
+    stream = tracking_stream()
+    stream.machine.config = dataclasses.replace(CONFIG, lost_after=1, tracking_after=3)
+    (lost,) = stream.feed(None)
+    assert lost.state is State.LOST
+    assert [v.publish for v in stream.feed(0.0, 0.0, 0.0)] == [False, False, True]
 
 
 def test_silence_means_lost_once_and_only_after_the_timeout():

@@ -1,12 +1,14 @@
-"""A subscription whose quality of service follows what the publishers offer."""
+"""A subscription whose quality of service follows what the publishers offer, and which says whom it cannot hear."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 
 class AdaptiveSubscription:
@@ -35,8 +37,10 @@ class AdaptiveSubscription:
         """
         self._node, self._message_type, self._topic, self._callback = node, message_type, topic, callback
         self._depth, self._reliability, self._follow_durability = depth, reliability, follow_durability
-        reliable = reliability == "reliable"
-        self._subscription = self._subscribe(self._profile(reliable, late_joining=False))
+        self._endpoints: frozenset[bytes] | None = None
+        self.problem = ""
+        """Which publishers cannot be heard and why, as a sentence; empty when all are."""
+        self._subscription = self._subscribe(self._profile(reliability == "reliable", late_joining=False))
 
     @property
     def topic(self) -> str:
@@ -47,18 +51,27 @@ class AdaptiveSubscription:
     def profile(self) -> QoSProfile:
         return self._subscription.qos_profile
 
+    def close(self) -> None:
+        self._node.destroy_subscription(self._subscription)
+
     def follow(self) -> None:
         """Subscribe anew if the publishers of this moment call for another profile; without any, stay."""
-        offers = [info.qos_profile for info in self._node.get_publishers_info_by_topic(self.topic)]
-        if not offers:
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        endpoints = frozenset(bytes(publisher.endpoint_gid) for publisher in publishers)
+        if endpoints == self._endpoints:
             return
+        self._endpoints = endpoints
+        if publishers:
+            self._adapt([publisher.qos_profile for publisher in publishers])
+        self._notice_problem(publishers)
+
+    def _adapt(self, offers: Sequence[QoSProfile]) -> None:
         reliable = all(offer.reliability == ReliabilityPolicy.RELIABLE for offer in offers)
         if self._reliability != "auto":
             reliable = self._reliability == "reliable"
         late_joining = self._follow_durability and reliable
         late_joining &= all(offer.durability == DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
-        wanted = self._profile(reliable, late_joining)
-        current = self.profile
+        wanted, current = self._profile(reliable, late_joining), self.profile
         if (wanted.reliability, wanted.durability) == (current.reliability, current.durability):
             return
         self._node.destroy_subscription(self._subscription)
@@ -67,8 +80,27 @@ class AdaptiveSubscription:
             f"listening to {self.topic} with {wanted.reliability.name.lower()} reliability, as it is offered"
         )
 
+    def _notice_problem(self, publishers: Sequence[TopicEndpointInfo]) -> None:
+        own_type = self._subscription.msg_type
+        wanted_type = f"{own_type.__module__.split('.')[0]}/msg/{own_type.__name__}"
+        mismatches = [_mismatch(publisher, self.profile, wanted_type) for publisher in publishers]
+        problem = "; ".join(dict.fromkeys(f"{self.topic} {text}" for text in mismatches if text))
+        if problem and problem != self.problem:
+            self._node.get_logger().warning(problem)
+        self.problem = problem
+
+    def _on_incompatible(self, _: object) -> None:
+        """The middleware found a publisher that asks for less than this subscription: look at it in `follow`."""
+        self._endpoints = None
+
     def _subscribe(self, profile: QoSProfile):
-        return self._node.create_subscription(self._message_type, self._topic, self._callback, profile)
+        # The default callback would warn too, without saying who it is or what to do.
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=self._on_incompatible, use_default_callbacks=False
+        )
+        return self._node.create_subscription(
+            self._message_type, self._topic, self._callback, profile, event_callbacks=events
+        )
 
     def _profile(self, reliable: bool, late_joining: bool) -> QoSProfile:
         return QoSProfile(
@@ -76,3 +108,23 @@ class AdaptiveSubscription:
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if late_joining else DurabilityPolicy.VOLATILE,
         )
+
+
+def _mismatch(publisher: TopicEndpointInfo, profile: QoSProfile, message_type: str) -> str:
+    """Why this publisher is not heard, following the topic's name; empty when it is."""
+    name = f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"
+    if publisher.topic_type != message_type:
+        return f"is published by {name} as {publisher.topic_type}, but {message_type} is needed"
+    offer = publisher.qos_profile
+    if (
+        offer.reliability == ReliabilityPolicy.BEST_EFFORT
+        and profile.reliability == ReliabilityPolicy.RELIABLE
+    ):
+        return (
+            f"is published by {name} with reliability best_effort, but reliable is asked for, so nothing arrives: "
+            "set image_reliability to auto or best_effort, or have the publisher offer reliable"
+        )
+    compatibility, reason = qos_check_compatible(offer, profile)
+    if compatibility == QoSCompatibility.ERROR:
+        return f"is published by {name} with a quality of service that does not fit: {reason.rstrip(';. ')}"
+    return ""

@@ -41,8 +41,12 @@ _ENCODINGS: dict[str, tuple[int, int | None]] = {
     "uyvy": (2, cv2.COLOR_YUV2BGR_UYVY),
     "yuv422_yuy2": (2, cv2.COLOR_YUV2BGR_YUY2),
     "yuyv": (2, cv2.COLOR_YUV2BGR_YUY2),
+    "nv12": (1, cv2.COLOR_YUV2BGR_NV12),
+    "nv21": (1, cv2.COLOR_YUV2BGR_NV21),
 }
-_YUV_CODES = (cv2.COLOR_YUV2BGR_UYVY, cv2.COLOR_YUV2BGR_YUY2)
+_YUV_422 = (cv2.COLOR_YUV2BGR_UYVY, cv2.COLOR_YUV2BGR_YUY2)
+_YUV_420 = (cv2.COLOR_YUV2BGR_NV12, cv2.COLOR_YUV2BGR_NV21)
+"""Half as many rows of colour follow the rows of brightness."""
 
 
 def image_from_message(message: Image) -> NDArray[np.uint8]:
@@ -62,25 +66,26 @@ def image_from_message(message: Image) -> NDArray[np.uint8]:
             f"image step is {message.step} bytes, but a row of {width} {encoding} pixels "
             f"has {width * pixel_bytes}"
         )
-    if len(message.data) < message.step * height:
+    if (code in _YUV_422 + _YUV_420 and width % 2) or (code in _YUV_420 and height % 2):
+        raise RelocError(f"an image in {encoding} needs an even size, got {width}x{height}")
+    rows = height * 3 // 2 if code in _YUV_420 else height
+    if len(message.data) < message.step * rows:
         raise RelocError(
-            f"image data is truncated: {len(message.data)} bytes instead of {message.step * height} "
-            f"({height} rows of {message.step})"
+            f"image data is truncated: {len(message.data)} bytes instead of {message.step * rows} "
+            f"({rows} rows of {message.step})"
         )
-    if code in _YUV_CODES and width % 2:
-        raise RelocError(f"an image in {encoding} needs an even width, got {width}")
-    pixels = _eight_bit_from(_view_of(message, pixel_bytes))
+    pixels = _eight_bit_from(_view_of(message, rows, pixel_bytes))
     return pixels if code is None else cv2.cvtColor(pixels, code)
 
 
-def _view_of(message: Image, pixel_bytes: int) -> NDArray:
-    """The pixels (H, W) or (H, W, channels), in the message's own memory."""
+def _view_of(message: Image, rows: int, pixel_bytes: int) -> NDArray:
+    """The pixels (rows, W) or (rows, W, channels), in the message's own memory."""
     # 16 bit encodings are the only ones with a byte order; drivers set the flag at will for the others.
     wide = message.encoding.endswith("16") or message.encoding == "16UC1"
     dtype = np.dtype((">" if message.is_bigendian else "<") + "u2") if wide else np.dtype(np.uint8)
     channels = pixel_bytes // dtype.itemsize
     pixels = np.ndarray(
-        (message.height, message.width, channels),
+        (rows, message.width, channels),
         dtype,
         buffer=message.data,
         strides=(message.step, pixel_bytes, dtype.itemsize),
@@ -197,6 +202,11 @@ def transform_from_se3(parent_from_child: SE3) -> Transform:
 def se3_from_transform(transform: Transform) -> SE3:
     q, t = transform.rotation, transform.translation
     return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [t.x, t.y, t.z])
+
+
+def se3_from_pose(pose: Pose) -> SE3:
+    q, p = pose.orientation, pose.position
+    return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [p.x, p.y, p.z])
 
 
 def _quaternion_from(transform: SE3) -> Quaternion:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import array
+import itertools
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -95,8 +98,12 @@ class _Stopped(Exception):
     """Somebody asked this process to end."""
 
 
-def play(node: DemoPublisher, reel: Reel, stopped: threading.Event) -> None:
-    """Render ahead, wait for listeners, then play at the reel's rate, or as fast as rendering can follow."""
+def play(node: DemoPublisher, reel: Reel, stopped: threading.Event, *, endless: bool = False) -> None:
+    """Render ahead, wait for listeners, then play at the reel's rate, or as fast as rendering can follow.
+
+    Args:
+        endless: listeners or not, play to and fro until stopped.
+    """
     renderer = reel.start_rendering() if reel.ready() < len(reel) else None
 
     def pause(seconds: float) -> None:
@@ -107,9 +114,11 @@ def play(node: DemoPublisher, reel: Reel, stopped: threading.Event) -> None:
 
     try:
         ready = _wait_for_lead(reel, pause)
-        _wait_for_listeners(node, pause)
+        if not endless:
+            _wait_for_listeners(node, pause)
         due_s = time.monotonic()
-        for index, pose in enumerate(reel.trajectory.camera_from_map):
+        for index in _to_and_fro(len(reel)) if endless else range(len(reel)):
+            pose = reel.trajectory.camera_from_map[index]
             while ready <= index:
                 ready = reel.ready(ready)
                 pause(0.02 if ready <= index else 0)
@@ -123,6 +132,10 @@ def play(node: DemoPublisher, reel: Reel, stopped: threading.Event) -> None:
     finally:
         if renderer is not None:
             stop_rendering(renderer)
+
+
+def _to_and_fro(count: int) -> Iterator[int]:
+    return itertools.cycle([*range(count), *range(count - 2, 0, -1)])
 
 
 def _wait_for_lead(reel: Reel, pause) -> int:
@@ -159,14 +172,18 @@ def main() -> int:
     parser.add_argument("cache", type=Path, help="folder for the rendered pictures")
     parser.add_argument("--rate", type=float, default=8.0, help="pictures a second")
     parser.add_argument("--seconds", type=float, help="length of the walk, if not whole")
-    given = parser.parse_args()
+    parser.add_argument(
+        "--endless", action="store_true", help="play to and fro until stopped, listeners or not"
+    )
+    given = parser.parse_args(remove_ros_args(sys.argv)[1:])
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = DemoPublisher()
     try:
-        play(node, Reel.within(given.cache, given.rate, given.seconds), stopped)
+        reel = Reel.within(given.cache, given.rate, given.seconds)
+        play(node, reel, stopped, endless=given.endless)
     except RelocError as error:
         print(f"demo_publisher: {error}", file=sys.stderr)
         return RelocError.EXIT_CODE

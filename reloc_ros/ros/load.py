@@ -1,6 +1,6 @@
 """Measure the node at work: a camera process sends images over DDS, the real node localizes them.
 
-    python -m reloc_ros.ros.load BUNDLE IMAGES_DIR [--seconds 60] [--rate 30] [--json FILE]
+    python -m reloc_ros.ros.load BUNDLE IMAGES_DIR [--seconds 60] [--rate 30] [--truth FILE] [--json FILE]
 
 Three processes, as on a robot: the camera, the node, and this one, which listens and reads /proc.
 """
@@ -17,75 +17,75 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
 import rclpy
 from geometry_msgs.msg import PoseStamped
-from numpy.typing import NDArray
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
 
 from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
 from reloc_ros.msg import RelocStatus
-from reloc_ros.ros.conversions import seconds_from_stamp
+from reloc_ros.ros.conversions import se3_from_pose, seconds_from_stamp
+from reloc_ros.ros.load_report import HeardPose, Load, Usage, load_from
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 SETTLE_S = 3.0
 """From the first pose to the beginning of the measurement: caches are warm, discovery is over."""
 START_TIMEOUT_S = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Load:
-    """What the node did in the measured time."""
+class LoadPlan:
+    """What to send, for how long, and to what node."""
 
-    seconds: float
-    backend: str
-    expected: int
-    """Images that the camera's rate makes in that time."""
-    received: int
-    localized: int
-    lost: int
-    dropped: int
-    """Overtaken by a newer image before the node began with them."""
-    poses: int
-    """Published; localized images whose pose the status withheld are not among them."""
-    stamp_to_pose_p50_ms: float
-    """From the image's stamp to the arrival of its pose in another process."""
-    stamp_to_pose_p99_ms: float
-    localize_p50_ms: float
-    """The part of it from the begin of work on the image to its result."""
-    cpu_percent: float
-    """Of one core, by the node."""
-    rss_mb: float
+    bundle: Path
+    images: Path
+    seconds: float = 60.0
+    rate_hz: float = 30.0
+    width: int = 640
+    height: int = 480
+    backend: str = "onnx"
+    truth: Path | None = None
+    """TUM trajectory with a row for each image."""
+    reliability: str = "reliable"
+    """Of the camera's images."""
+    node_reliability: str = "auto"
+    """The node's parameter image_reliability."""
 
 
 class _Listener(Node):
-    """Keeps the arrival of every pose and status."""
+    """Keeps the arrival of every pose, status and truth."""
 
     def __init__(self, context: Context) -> None:
         super().__init__("reloc_load", context=context)
-        self.poses: list[tuple[float, float]] = []
+        self.poses: list[HeardPose] = []
         self.statuses: list[RelocStatus] = []
+        self.truths: dict[int, SE3] = {}
         latched = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(PoseStamped, "/reloc/pose", self._on_pose, 50)
+        self.create_subscription(PoseStamped, "/truth", self._on_truth, 50)
         self.create_subscription(RelocStatus, "/reloc/status", self.statuses.append, latched)
 
     def _on_pose(self, message: PoseStamped) -> None:
-        self.poses.append((time.time(), seconds_from_stamp(message.header.stamp)))
+        stamp = message.header.stamp
+        camera_from_map = se3_from_pose(message.pose).inverse()
+        times = time.time(), seconds_from_stamp(stamp), Time.from_msg(stamp).nanoseconds
+        self.poses.append(HeardPose(*times, camera_from_map))
+
+    def _on_truth(self, message: PoseStamped) -> None:
+        stamp_ns = Time.from_msg(message.header.stamp).nanoseconds
+        self.truths[stamp_ns] = se3_from_pose(message.pose).inverse()
 
 
-def measure(
-    bundle: Path, images: Path, *, seconds: float, rate_hz: float, width: int, height: int, backend: str
-) -> Load:
-    """Run camera and node, listen for `seconds` after they have settled, and end them."""
-    Bundle.load(bundle)
+def measure(plan: LoadPlan) -> Load:
+    """Run camera and node, listen once they have settled, and end them."""
+    Bundle.load(plan.bundle)
     context = Context()
     rclpy.init(context=context)
     listener = _Listener(context)
@@ -93,21 +93,35 @@ def measure(
     executor.add_node(listener)
     spinner = threading.Thread(target=_spin, args=(executor,))
     spinner.start()
-    camera_arguments = [str(images), str(rate_hz), str(width), str(height)]
     try:
-        with (
-            _process("-m", "reloc_ros.ros.node", "--ros-args", "-p", f"bundle:='{bundle}'", "-p", f"backend:={backend}",
-                     "-p", "camera_source:=bundle") as node,
-            _process("-m", "reloc_ros.ros.load_camera", *camera_arguments) as camera,
-        ):  # fmt: skip
-            _wait_for_images(listener, node, camera)
+        with _process(*_node_arguments(plan)) as node, _process(*_camera_arguments(plan)) as camera:
+            _wait_for_images(listener, plan, node, camera)
             time.sleep(SETTLE_S)
-            return _observe(listener, node.pid, seconds, rate_hz)
+            return _observe(listener, node.pid, plan)
     finally:
         executor.shutdown()
         spinner.join()
         listener.destroy_node()
         context.try_shutdown()
+
+
+def _node_arguments(plan: LoadPlan) -> list[str]:
+    parameters = {
+        "bundle": f"'{plan.bundle}'",
+        "backend": plan.backend,
+        "camera_source": "bundle",
+        "image_reliability": plan.node_reliability,
+    }
+    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    return ["-m", "reloc_ros.ros.node", "--ros-args", *words]
+
+
+def _camera_arguments(plan: LoadPlan) -> list[str]:
+    numbers = [str(number) for number in (plan.rate_hz, plan.width, plan.height)]
+    truth = ["--truth", str(plan.truth)] if plan.truth else []
+    return [
+        "-m", "reloc_ros.ros.load_camera", str(plan.images), *numbers, "--reliability", plan.reliability, *truth
+    ]  # fmt: skip
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:
@@ -116,7 +130,7 @@ def _spin(executor: SingleThreadedExecutor) -> None:
 
 
 @contextlib.contextmanager
-def _process(*arguments: str):
+def _process(*arguments: str) -> Iterator[subprocess.Popen]:
     process = subprocess.Popen([sys.executable, *arguments])
     try:
         yield process
@@ -129,9 +143,11 @@ def _process(*arguments: str):
             process.wait()
 
 
-def _wait_for_images(listener: _Listener, *processes: subprocess.Popen) -> None:
+def _wait_for_images(listener: _Listener, plan: LoadPlan, *processes: subprocess.Popen) -> None:
     deadline_s = time.monotonic() + START_TIMEOUT_S
-    while not any(status.frames_received for status in listener.statuses):
+    while not any(status.frames_received for status in listener.statuses) or (
+        plan.truth and not listener.truths
+    ):
         if any(process.poll() is not None for process in processes):
             raise RelocError("the node or the camera ended before the measurement began; see above for why")
         if time.monotonic() > deadline_s:
@@ -139,60 +155,22 @@ def _wait_for_images(listener: _Listener, *processes: subprocess.Popen) -> None:
         time.sleep(0.05)
 
 
-def _observe(listener: _Listener, pid: int, seconds: float, rate_hz: float) -> Load:
-    first, cpu_before_s, started_s = listener.statuses[-1], _cpu_seconds(pid), time.monotonic()
+def _observe(listener: _Listener, pid: int, plan: LoadPlan) -> Load:
+    before, usage, started_s = listener.statuses[-1], _usage_of(pid), time.monotonic()
     status_mark, pose_mark = len(listener.statuses), len(listener.poses)
-    time.sleep(seconds)
+    time.sleep(plan.seconds)
     elapsed_s = time.monotonic() - started_s
+    usages = usage, _usage_of(pid)
     statuses, poses = listener.statuses[status_mark:], listener.poses[pose_mark:]
-    last = statuses[-1] if statuses else first
-    delays_ms = [1000 * (arrived_s - stamp_s) for arrived_s, stamp_s in poses] or [np.nan]
-    latencies_ms = [1000 * status.latency_s for status in statuses] or [np.nan]
-    return Load(
-        seconds=elapsed_s,
-        backend=last.backend,
-        expected=round(elapsed_s * rate_hz),
-        received=last.frames_received - first.frames_received,
-        localized=last.frames_localized - first.frames_localized,
-        lost=last.frames_lost - first.frames_lost,
-        dropped=last.frames_dropped - first.frames_dropped,
-        poses=len(poses),
-        stamp_to_pose_p50_ms=float(np.percentile(delays_ms, 50)),
-        stamp_to_pose_p99_ms=float(np.percentile(delays_ms, 99)),
-        localize_p50_ms=float(np.nanpercentile(latencies_ms, 50)),
-        cpu_percent=100 * (_cpu_seconds(pid) - cpu_before_s) / elapsed_s,
-        rss_mb=_rss_mb(pid),
-    )
+    return load_from(before, statuses, poses, listener.truths, usages, elapsed_s, plan.rate_hz)
 
 
-def _cpu_seconds(pid: int) -> float:
-    """User and system time; fields 14 and 15 of proc(5), counted after the name, which may hold blanks."""
+def _usage_of(pid: int) -> Usage:
+    # User and system time are fields 14 and 15 of proc(5), counted after the name, which may hold blanks.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _rss_mb(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def load_images(folder: Path, width: int, height: int) -> list[NDArray[np.uint8]]:
-    """The folder's pictures in name order, resized.
-
-    Raises:
-        RelocError: there is none.
-    """
-    if not folder.is_dir():
-        raise RelocError(f"{folder} is not a folder of images")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    images = [cv2.imread(str(path)) for path in paths]
-    images = [
-        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        for image in images
-        if image is not None
-    ]
-    if not images:
-        raise RelocError(f"{folder} holds no image; put {', '.join(IMAGE_SUFFIXES)} files there")
-    return images
+    cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return Usage(cpu_s, pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -203,32 +181,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=30.0, help="images per second")
     parser.add_argument("--size", default="640x480", help="WIDTHxHEIGHT of the images sent")
     parser.add_argument("--backend", default="onnx")
+    parser.add_argument("--truth", type=Path, help="TUM trajectory of the images: wrong poses are counted")
+    parser.add_argument(
+        "--reliability", default="reliable", choices=("reliable", "best_effort"), help="the camera's"
+    )
+    parser.add_argument("--node-reliability", default="auto", choices=("auto", "reliable", "best_effort"))
     parser.add_argument("--json", type=Path, help="write the figures here too")
-    given = parser.parse_args(arguments)
-    width, height = map(int, given.size.split("x"))
+    given = vars(parser.parse_args(arguments))
+    given["width"], given["height"] = map(int, given.pop("size").split("x"))
+    json_path, given["rate_hz"] = given.pop("json"), given.pop("rate")
     # By itself, unless the caller wants otherwise: other traffic would be measured too.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 101))
     try:
-        load = measure(
-            given.bundle,
-            given.images,
-            seconds=given.seconds,
-            rate_hz=given.rate,
-            width=width,
-            height=height,
-            backend=given.backend,
-        )
+        figures = dataclasses.asdict(measure(LoadPlan(**given)))
     except RelocError as error:
         print(f"node_load: {error}", file=sys.stderr)
         return RelocError.EXIT_CODE
     except KeyboardInterrupt:
         return 130
-    figures = dataclasses.asdict(load)
     for name, value in figures.items():
         print(f"{name:22} {value:.1f}" if isinstance(value, float) else f"{name:22} {value}")
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if json_path:
+        json_path.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
 
 

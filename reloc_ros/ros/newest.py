@@ -16,13 +16,13 @@ class Newest(Generic[Item]):
         self._item: Item | None = None
         self._closed = False
         self.overtaken = 0
-        """Items replaced before anyone took them."""
+        """Items replaced before anyone took them, or left behind at the end."""
 
     def put(self, item: Item) -> None:
         with self._condition:
-            if self._item is not None:
+            if self._item is not None or self._closed:
                 self.overtaken += 1
-            self._item = item
+            self._item = None if self._closed else item
             self._condition.notify()
 
     def take(self) -> Item | None:
@@ -34,5 +34,7 @@ class Newest(Generic[Item]):
 
     def close(self) -> None:
         with self._condition:
-            self._closed = True
+            if self._item is not None and not self._closed:
+                self.overtaken += 1
+            self._item, self._closed = None, True
             self._condition.notify_all()

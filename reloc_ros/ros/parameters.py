@@ -3,27 +3,63 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import typing
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
+from reloc_ros.initial_pose import InitialPoseConfig
 from reloc_ros.pnp import Solver
+from reloc_ros.ros.tf_config import TfMode
+from reloc_ros.smoothing import SmoothingConfig
 from reloc_ros.status import StatusConfig
 
 
-def _parameter(default: Any, description: str, *, limits: tuple | None = None, choices: tuple = ()) -> Any:
-    metadata = {"description": description, "limits": limits, "choices": choices}
+class Change(enum.Enum):
+    """When a parameter may be set; the value is how the README says it."""
+
+    START = "at start"
+    UNCONFIGURED = "unconfigured"
+    """It is read when the node is configured."""
+    ALWAYS = "always"
+    """It takes effect at once."""
+
+
+def _parameter(
+    default: Any,
+    description: str,
+    *,
+    limits: tuple | None = None,
+    choices: tuple = (),
+    change: Change = Change.UNCONFIGURED,
+) -> Any:
+    metadata = {"description": description, "limits": limits, "choices": choices, "change": change}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """What the node is told; every field is a ROS parameter of the same name, fixed at start."""
+    """What the node is told; every field is a ROS parameter of the same name."""
 
+    autostart: bool = _parameter(
+        True,
+        "Configure and activate by itself. Set it to false where a lifecycle manager does that.",
+        change=Change.START,
+    )
+    bond: bool = _parameter(
+        False, "Keep a bond with Nav2's lifecycle manager while active; needs the message package `bond`."
+    )
     bundle: str = _parameter("", "Folder of the map bundle (`reloc export` makes it). Required.")
     backend: str = _parameter(
         "auto",
@@ -40,13 +76,75 @@ class Parameters:
     )
     map_frame: str = _parameter("", "Frame of the poses. Empty: the one the bundle names.")
     camera_frame: str = _parameter("", "Optical frame of the camera. Empty: the one each image names.")
+    pose_frame: str = _parameter(
+        "",
+        "Frame whose pose is published, for instance base_link; TF tells where it is beside the camera. Empty: the "
+        "camera's own frame.",
+    )
+    covariance_scale: float = _parameter(
+        1.0,
+        "Factor on the published covariance; 4 doubles every standard deviation.",
+        limits=(0.01, 10000.0),
+        change=Change.ALWAYS,
+    )
+    position_sigma_floor: float = _parameter(
+        0.0,
+        "Smallest published standard deviation of the position along each axis, metres (or the map's unit).",
+        limits=(0.0, 1000.0),
+        change=Change.ALWAYS,
+    )
+    rotation_sigma_floor: float = _parameter(
+        0.0,
+        "Smallest published standard deviation of the rotation about each axis, radians.",
+        limits=(0.0, 3.0),
+        change=Change.ALWAYS,
+    )
+    publish_odometry: bool = _parameter(
+        False,
+        "Publish `~/odometry` as well: the pose unchanged, with the velocity that the smoothing filter estimates.",
+    )
+    publish_smoothed: bool = _parameter(
+        False,
+        "Publish `~/pose_smoothed` as well: through a constant-velocity filter that refuses poses which do not fit.",
+    )
+    smoothing_acceleration: float = _parameter(
+        SmoothingConfig.acceleration,
+        "How much the filter lets the velocity change: metres (or sizes of the map) per second squared.",
+        limits=(0.001, 1000.0),
+        change=Change.ALWAYS,
+    )
+    smoothing_turn_acceleration: float = _parameter(
+        SmoothingConfig.turn_acceleration,
+        "The same for turning, radians per second squared.",
+        limits=(0.001, 1000.0),
+        change=Change.ALWAYS,
+    )
+    publish_initial_pose: bool = _parameter(
+        False,
+        "Publish base_frame's pose on `initialpose` once, where a sure one is far from AMCL's (`amcl_pose`) or AMCL "
+        "has none. Needs a map in metres.",
+    )
+    initial_pose_distance: float = _parameter(
+        InitialPoseConfig.distance, "What is far, metres.", limits=(0.01, 1000.0)
+    )
+    initial_pose_angle: float = _parameter(
+        InitialPoseConfig.angle_rad, "What is far, radians.", limits=(0.01, 4.0)
+    )
     tf_mode: str = _parameter(
         "map_camera",
-        "Which transform to broadcast while tracking: none, or the camera's pose in the map.",
-        choices=("none", "map_camera"),
+        "Which transform to broadcast: none; the camera's, or base_frame's, pose in the map; or where odom_frame "
+        "starts in it (REP-105). The last two need a map in metres.",
+        choices=typing.get_args(TfMode),
+    )
+    base_frame: str = _parameter("base_link", "The robot's frame, for tf_mode map_base.")
+    odom_frame: str = _parameter("odom", "The odometry's frame, for tf_mode map_odom.")
+    transform_tolerance_s: float = _parameter(
+        0.1,
+        "How far ahead of now map_odom is dated, so that it holds until the next one.",
+        limits=(0.0, 10.0),
     )
     tf_inverse: bool = _parameter(
-        False, "Broadcast the map as a child of the camera frame, for trees where that has a parent already."
+        False, "Broadcast the map as the child, for trees where the other frame has a parent already."
     )
     image_transport: str = _parameter(
         "raw", "Subscribe to `image`, or to `image/compressed`.", choices=("raw", "compressed")
@@ -58,6 +156,17 @@ class Parameters:
     )
     image_queue_depth: int = _parameter(
         5, "Images the middleware may queue. The node itself always takes the newest.", limits=(1, 100)
+    )
+    max_rate_hz: float = _parameter(
+        0.0,
+        "Look at so many images a second at most; 0: at all that the processor can.",
+        limits=(0.0, 1000.0),
+        change=Change.ALWAYS,
+    )
+    only_when_needed: bool = _parameter(
+        False,
+        "Neither receive nor look at images while nobody listens to a pose, a transform or a debug view.",
+        change=Change.ALWAYS,
     )
     image_rectified: bool = _parameter(
         False, "The images are rectified: use P of camera_info, without distortion."
@@ -75,39 +184,88 @@ class Parameters:
         StatusConfig.tracking_after,
         "Localized images in a row, consistent with each other, that end being lost.",
         limits=(1, 100),
+        change=Change.ALWAYS,
     )
     lost_after: int = _parameter(
-        StatusConfig.lost_after, "Images in a row without a pose that counts, until lost.", limits=(1, 1000)
+        StatusConfig.lost_after,
+        "Images in a row without a pose that counts, until lost.",
+        limits=(1, 1000),
+        change=Change.ALWAYS,
     )
     silence_timeout_s: float = _parameter(
-        StatusConfig.silence_timeout_s, "Seconds without an image, until lost.", limits=(0.05, 3600.0)
+        StatusConfig.silence_timeout_s,
+        "Seconds without an image, until lost.",
+        limits=(0.05, 3600.0),
+        change=Change.ALWAYS,
     )
     max_speed: float = _parameter(
         StatusConfig.max_speed,
         "Fastest plausible motion of the camera: metres per second, or, in a map of unknown scale, "
         "sizes of the map (median distance of its landmarks from their middle) per second.",
         limits=(0.01, 1000.0),
+        change=Change.ALWAYS,
     )
     max_turn_rate: float = _parameter(
         StatusConfig.max_turn_rate,
         "Fastest plausible turning of the camera in radians per second.",
         limits=(0.01, 1000.0),
+        change=Change.ALWAYS,
     )
 
 
-def declare_parameters(node: Node) -> Parameters:
-    """Declare every parameter on `node` and return what it was given.
+FIELDS = {field.name: field for field in dataclasses.fields(Parameters)}
 
-    Raises:
-        RelocError: a value of the wrong type or outside of its range or choices.
-    """
-    values = {field.name: _declare(node, field) for field in dataclasses.fields(Parameters)}
-    return Parameters(**values)
+
+class ParameterBoard:
+    """The parameters as they stand, and the refusal of changes that cannot be made now."""
+
+    def __init__(self, node: Node, is_configured: Callable[[], bool], changed: Callable[[], None]) -> None:
+        """Declare every parameter on `node`.
+
+        Args:
+            is_configured: whether the node has read those that it reads when it is configured.
+            changed: called after a change that takes effect at once.
+
+        Raises:
+            RelocError: a given value is of the wrong type or outside of its range or choices.
+        """
+        self._node, self._is_configured, self._changed = node, is_configured, changed
+        self.now = Parameters(**{field.name: _declare(node, field) for field in FIELDS.values()})
+        self._told_by_node = False
+        node.add_on_set_parameters_callback(self._on_set)
+
+    def tell(self, name: str, value: Any) -> None:
+        """Set what the node has changed by itself, so that whoever asks for the parameter gets the truth."""
+        self._told_by_node = True
+        try:
+            self._node.set_parameters([Parameter(name, value=value)])
+        finally:
+            self._told_by_node = False
+
+    def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        ours = {change.name: change.value for change in changes if change.name in FIELDS}
+        for name, value in ours.items():
+            refusal = self._refusal(FIELDS[name], value)
+            if refusal:
+                return SetParametersResult(successful=False, reason=refusal)
+        before, self.now = self.now, dataclasses.replace(self.now, **ours)
+        if self.now != before and self._is_configured():
+            self._changed()
+        return SetParametersResult(successful=True)
+
+    def _refusal(self, field: dataclasses.Field, value: Any) -> str:
+        change = field.metadata["change"]
+        if value == getattr(self.now, field.name) or self._told_by_node:
+            return ""
+        if change is Change.UNCONFIGURED and self._is_configured():
+            return f"parameter {field.name} is read when the node is configured: clean the node up first"
+        return _choice_refusal(field, value)
 
 
 def _declare(node: Node, field: dataclasses.Field) -> Any:
     limits, choices = field.metadata["limits"], field.metadata["choices"]
-    descriptor = ParameterDescriptor(description=field.metadata["description"], read_only=True)
+    descriptor = ParameterDescriptor(description=field.metadata["description"])
+    descriptor.read_only = field.metadata["change"] is Change.START
     if choices:
         descriptor.additional_constraints = f"one of: {', '.join(choices)}"
     if limits and isinstance(field.default, int):
@@ -122,25 +280,30 @@ def _declare(node: Node, field: dataclasses.Field) -> Any:
         wanted = f"{type(field.default).__name__}"
         wanted += f" from {limits[0]} to {limits[1]}" if limits else ""
         raise RelocError(f"parameter {field.name} must be a {wanted} ({error})") from error
-    if choices and value not in choices:
-        raise RelocError(f"parameter {field.name} must be one of {', '.join(choices)}, got {value!r}")
+    refusal = _choice_refusal(field, value)
+    if refusal:
+        raise RelocError(refusal)
     return value
+
+
+def _choice_refusal(field: dataclasses.Field, value: Any) -> str:
+    choices = field.metadata["choices"]
+    if not choices or value in choices:
+        return ""
+    return f"parameter {field.name} must be one of {', '.join(choices)}, got {value!r}"
 
 
 def parameter_table() -> str:
     """All parameters as a Markdown table, as it stands in the README."""
-    rows = ["| parameter | default | |", "|---|---|---|"]
-    for field in dataclasses.fields(Parameters):
+    rows = ["| parameter | default | may change | |", "|---|---|---|---|"]
+    for field in FIELDS.values():
         metadata = field.metadata
         limits = metadata["limits"]
         allowed = ", ".join(metadata["choices"]) or (f"{limits[0]} to {limits[1]}" if limits else "")
         default = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        shown = f" `{default}` " if default != "" else " "
         text = metadata["description"] + (f" ({allowed})" if allowed else "")
-        rows.append(
-            f"| `{field.name}` | `{default}` | {text} |"
-            if default != ""
-            else f"| `{field.name}` | | {text} |"
-        )
+        rows.append(f"| `{field.name}` |{shown}| {metadata['change'].value} | {text} |")
     return "\n".join(rows)
 
 

@@ -27,6 +27,8 @@ class Stop:
     def __init__(self) -> None:
         self._event = threading.Event()
         self.exit_code = 0
+        self.sentence = ""
+        """What to tell the user last."""
         for number in SIGNALS:
             signal.signal(number, lambda *_: self._event.set())
 
@@ -34,6 +36,11 @@ class Stop:
         """Called on a thread that cannot go on, from its except clause."""
         traceback.print_exc()
         self.exit_code = 1
+        self._event.set()
+
+    def refuse(self, sentence: str) -> None:
+        """Called when the node is set up wrongly."""
+        self.exit_code, self.sentence = RelocError.EXIT_CODE, sentence
         self._event.set()
 
     def wait(self) -> None:
@@ -44,11 +51,11 @@ class Stop:
 
 
 class StoppableNode(Protocol):
-    def start(self, fail: Callable[[], None]) -> None:
-        """Begin work on other threads, which call `fail` from an except clause to give up."""
+    def start(self, stop: Stop) -> None:
+        """Begin work, the executor being at work; `stop` is there to give up."""
 
     def stop(self) -> None:
-        """End those threads."""
+        """End the node's own threads, the executor having ended."""
 
 
 def run_node(name: str, make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
@@ -60,15 +67,17 @@ def run_node(name: str, make_node: Callable[[], Node], arguments: Sequence[str] 
     stop = Stop()
     try:
         _init(arguments)
-        return _run(make_node, stop)
+        _run(make_node, stop)
     except RelocError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return RelocError.EXIT_CODE
+        stop.refuse(str(error))
     finally:
         rclpy.try_shutdown()
         # Python puts the default action back while it ends: a second signal would then still kill the process.
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+    if stop.sentence:
+        print(f"{name}: {stop.sentence}", file=sys.stderr)
+    return stop.exit_code
 
 
 def _init(arguments: Sequence[str] | None) -> None:
@@ -79,20 +88,19 @@ def _init(arguments: Sequence[str] | None) -> None:
         raise RelocError(f"the ROS arguments are not usable: {str(error).splitlines()[0]}") from error
 
 
-def _run(make_node: Callable[[], Node], stop: Stop) -> int:
+def _run(make_node: Callable[[], Node], stop: Stop) -> None:
     node = make_node()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     # Python runs signal handlers on the main thread only, and waiting in rcl would hold them up.
     spinner = threading.Thread(target=_spin, args=(executor, stop), name="spin")
     spinner.start()
-    node.start(stop.fail)
+    node.start(stop)
     stop.wait()
     executor.shutdown()
     spinner.join()
     node.stop()
     node.destroy_node()
-    return stop.exit_code
 
 
 def _spin(executor: SingleThreadedExecutor, stop: Stop) -> None:

@@ -114,6 +114,26 @@ def test_both_orders_of_yuv422_give_the_colour_back(encoding, luma_first):
     assert np.abs(decoded.astype(int) - FLAT).max() <= 3
 
 
+@pytest.mark.parametrize(("encoding", "chroma"), [("nv12", "uv"), ("nv21", "vu")])
+@pytest.mark.parametrize("padding", [0, 6])
+def test_both_orders_of_yuv420_give_the_colour_back(encoding, chroma, padding):
+    blue, green, red = FLAT[0, 0].astype(float)
+    y = 16 + 0.257 * red + 0.504 * green + 0.098 * blue
+    u = 128 - 0.148 * red - 0.291 * green + 0.439 * blue
+    v = 128 + 0.439 * red - 0.368 * green - 0.071 * blue
+    height, width = 2 * HEIGHT, 2 * WIDTH
+    planes = np.full((height * 3 // 2, width), np.rint(y), dtype=np.uint8)
+    planes[height:, chroma.index("u") :: 2], planes[height:, chroma.index("v") :: 2] = np.rint(u), np.rint(v)
+    message = message_of(planes, encoding, padding=padding)
+    message.height = height
+    decoded = image_from_message(message)
+    assert decoded.shape == (height, width, 3)
+    assert np.abs(decoded.astype(int) - FLAT[0, 0]).max() <= 3
+    message.data = message.data[:-1]
+    with pytest.raises(RelocError, match="truncated"):
+        image_from_message(message)
+
+
 def wrong_messages():
     good = message_of(BGR, "bgr8")
     yield "encoding", Image(height=1, width=1, step=4, encoding="32FC1", data=array.array("B", bytes(4)))
@@ -121,7 +141,7 @@ def wrong_messages():
     yield "0x12", Image(height=12, width=0, step=0, encoding="bgr8")
     yield "step", Image(height=HEIGHT, width=WIDTH, step=WIDTH, encoding="bgr8", data=good.data)
     yield "truncated", Image(height=HEIGHT, width=WIDTH, step=good.step, encoding="bgr8", data=good.data[:-1])
-    yield "even width", message_of(np.zeros((4, 3, 2), np.uint8), "yuv422")
+    yield "even size", message_of(np.zeros((4, 3, 2), np.uint8), "yuv422")
 
 
 @pytest.mark.parametrize(("word", "message"), list(wrong_messages()))
@@ -131,7 +151,9 @@ def test_images_that_are_none_are_refused_with_a_sentence(word, message):
 
 
 @given(
-    encoding=st.sampled_from(["bgr8", "mono8", "mono16", "yuv422", "bayer_rggb8", "rgba16", "nonsense", ""]),
+    encoding=st.sampled_from(
+        ["bgr8", "mono8", "mono16", "yuv422", "nv12", "bayer_rggb8", "rgba16", "nonsense", ""]
+    ),
     width=st.integers(0, 9),
     height=st.integers(0, 9),
     step=st.integers(0, 80),

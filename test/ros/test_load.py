@@ -1,22 +1,59 @@
 import cv2
+import numpy as np
 import pytest
-from table_bundle import view
+from reloc_ros.msg import RelocStatus
+from table_bundle import camera_from_map, view
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.load import load_images, measure
+from reloc_ros.geometry import SE3
+from reloc_ros.ros.load import LoadPlan, measure
+from reloc_ros.ros.load_camera import load_images, load_truths
+from reloc_ros.ros.load_report import HeardPose, Usage, load_from
+
+
+def write_truth(path, poses):
+    rows = []
+    for pose in poses:
+        w, x, y, z = pose.quaternion_wxyz
+        rows.append([0.0, *pose.translation, x, y, z, w])
+    np.savetxt(path, rows)
 
 
 @pytest.mark.slow
 def test_the_load_measurement_counts_what_the_node_did(table_bundle, tmp_path):
     for index in range(1, 8):
         cv2.imwrite(str(tmp_path / f"{index}.png"), view(index))
-    load = measure(table_bundle, tmp_path, seconds=2.0, rate_hz=20.0, width=640, height=480, backend="onnx")
-    assert 20 <= load.received <= 45
-    assert load.lost == 0
-    assert load.poses > 0.8 * load.received
+    truth = tmp_path / "truth.tum"
+    write_truth(truth, [camera_from_map(index).inverse() for index in range(1, 8)])
+    load = measure(LoadPlan(table_bundle, tmp_path, seconds=2.0, rate_hz=20.0, truth=truth))
+    assert 10 <= load.received <= 45
+    assert load.lost == load.wrong == 0
+    assert load.compared == load.poses > 0.8 * (load.received - load.dropped)
     assert 0 < load.localize_p50_ms < load.stamp_to_pose_p50_ms <= load.stamp_to_pose_p99_ms
     assert load.cpu_percent > 0
-    assert 50 < load.rss_mb < 2000
+    assert 50 < load.rss_first_mb < 2000 and 50 < load.rss_mb < 2000
+
+
+def test_figures_are_those_of_the_measured_time():
+    """A hundred images, of which one is wrong by a metre; the delay grows from 10 to 109 ms."""
+    before = RelocStatus(frames_received=50, frames_localized=40, frames_lost=10)
+    last = RelocStatus(frames_received=155, frames_localized=140, frames_lost=12, frames_dropped=3)
+    truths = {index: SE3.identity() for index in range(100)}
+    wild = SE3(np.eye(3), np.array([1.0, 0.0, 0.0]))
+    poses = [
+        HeardPose(
+            100 + index + 1e-3 * (10 + index), 100 + index, index, wild if index == 7 else SE3.identity()
+        )
+        for index in range(100)
+    ]
+    load = load_from(before, [last], poses, truths, (Usage(1.0, 90.0), Usage(6.0, 91.0)), 10.0, 10.5)
+    assert (load.expected, load.received, load.localized, load.lost, load.dropped) == (105, 105, 100, 2, 3)
+    assert (load.poses, load.compared, load.wrong) == (100, 100, 1)
+    assert load.stamp_to_pose_p50_ms == pytest.approx(59.5, abs=0.1)
+    assert load.first_tenth_p50_ms == pytest.approx(14.5, abs=0.1)
+    assert load.last_tenth_p50_ms == pytest.approx(104.5, abs=0.1)
+    assert load.cpu_percent == pytest.approx(50.0)
+    assert (load.rss_first_mb, load.rss_mb) == (90.0, 91.0)
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
@@ -24,3 +61,14 @@ def test_a_folder_without_images_is_refused(tmp_path):
         load_images(tmp_path, 640, 480)
     with pytest.raises(RelocError, match="not a folder"):
         load_images(tmp_path / "none", 640, 480)
+
+
+def test_a_truth_is_read_or_refused(tmp_path):
+    path, pose = tmp_path / "truth.tum", camera_from_map(5)
+    write_truth(path, [pose, pose])
+    np.testing.assert_allclose(load_truths(path, 2)[1].matrix, pose.matrix, atol=1e-12)
+    with pytest.raises(RelocError, match="3 images need 8 each"):
+        load_truths(path, 3)
+    path.write_text("not a number\n")
+    with pytest.raises(RelocError, match="TUM"):
+        load_truths(path, 2)

@@ -18,3 +18,11 @@ def test_closing_ends_the_wait():
     mailbox.close()
     thread.join(5)
     assert taken == [None]
+
+
+def test_an_item_left_behind_counts_as_overtaken():
+    mailbox = Newest()
+    mailbox.put(1)
+    mailbox.close()
+    mailbox.put(2)
+    assert (mailbox.take(), mailbox.overtaken) == (None, 2)

@@ -127,7 +127,9 @@ def test_old_links_are_forgotten_and_too_old_ones_not_taken():
 
 def test_links_that_are_none_are_not_taken(buffer):
     bad = link("map", "odom", shift(0.0), 4.0)
-    bad.transform.rotation.w = 5.0
+    bad.transform.rotation.w = (
+        0.0  # one merely too long is normalized by newer distributions, refused by older ones
+    )
     nan = link("map", "odom", shift(0.0), 4.0)
     nan.transform.translation.x = float("nan")
     own = link("odom", "odom", shift(0.0), 4.0)

@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.parameters import Parameters, declare_parameters, parameter_table
+from reloc_ros.ros.parameters import FIELDS, Change, ParameterBoard, Parameters, parameter_table
 
 CONFIG = Path(__file__).parents[2] / "config" / "reloc.yaml"
 
@@ -22,14 +22,21 @@ def context():
     context.try_shutdown()
 
 
-def declared(context, **overrides):
-    given = [Parameter(name, value=value) for name, value in overrides.items()]
-    node = Node("reloc", context=context, parameter_overrides=given)
-    try:
-        return declare_parameters(node), {
-            field.name: node.describe_parameter(field.name) for field in dataclasses.fields(Parameters)
-        }
-    finally:
+@pytest.fixture
+def board(context):
+    """boarded(is_configured, NAME=VALUE...) -> (node, board, changes)."""
+    nodes = []
+
+    def make(is_configured=False, **overrides):
+        given = [Parameter(name, value=value) for name, value in overrides.items()]
+        node = Node("reloc", context=context, parameter_overrides=given)
+        nodes.append(node)
+        changes = []
+        board = ParameterBoard(node, lambda: is_configured, lambda: changes.append(board.now))
+        return node, board, changes
+
+    yield make
+    for node in nodes:
         node.destroy_node()
 
 
@@ -38,20 +45,20 @@ def test_the_config_file_shows_every_parameter_at_its_default():
     assert config == dataclasses.asdict(Parameters())
 
 
-def test_every_parameter_is_described_and_fixed(context):
-    parameters, descriptors = declared(context)
-    assert parameters == Parameters()
-    for field in dataclasses.fields(Parameters):
-        descriptor = descriptors[field.name]
-        assert descriptor.description.endswith("."), field.name
-        assert descriptor.read_only
+def test_every_parameter_is_described_with_its_range(board):
+    node, given, _ = board()
+    assert given.now == Parameters()
+    for name, field in FIELDS.items():
+        descriptor = node.describe_parameter(name)
+        assert descriptor.description.endswith("."), name
+        assert descriptor.read_only == (field.metadata["change"] is Change.START)
         if isinstance(field.default, (int, float)) and not isinstance(field.default, bool):
-            assert descriptor.integer_range or descriptor.floating_point_range, field.name
+            assert descriptor.integer_range or descriptor.floating_point_range, name
 
 
-def test_overrides_are_taken(context):
-    parameters, _ = declared(context, bundle="/maps/office", lost_after=7, max_speed=0.5, tf_inverse=True)
-    assert parameters == Parameters(bundle="/maps/office", lost_after=7, max_speed=0.5, tf_inverse=True)
+def test_overrides_are_taken(board):
+    _, given, _ = board(bundle="/maps/office", lost_after=7, max_speed=0.5, tf_inverse=True)
+    assert given.now == Parameters(bundle="/maps/office", lost_after=7, max_speed=0.5, tf_inverse=True)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +71,57 @@ def test_overrides_are_taken(context):
         ("tf_inverse", "yes"),
     ],
 )
-def test_wrong_values_are_refused_by_name(context, name, value):
+def test_wrong_values_are_refused_by_name(board, name, value):
     with pytest.raises(RelocError, match=f"parameter {name} must be"):
-        declared(context, **{name: value})
+        board(**{name: value})
+
+
+def set_one(node, name, value):
+    (result,) = node.set_parameters([Parameter(name, value=value)])
+    return result.successful, result.reason
+
+
+def test_what_is_read_at_configure_changes_only_before_it(board):
+    node, given, changes = board()
+    assert set_one(node, "bundle", "/maps/office") == (True, "")
+    assert given.now.bundle == node.get_parameter("bundle").value == "/maps/office"
+    assert changes == []
+    node, given, changes = board(is_configured=True)
+    successful, reason = set_one(node, "bundle", "/maps/office")
+    assert (successful, "clean the node up first" in reason) == (False, True)
+    assert given.now.bundle == node.get_parameter("bundle").value == ""
+    assert set_one(node, "bundle", "")[0]
+
+
+def test_what_may_change_at_any_time_is_checked_and_told(board):
+    node, given, changes = board(is_configured=True)
+    assert set_one(node, "max_rate_hz", 5.0) == (True, "")
+    assert changes == [Parameters(max_rate_hz=5.0)] == [given.now]
+    for name, value in (("max_rate_hz", -1.0), ("lost_after", 0), ("lost_after", "three")):
+        successful, reason = set_one(node, name, value)
+        assert not successful
+        assert reason
+    assert len(changes) == 1
+
+
+def test_autostart_is_fixed_and_a_choice_is_checked(board):
+    node, _, _ = board()
+    assert not set_one(node, "autostart", False)[0]
+    successful, reason = set_one(node, "backend", "magic")
+    assert (successful, "must be one of auto, torch" in reason) == (False, True)
+
+
+def test_several_changes_are_made_together_or_not_at_all(board):
+    node, given, _ = board()
+    both = [Parameter("lost_after", value=9), Parameter("backend", value="magic")]
+    assert not node.set_parameters_atomically(both).successful
+    assert given.now == Parameters()
+
+
+def test_the_node_itself_may_tell_what_has_changed(board):
+    node, given, _ = board(is_configured=True)
+    given.tell("bundle", "/maps/other")
+    assert given.now.bundle == node.get_parameter("bundle").value == "/maps/other"
 
 
 def test_readme_lists_every_parameter_as_it_is_declared():

@@ -23,15 +23,17 @@ class Broken(Node):
     def work(self):
         raise ZeroDivisionError("in work")
 
-    def guarded(self, fail):
+    def guarded(self, stop):
         try:
             self.work()
         except Exception:
-            fail()
+            stop.fail()
 
-    def start(self, fail):
+    def start(self, stop):
+        if "late" in sys.argv:
+            stop.refuse("the lens cap was put on")
         if "thread" in sys.argv:
-            threading.Thread(target=self.guarded, args=(fail,)).start()
+            threading.Thread(target=self.guarded, args=(stop,)).start()
 
     def stop(self):
         pass
@@ -55,6 +57,8 @@ def test_a_defect_ends_the_process_with_its_traceback_and_code_1(where):
 def test_wrong_configuration_ends_with_a_sentence_and_code_2():
     ended = run("setup")
     assert (ended.returncode, ended.stderr) == (2, "broken: the lens cap is on\n")
+    ended = run("late")
+    assert (ended.returncode, ended.stderr) == (2, "broken: the lens cap was put on\n")
 
 
 def test_unusable_ros_arguments_end_with_a_sentence_and_code_2():

@@ -1,0 +1,83 @@
+"""What the node is to broadcast on /tf, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from reloc_ros.errors import RelocError
+
+TfMode = Literal["none", "map_camera", "map_base", "map_odom"]
+TfReason = Literal[
+    "",  # published, or mode none: nothing was to be published
+    "listening",  # just started: the tree must be known before anything is added to it
+    "no_stamp",
+    "no_frame",
+    "no_transform",
+    "parent_present",
+    "loop",
+    "clock_differs",
+    "closed",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class TfConfig:
+    """What to broadcast, between which frames."""
+
+    mode: TfMode = "map_camera"
+    map_frame: str = "map"
+    base_frame: str = "base_link"
+    """Used by map_base."""
+    odom_frame: str = "odom"
+    """Used by map_odom."""
+    inverse: bool = False
+    """Broadcast the map as the child, for trees where the other frame has a parent already."""
+    transform_tolerance_s: float = 0.1
+    """How far ahead of now the republished map_odom is dated; a correction takes effect that much later."""
+    republish_rate_hz: float = 20.0
+    """Of map_odom."""
+    lookup_timeout_s: float = 0.1
+    """Longest wait for transforms that come later than the image."""
+    scale_known: bool = True
+    """The map is in metres."""
+    listen: bool = False
+    """Listen to the tree in mode none too, for `lookup` and `motion`."""
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("none", "map_camera", "map_base", "map_odom"):
+            raise RelocError(
+                f"tf_mode must be one of none, map_camera, map_base, map_odom, got {self.mode!r}"
+            )
+        if self.mode in ("map_base", "map_odom") and not self.scale_known:
+            raise RelocError(
+                f"tf_mode {self.mode} needs a map in metres, but the scale of this one is unknown; "
+                "run reloc align, or use tf_mode map_camera or none"
+            )
+        child = {"map_base": self.base_frame, "map_odom": self.odom_frame}.get(self.mode)
+        if child == "" or not self.map_frame:
+            raise RelocError(f"tf_mode {self.mode} needs the names of its frames; one of them is empty")
+        if child == self.map_frame:
+            raise RelocError(f"tf_mode {self.mode} needs two frames, but both are named {child}")
+        for name in ("transform_tolerance_s", "lookup_timeout_s"):
+            if not 0 <= getattr(self, name) <= 10:
+                raise RelocError(f"{name} must be from 0 to 10, got {getattr(self, name)}")
+        if not 0 < self.republish_rate_hz <= 1000:
+            raise RelocError(
+                f"republish_rate_hz must be above 0 and at most 1000, got {self.republish_rate_hz}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class TfOutcome:
+    """What came of one pose, or of one lookup that failed."""
+
+    published: bool
+    reason: TfReason
+    """Why not, in a word; empty when published, and in mode none."""
+    detail: str
+    """The same as a sentence."""
+
+
+PUBLISHED = TfOutcome(True, "", "")
+NOTHING_TO_DO = TfOutcome(False, "", "")

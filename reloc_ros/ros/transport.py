@@ -1,0 +1,58 @@
+"""Room for large messages in Fast DDS, ROS 2's default middleware."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+SEGMENT_BYTES = 32 << 20
+_VARIABLES = (
+    "FASTDDS_DEFAULT_PROFILES_FILE",
+    "FASTRTPS_DEFAULT_PROFILES_FILE",
+)  # since Fast DDS 3, and before
+_PROFILE = f"""<?xml version="1.0" encoding="UTF-8"?>
+<dds xmlns="http://www.eprosima.com">
+  <profiles>
+    <transport_descriptors>
+      <transport_descriptor>
+        <transport_id>shared_memory</transport_id><type>SHM</type><segment_size>{SEGMENT_BYTES}</segment_size>
+      </transport_descriptor>
+      <transport_descriptor>
+        <transport_id>network</transport_id><type>UDPv4</type>
+      </transport_descriptor>
+    </transport_descriptors>
+    <participant profile_name="large_messages" is_default_profile="true">
+      <rtps>
+        <userTransports>
+          <transport_id>shared_memory</transport_id><transport_id>network</transport_id>
+        </userTransports>
+        <useBuiltinTransports>false</useBuiltinTransports>
+      </rtps>
+    </participant>
+  </profiles>
+</dds>
+"""
+
+
+@contextlib.contextmanager
+def room_for_large_messages() -> Iterator[None]:
+    """Enter it before rclpy.init, in a process that publishes images.
+
+    A shared-memory segment of Fast DDS's default size holds half a VGA image: what is sent beside one is then lost, and
+    sent again seconds later. A profile that the user has set stays.
+    """
+    if any(os.environ.get(variable) for variable in _VARIABLES):
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        profile = Path(folder) / "large_messages.xml"
+        profile.write_text(_PROFILE)
+        os.environ.update(dict.fromkeys(_VARIABLES, str(profile)))
+        try:
+            yield
+        finally:
+            for variable in _VARIABLES:
+                os.environ.pop(variable, None)

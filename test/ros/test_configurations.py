@@ -1,0 +1,71 @@
+"""The example configurations, given to the real node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from node_process import FRAME, Peer
+from rclpy.time import Time
+from reloc_ros.msg import RelocStatus
+from table_bundle import camera_from_map, view
+from tf_world import TfWorld
+
+from reloc_ros.geometry import SE3
+
+CONFIG = Path(__file__).parent.parent.parent / "config"
+BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.1, 0.4])
+
+
+@pytest.fixture
+def robot():
+    robot = TfWorld()
+    yield robot
+    robot.close()
+
+
+def tracking(status: RelocStatus) -> bool:
+    return status.state == RelocStatus.TRACKING
+
+
+def test_nav2s_manager_brings_the_node_up_and_it_places_the_odometry(start_node, peer: Peer, robot: TfWorld):
+    start_node(arguments=("--params-file", str(CONFIG / "nav2.yaml")))
+    peer.wait_for_status(lambda status: status.reason == "not_configured")
+    assert peer.change("configure")
+    assert peer.change("activate")
+    robot.send_static("base_link", FRAME, BASE_FROM_CAMERA)
+
+    def placed() -> bool:
+        robot.send("odom", "base_link", SE3.identity(), robot.now())
+        peer.show(view(5), lambda _: True)
+        return bool(robot.sent("map", "odom"))
+
+    robot.wait_for(placed, "map -> odom")
+    stamp = Time.from_msg(robot.sent("map", "odom")[-1].header.stamp)
+    map_from_base = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
+    np.testing.assert_allclose(
+        robot.wait_for_transform("map", "odom", stamp).matrix, map_from_base.matrix, atol=1e-4
+    )
+
+
+def test_robot_localization_gets_the_pose_of_the_base_with_its_covariance(
+    start_node, peer: Peer, robot: TfWorld
+):
+    robot.send_static("base_link", FRAME, BASE_FROM_CAMERA)
+    start_node(arguments=("--params-file", str(CONFIG / "robot_localization.yaml")))
+    peer.show(view(5), tracking)
+
+    def posed() -> bool:
+        peer.show(view(5), tracking)
+        return bool(peer.poses_with_covariance)
+
+    peer.wait_for(posed, "a pose")
+    message = peer.poses_with_covariance[-1]
+    expected = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
+    p = message.pose.pose.position
+    np.testing.assert_allclose([p.x, p.y, p.z], expected.translation, atol=1e-4)
+    sigmas = np.sqrt(np.diag(np.reshape(message.pose.covariance, (6, 6))))
+    assert (sigmas[:3] >= 0.01 - 1e-9).all()
+    assert (sigmas[3:] >= 0.005 - 1e-9).all()
+    assert robot.sent("map", "odom") == []

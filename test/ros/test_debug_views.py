@@ -1,0 +1,160 @@
+"""The debug topics: right, and made for nobody but who listens."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from reloc_ros.msg import KeypointArray
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from std_msgs.msg import Header
+from table_bundle import CAMERA, LANDMARKS, camera_from_map, view
+from visualization_msgs.msg import Marker, MarkerArray
+
+from reloc_ros.localizer import Localized
+from reloc_ros.ros.debug_views import DebugViews, cloud_of, markers_of
+from reloc_ros.ros.frame_outcome import FrameOutcome
+from reloc_ros.ros.loaded_map import LoadedMap
+from reloc_ros.ros.parameters import Parameters
+from reloc_ros.status import State, Verdict
+
+TRACKING = Verdict(State.TRACKING, True, "", "")
+LOST = Verdict(State.LOST, False, "no_keypoints", "no landmark of the map was found in the image")
+TOPICS = {
+    "keypoints": KeypointArray,
+    "markers": MarkerArray,
+    "debug_image": Image,
+    "debug_image/compressed": CompressedImage,
+}
+
+
+@pytest.fixture(scope="module")
+def loaded(table_bundle):
+    return LoadedMap.load(Parameters(backend="onnx"), str(table_bundle))
+
+
+def outcome_of(loaded, index):
+    header = Header(frame_id="camera")
+    header.stamp.sec = 7
+    image = view(index)
+    result = loaded.localizer.localize(image, CAMERA)
+    return FrameOutcome(header, image, result, "", "", 0.01)
+
+
+@pytest.fixture
+def node():
+    context = Context()
+    rclpy.init(context=context)
+    node = Node("reloc", context=context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def wait_until(condition):
+    deadline_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def test_nothing_is_made_while_nobody_listens(node, loaded):
+    views = DebugViews(node, loaded)
+    assert not views.is_wanted
+    for _ in range(5):
+        views.show(outcome_of(loaded, 5), TRACKING, loaded)
+        views.show(outcome_of(loaded, 0), LOST, loaded)
+    assert not views.made
+
+
+def test_each_view_is_made_for_its_listener_alone_and_no_more_once_that_is_gone(node, loaded):
+    views, outcome = DebugViews(node, loaded), outcome_of(loaded, 5)
+    costs = {
+        "keypoints": {"keypoints": 1},
+        "markers": {"markers": 1},
+        "debug_image": {"picture": 1},
+        "debug_image/compressed": {"picture": 1, "jpeg": 1},
+    }
+    for name, message_type in TOPICS.items():
+        subscription = node.create_subscription(message_type, f"/reloc/{name}", lambda _: None, 1)
+        wait_until(lambda: views.is_wanted)
+        views.made.clear()
+        views.show(outcome, TRACKING, loaded)
+        assert views.made == costs[name]
+        node.destroy_subscription(subscription)
+        wait_until(lambda: not views.is_wanted)
+
+
+def test_listeners_get_what_the_localizer_found(node, loaded):
+    views, outcome = DebugViews(node, loaded), outcome_of(loaded, 5)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    heard = {"map_cloud": None}
+    types = TOPICS | {"map_cloud": PointCloud2}
+    for name, message_type in types.items():
+        profile = latched if name == "map_cloud" else 5
+        node.create_subscription(
+            message_type, f"/reloc/{name}", lambda message, name=name: heard.update({name: message}), profile
+        )
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    spinner = threading.Thread(target=executor.spin)
+    spinner.start()
+    try:
+        wait_until(lambda: all(p.get_subscription_count() for p in (views._keypoints, views._compressed)))
+        wait_until(lambda: all(p.get_subscription_count() for p in (views._markers, views._image)))
+        views.show(outcome, TRACKING, loaded)
+        wait_until(lambda: set(heard) == set(types) and heard["map_cloud"] is not None)
+    finally:
+        executor.shutdown()
+        spinner.join()
+    found = outcome.result.keypoints
+    message = heard["keypoints"]
+    assert (message.width, message.height, message.map_frame) == (CAMERA.width, CAMERA.height, "map")
+    assert message.header == outcome.header
+    np.testing.assert_allclose([(k.x, k.y) for k in message.keypoints], found.positions_px)
+    np.testing.assert_allclose([k.sigma for k in message.keypoints], found.sigmas_px, rtol=1e-6)
+    assert [k.inlier for k in message.keypoints] == outcome.result.inliers.tolist()
+    points = [(k.position.x, k.position.y, k.position.z) for k in message.keypoints]
+    pixels = CAMERA.project(camera_from_map(5).apply(points))
+    np.testing.assert_allclose(pixels, found.positions_px, atol=0.01)
+
+    raw = np.frombuffer(heard["debug_image"].data, np.uint8).reshape(CAMERA.height, CAMERA.width, 3)
+    assert (raw != outcome.image).any(axis=2).sum() > 100
+    jpeg = cv2.imdecode(np.frombuffer(heard["debug_image/compressed"].data, np.uint8), cv2.IMREAD_COLOR)
+    assert np.abs(jpeg.astype(int) - raw).mean() < 5
+    assert heard["map_cloud"].width == LANDMARKS
+    assert heard["map_cloud"].header.frame_id == "map"
+
+
+def test_the_map_cloud_holds_the_landmarks(loaded):
+    landmarks = loaded.localizer.bundle.landmarks
+    cloud = cloud_of(landmarks, Header(frame_id="map"))
+    points = np.frombuffer(cloud.data, [("xyz", "<f4", 3), ("id", "<u4")])
+    np.testing.assert_allclose(points["xyz"], landmarks.positions_map, rtol=1e-6)
+    np.testing.assert_array_equal(points["id"], landmarks.ids)
+    assert [(f.name, f.offset) for f in cloud.fields] == [("x", 0), ("y", 4), ("z", 8), ("id", 12)]
+    assert cloud.row_step == len(cloud.data) == cloud.point_step * cloud.width
+
+
+def test_markers_tell_used_from_rejected_and_unseen(loaded):
+    outcome = outcome_of(loaded, 5)
+    rejected = outcome.result.inliers.copy()
+    rejected[:3] = False
+    result = Localized(**{**vars(outcome.result), "inliers": rejected})
+    outcome = FrameOutcome(outcome.header, outcome.image, result, "", "", 0.01)
+    markers = {marker.ns: marker for marker in markers_of(outcome, loaded).markers}
+    found = len(result.keypoints)
+    counts = {name: len(marker.points) for name, marker in markers.items()}
+    used = found - 3
+    assert counts == {"unseen": LANDMARKS - found, "used": used, "rejected": 3, "seen": 0, "sight": 2 * used}
+    assert markers["seen"].action == Marker.DELETE
+    lost = {marker.ns: len(marker.points) for marker in markers_of(outcome_of(loaded, 0), loaded).markers}
+    assert lost == {"unseen": LANDMARKS, "used": 0, "rejected": 0, "seen": 0, "sight": 0}

@@ -1,0 +1,126 @@
+"""Whom the node hears, whom it does not and says so, and when it need not listen at all."""
+
+from __future__ import annotations
+
+import time
+
+from geometry_msgs.msg import PoseStamped
+from node_process import Peer
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from reloc_ros.msg import RelocStatus
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image
+from table_bundle import camera_from_map, view
+
+BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def tracking(status: RelocStatus) -> bool:
+    return status.state == RelocStatus.TRACKING and status.pose_published
+
+
+def test_a_quality_of_service_that_does_not_fit_is_named(start_node, peer):
+    node = start_node(image_reliability="reliable")
+    peer.wait_for_status(lambda s: s.reason == "waiting_for_image")
+    peer.publisher(Image, "/image", BEST_EFFORT)
+    peer.wait_for(lambda: "best_effort" in node.output, "the warning")
+    (warning,) = [line for line in node.output.splitlines() if "best_effort" in line]
+    for word in (
+        "WARN",
+        "/image is published by /peer",
+        "reliable is asked for",
+        "image_reliability to auto",
+    ):
+        assert word in warning
+    diagnostics = peer.listen_to_diagnostics()
+    peer.wait_for(lambda: any("/peer" in d.message for d in diagnostics), "the diagnostic")
+    assert diagnostics[-1].level == b"\x02"
+    assert peer.poses == []
+
+
+def test_a_topic_of_another_type_is_named(start_node, peer):
+    node = start_node()
+    peer.wait_for_status(lambda s: s.reason == "waiting_for_image")
+    peer.publisher(CompressedImage, "/image")
+    peer.wait_for(lambda: "CompressedImage" in node.output, "the warning")
+    assert "sensor_msgs/msg/Image is needed" in node.output
+
+
+def test_nobody_listening_means_no_images_and_somebody_means_images_at_once(start_node, peer):
+    start_node(only_when_needed=True, tf_mode="none")
+    # The peer listens to poses: the node works.
+    peer.show(view(5), tracking)
+    peer.stop_listening("/reloc/pose", "/reloc/pose_with_covariance")
+    peer.wait_for_status(lambda s: s.reason == "nobody_listens")
+    peer.wait_for(lambda: peer.node.count_subscribers("/image") == 0, "the end of the subscription")
+    received = peer.statuses[-1].frames_received
+    for _ in range(10):
+        peer.publish_image(view(5))
+        time.sleep(0.02)
+    assert peer.statuses[-1].reason == "nobody_listens"
+    poses = peer.listen(PoseStamped, "/reloc/pose")
+    peer.show(view(5), tracking)
+    peer.wait_for(lambda: poses, "a pose")
+    assert peer.statuses[-1].frames_received > received
+
+
+def test_two_cameras_are_two_nodes_in_their_namespaces(start_node):
+    peers = []
+    try:
+        for name, index in (("left", 5), ("right", 7)):
+            start_node(
+                arguments=("-r", f"__ns:=/{name}"), camera_source="bundle", camera_frame=f"{name}_camera"
+            )
+            peers.append((Peer(namespace=f"/{name}"), name, index))
+        for peer, name, _ in peers:
+            peer.wait_for_subscriber(Image, f"/{name}/image")
+        for peer, name, index in peers:
+
+            def tracked(peer=peer, name=name, index=index) -> bool:
+                peer.publish_image(view(index), topic=f"/{name}/image")
+                time.sleep(0.05)
+                return any(tracking(s) for s in peer.statuses) and bool(peer.poses)
+
+            peer.wait_for(tracked, f"tracking on the {name}")
+        for peer, _, index in peers:
+            x = {round(pose.pose.position.x, 3) for pose in peer.poses}
+            assert x == {round(float(camera_from_map(index).center[0]), 3)}
+    finally:
+        for peer, _, _ in peers:
+            peer.close()
+
+
+def test_simulated_time_that_jumps_back_is_followed(start_node, peer):
+    """A recording that is played in a loop: clock and stamps start over together."""
+    start_node(use_sim_time=True)
+    clock = peer.publisher(Clock, "/clock")
+    now_s = 500.0
+
+    def play_until(condition, what: str) -> None:
+        nonlocal now_s
+
+        def played() -> bool:
+            nonlocal now_s
+            now_s += 0.05
+            stamp = Time(seconds=now_s).to_msg()
+            clock.publish(Clock(clock=stamp))
+            peer.publish_camera()
+            peer.publish_image(view(5), stamp=stamp)
+            time.sleep(0.05)
+            return condition()
+
+        peer.wait_for(played, what)
+
+    play_until(lambda: any(tracking(s) for s in peer.statuses), "tracking")
+    age_s = peer.statuses[-1].frame_age_s
+    assert -1 < age_s < 10  # by the simulated clock, not by the machine's
+    before, now_s = len(peer.statuses), 100.0
+    play_until(lambda: any(tracking(s) and s.header.stamp.sec < 400 for s in peer.statuses[before:]), "again")
+    play_until(
+        lambda: any(not s.transform and tracking(s) for s in peer.statuses[before:]), "transforms again"
+    )
+    # The clock stands still, as when the player is paused: that is no silence.
+    last = len(peer.statuses)
+    time.sleep(1.5)
+    assert all(status.reason != "images_stopped" for status in peer.statuses[last:])

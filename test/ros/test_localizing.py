@@ -1,0 +1,101 @@
+"""One node with nothing special given, over DDS: what it answers to good images and to those of another place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from node_process import FRAME, NodeProcess
+from rclpy.time import Time
+from reloc_ros.msg import RelocStatus
+from table_bundle import camera_from_map, view
+
+from reloc_ros.geometry import center_error, rotation_error_deg
+from reloc_ros.ros.conversions import se3_from_transform
+
+
+@pytest.fixture(scope="module")
+def usual(table_bundle, tmp_path_factory):
+    """One node with nothing special given, for all tests that need no other."""
+    given = {"bundle": str(table_bundle), "backend": "onnx"}
+    node = NodeProcess(given, {}, (), tmp_path_factory.mktemp("usual") / "node.log")
+    yield node
+    node.kill()
+
+
+def tracking(status: RelocStatus) -> bool:
+    return status.state == RelocStatus.TRACKING
+
+
+def lost_because(reason: str):
+    return lambda status: status.state == RelocStatus.LOST and status.reason == reason
+
+
+def nanoseconds(stamp) -> int:
+    return Time.from_msg(stamp).nanoseconds
+
+
+def test_poses_transform_and_status_of_an_image_agree_and_carry_its_stamp(usual, peer):
+    # The first ones are not broadcast, while the node listens for who is whose parent.
+    status = peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    assert status.pose_published
+    assert (status.reason, status.detail) == ("", "")
+    assert (status.map_frame, status.scale_known) == ("map", True)
+    assert status.backend.startswith("onnx (CPU")
+    assert status.inliers == status.keypoints >= 12
+    assert status.reprojection_rms_px < 0.01
+    assert 0 < status.latency_s < status.frame_age_s < 10
+    assert status.header.frame_id == FRAME
+
+    stamp = nanoseconds(status.header.stamp)
+    peer.wait_for(lambda: any(nanoseconds(p.header.stamp) == stamp for p in peer.poses), "the pose")
+    peer.wait_for(
+        lambda: any(nanoseconds(p.header.stamp) == stamp for p in peer.poses_with_covariance),
+        "its covariance",
+    )
+    pose = next(p for p in peer.poses if nanoseconds(p.header.stamp) == stamp)
+    expected = camera_from_map(5).inverse()
+    p = pose.pose.position
+    assert pose.header.frame_id == "map"
+    np.testing.assert_allclose([p.x, p.y, p.z], expected.translation, atol=1e-5)
+    covariance = np.reshape(peer.poses_with_covariance[-1].pose.covariance, (6, 6))
+    np.testing.assert_allclose(covariance, covariance.T)
+    assert np.all(np.linalg.eigvalsh(covariance) > 0)
+
+    when = Time.from_msg(status.header.stamp)
+    peer.wait_for(lambda: peer.tf.can_transform("map", FRAME, when), "the transform")
+    map_from_camera = se3_from_transform(peer.tf.lookup_transform("map", FRAME, when).transform)
+    assert center_error(map_from_camera.inverse(), camera_from_map(5)) < 1e-5
+    assert rotation_error_deg(map_from_camera.inverse(), camera_from_map(5)) < 1e-4
+
+
+def test_another_place_gives_neither_pose_nor_transform(usual, peer):
+    status = peer.show(view(0), lost_because("no_keypoints"))
+    assert status.detail
+    assert np.isnan(status.reprojection_rms_px)
+    for _ in range(5):
+        peer.show(view(0), lost_because("no_keypoints"))
+    assert peer.poses == peer.poses_with_covariance == []
+    assert not peer.tf.can_transform("map", FRAME, Time())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixels"),
+    [
+        ("mono8", view(5)[:, :, 0]),
+        ("rgb8", view(5)),
+        ("rgba8", np.dstack([view(5), view(5)[:, :, :1]])),
+        ("bayer_rggb8", view(5)[:, :, 0]),
+    ],
+)
+def test_common_encodings_are_localized(usual, peer, encoding, pixels):
+    peer.show(pixels, tracking, encoding=encoding)
+
+
+def test_a_node_with_the_onnx_backend_holds_no_torch(usual, peer):
+    peer.show(view(5), tracking)
+    libraries = Path(f"/proc/{usual.process.pid}/maps").read_text()
+    assert "onnxruntime" in libraries
+    for heavy in ("libtorch", "pycolmap", "openvino"):
+        assert heavy not in libraries

@@ -1,0 +1,165 @@
+"""What the node publishes of a pose beside the pose itself."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
+from nav_msgs.msg import Odometry
+from node_process import FRAME
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+from reloc_ros.msg import RelocStatus
+from std_srvs.srv import SetBool
+from table_bundle import camera_from_map, view
+from tf2_msgs.msg import TFMessage
+
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+from reloc_ros.ros.conversions import pose_from_se3, se3_from_pose, se3_from_transform, transform_from_se3
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.05, 0.8])
+
+
+def tracking(status: RelocStatus) -> bool:
+    return status.state == RelocStatus.TRACKING and status.pose_published
+
+
+def publish_mount(peer, *others: TransformStamped) -> None:
+    transform = TransformStamped(child_frame_id=FRAME, transform=transform_from_se3(BASE_FROM_CAMERA))
+    transform.header.frame_id = "base_link"
+    peer.publisher(TFMessage, "/tf_static", LATCHED).publish(TFMessage(transforms=[transform, *others]))
+
+
+def values(diagnostic) -> dict[str, str]:
+    return {value.key: value.value for value in diagnostic.values}
+
+
+def test_poses_of_another_frame_with_its_covariance_odometry_and_smoothing(start_node, peer):
+    odometry = peer.listen(Odometry, "/reloc/odometry")
+    smoothed = peer.listen(PoseWithCovarianceStamped, "/reloc/pose_smoothed")
+    diagnostics = peer.listen_to_diagnostics()
+    node = start_node(
+        pose_frame="base_link",
+        tf_mode="none",
+        publish_odometry=True,
+        publish_smoothed=True,
+        covariance_scale=4.0,
+        rotation_sigma_floor=0.02,
+    )
+    # Where the mount is not known there is no pose, and the status says so.
+    missing = peer.show(view(5), lambda s: s.reason == "no_transform")
+    assert (missing.state, missing.pose_published) == (RelocStatus.TRACKING, False)
+    assert "base_link" in missing.detail
+    assert peer.poses == []
+    publish_mount(peer)
+    for _ in range(5):
+        peer.show(view(5), tracking)
+    peer.wait_for(lambda: len(odometry) > 2 and len(smoothed) > 2, "all outputs")
+
+    map_from_base = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
+    for message in (peer.poses_with_covariance[-1], odometry[-1], smoothed[-1]):
+        assert message.header.frame_id == "map"
+        pose = se3_from_pose(message.pose.pose)
+        assert center_error(pose.inverse(), map_from_base.inverse()) < 1e-4
+        assert rotation_error_deg(pose, map_from_base) < 0.01
+    assert odometry[-1].child_frame_id == "base_link"
+    covariance = np.reshape(peer.poses_with_covariance[-1].pose.covariance, (6, 6))
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance))[3:], 0.02)
+    assert np.linalg.eigvalsh(covariance)[0] > 0
+    twist = odometry[-1].twist
+    assert abs(twist.twist.linear.x) < 0.1
+    assert np.all(np.linalg.eigvalsh(np.reshape(twist.covariance, (6, 6))) > 0)
+    np.testing.assert_array_equal(
+        odometry[-1].pose.covariance, covariance_at(peer, odometry[-1].header.stamp)
+    )
+
+    peer.wait_for(lambda: diagnostics and diagnostics[-1].message == "tracking", "sound diagnostics")
+    told = values(diagnostics[-1])
+    assert (diagnostics[-1].level, diagnostics[-1].name) == (b"\x00", "reloc: localization")
+    assert (told["lifecycle"], told["state"]) == ("active", "tracking")
+    assert told["backend"].startswith("onnx (CPU")
+    assert float(told["rate"].split()[0]) > 0
+    assert 0 < float(told["latency p50"].split()[0]) <= float(told["latency p99"].split()[0])
+    assert int(told["images received"]) > 0
+    count = len(diagnostics)
+    peer.wait_for(lambda: any(d.level == b"\x02" for d in diagnostics[count:]), "the silence")
+    assert "no image has arrived" in diagnostics[-1].message
+    assert node.stop() == 0
+
+
+def covariance_at(peer, stamp) -> list[float]:
+    return next(m.pose.covariance for m in peer.poses_with_covariance if m.header.stamp == stamp)
+
+
+def test_amcl_is_told_once_where_the_robot_is(start_node, peer):
+    told = peer.listen(PoseWithCovarianceStamped, "/initialpose")
+    start_node(publish_initial_pose=True, initial_pose_distance=0.5, tf_mode="none", silence_timeout_s=5.0)
+    amcl = peer.publisher(PoseWithCovarianceStamped, "/amcl_pose", LATCHED)
+    map_from_base = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
+    near = PoseWithCovarianceStamped()
+    near.pose.pose = pose_from_se3(map_from_base)
+    far = PoseWithCovarianceStamped()
+    far.pose.pose = pose_from_se3(SE3.from_rotation_vector([0.0, 0.0, 0.0], [3.0, 0.0, 0.0]) @ map_from_base)
+    publish_mount(peer)
+    amcl.publish(near)
+    for _ in range(12):
+        peer.show(view(5), tracking)
+    assert told == []
+    amcl.publish(far)
+
+    def shown() -> bool:
+        peer.show(view(5), tracking)
+        return bool(told)
+
+    peer.wait_for(shown, "the initial pose")
+    for _ in range(3):
+        peer.show(view(5), tracking)
+    assert len(told) == 1
+    assert told[0].header.frame_id == "map"
+    assert center_error(se3_from_pose(told[0].pose.pose).inverse(), map_from_base.inverse()) < 1e-4
+
+
+def test_a_frame_with_a_parent_gets_no_second_one_and_another_mode_helps(start_node, peer):
+    diagnostics = peer.listen_to_diagnostics()
+    start_node(silence_timeout_s=5.0)
+    publish_mount(peer)
+    status = peer.show(view(5), lambda s: s.transform == "parent_present")
+    assert status.pose_published
+    assert "base_link" in status.detail
+    assert not peer.tf.can_transform("map", FRAME, Time())
+    peer.wait_for(lambda: any("base_link" in d.message for d in diagnostics), "the diagnostic")
+    # As a person would do it: another mode, and the same node configured anew.
+    assert peer.change("deactivate")
+    assert peer.change("cleanup")
+    assert peer.set_parameter("tf_mode", "map_base") == (True, "")
+    assert peer.change("configure")
+    assert peer.change("activate")
+    status = peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    when = Time.from_msg(status.header.stamp)
+    peer.wait_for(lambda: peer.tf.can_transform("map", "base_link", when), "the transform")
+    map_from_base = se3_from_transform(peer.tf.lookup_transform("map", "base_link", when).transform)
+    expected = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
+    assert center_error(map_from_base.inverse(), expected.inverse()) < 1e-4
+
+
+def test_withheld_poses_withhold_the_steady_map_to_odom_too(start_node, peer):
+    transforms = peer.listen(TFMessage, "/tf", 100)
+    start_node(tf_mode="map_odom", silence_timeout_s=5.0)
+    standing = TransformStamped(child_frame_id="base_link")
+    standing.header.frame_id, standing.transform.rotation.w = "odom", 1.0
+    publish_mount(peer, standing)
+    peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    count = len(transforms)
+    peer.wait_for(lambda: len(transforms) > count + 5, "transforms without images")
+    assert peer.call(SetBool, "/reloc/set_pose_publishing", data=False).success
+    time.sleep(0.3)  # for what was on its way
+    count = len(transforms)
+    withheld = peer.show(view(5), lambda s: s.reason == "publishing_off")
+    assert withheld.state == RelocStatus.TRACKING
+    time.sleep(0.3)
+    assert len(transforms) == count
+    assert peer.call(SetBool, "/reloc/set_pose_publishing", data=True).success
+    peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    peer.wait_for(lambda: len(transforms) > count + 5, "transforms again")

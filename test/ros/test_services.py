@@ -1,0 +1,158 @@
+"""The services and the parameters that change while the node works, in one process."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+
+import numpy as np
+import pytest
+from node_process import Peer
+from reloc_ros.msg import RelocStatus
+from reloc_ros.srv import LoadBundle, Relocalize
+from std_srvs.srv import SetBool
+from table_bundle import camera_from_map, make_table_bundle, view
+
+
+def tracking(status: RelocStatus) -> bool:
+    return status.state == RelocStatus.TRACKING and status.pose_published
+
+
+class Camera:
+    """Sends one image over and over, in the background."""
+
+    def __init__(self, peer: Peer, pixels: np.ndarray) -> None:
+        self.pixels, self._peer = pixels, peer
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+        self._thread.start()
+
+    def _send(self) -> None:
+        while not self._ended.wait(0.05):
+            self._peer.publish_camera()
+            self._peer.publish_image(self.pixels)
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def camera(peer):
+    camera = Camera(peer, view(5))
+    yield camera
+    camera.stop()
+
+
+def test_services_answer_with_what_is_so(start_node, peer, camera, tmp_path):
+    node = start_node(silence_timeout_s=5.0)
+    peer.wait_for_status(tracking)
+
+    # relocalize answers with the pose that the next images gave ...
+    answer = peer.call(Relocalize, "/reloc/relocalize")
+    assert (answer.success, answer.reason) == (True, "")
+    assert answer.images >= 2
+    p = answer.pose.pose.pose.position
+    np.testing.assert_allclose([p.x, p.y, p.z], camera_from_map(5).center, atol=1e-5)
+    assert any(status.reason == "relocalizing" for status in peer.statuses)
+    assert any(status.reason == "confirming" for status in peer.statuses[-20:])
+    # ... or with why there is none.
+    camera.pixels = view(0)
+    peer.wait_for(lambda: peer.statuses[-1].reason == "no_keypoints", "another place")
+    answer = peer.call(Relocalize, "/reloc/relocalize", timeout_s=1.0)
+    assert (answer.success, answer.reason) == (False, "no_keypoints")
+    assert answer.detail
+    camera.pixels = view(5)
+    peer.wait_for(lambda: tracking(peer.statuses[-1]), "tracking")
+
+    # Poses can be withheld; the status goes on.
+    assert peer.call(SetBool, "/reloc/set_pose_publishing", data=False).success
+    peer.wait_for(lambda: peer.statuses[-1].reason == "publishing_off", "the withheld pose")
+    poses = len(peer.poses)
+    withheld = peer.next_statuses(5)
+    assert {(s.state, s.pose_published, s.transform) for s in withheld} == {
+        (RelocStatus.TRACKING, False, "publishing_off")
+    }
+    assert len(peer.poses) == poses
+    assert peer.call(SetBool, "/reloc/set_pose_publishing", data=True).success
+    peer.wait_for(lambda: len(peer.poses) > poses, "poses again")
+
+    # A bad bundle changes nothing; a good one is used from then on; images go on coming all the time.
+    wrong = peer.call(LoadBundle, "/reloc/load_bundle", bundle="/nowhere")
+    assert not wrong.success
+    assert "/nowhere is not a folder" in wrong.message
+    assert wrong.scale_known
+    damaged = tmp_path / "damaged"
+    shutil.copytree(make_table_bundle(tmp_path / "other", scale="unknown").path, damaged)
+    (damaged / "network.onnx").write_bytes(b"no network")
+    wrong = peer.call(LoadBundle, "/reloc/load_bundle", bundle=str(damaged))
+    assert not wrong.success
+    assert "network.onnx" in wrong.message
+    peer.wait_for(lambda: tracking(peer.statuses[-1]), "the old map at work")
+    assert peer.statuses[-1].scale_known
+    right = peer.call(LoadBundle, "/reloc/load_bundle", bundle=str(tmp_path / "other"))
+    assert (right.success, right.scale_known) == (True, False)
+    peer.wait_for(
+        lambda: tracking(peer.statuses[-1]) and not peer.statuses[-1].scale_known, "the new map at work"
+    )
+    assert any(status.reason == "new_map" for status in peer.statuses)
+
+    assert node.stop() == 0
+    assert "Traceback" not in node.output
+
+
+def test_a_map_without_metres_is_refused_where_transforms_need_them(start_node, peer, tmp_path):
+    start_node(tf_mode="map_base")
+    peer.wait_for_status(lambda s: s.reason == "waiting_for_image")
+    unknown = make_table_bundle(tmp_path / "unknown", scale="unknown").path
+    answer = peer.call(LoadBundle, "/reloc/load_bundle", bundle=str(unknown))
+    assert not answer.success
+    assert "map in metres" in answer.message
+    assert answer.scale_known
+
+
+def test_services_say_so_when_the_node_is_not_ready(start_node, peer):
+    start_node(autostart=False)
+    answer = peer.call(Relocalize, "/reloc/relocalize")
+    assert (answer.success, answer.reason) == (False, "not_active")
+    assert "configure it first" in peer.call(LoadBundle, "/reloc/load_bundle", bundle="/x").message
+    assert "configure it first" in peer.call(SetBool, "/reloc/set_pose_publishing", data=True).message
+    assert peer.change("configure")
+    assert peer.change("activate")
+    # Nobody hangs when the node is deactivated meanwhile.
+    answers = []
+    asker = threading.Thread(
+        target=lambda: answers.append(peer.call(Relocalize, "/reloc/relocalize", timeout_s=60.0))
+    )
+    asker.start()
+    peer.wait_for_status(lambda s: s.reason == "relocalizing")
+    assert peer.change("deactivate")
+    asker.join(30)
+    assert (answers[0].success, answers[0].reason) == (False, "waiting_for_image")
+
+
+def test_thresholds_and_the_rate_limit_change_at_work(start_node, peer, camera):
+    start_node(silence_timeout_s=5.0)
+    peer.wait_for_status(tracking)
+    assert peer.set_parameter("tracking_after", 4) == (True, "")
+    camera.pixels = view(0)
+    peer.wait_for(lambda: peer.statuses[-1].reason == "no_keypoints", "another place")
+    peer.wait_for(lambda: peer.statuses[-1].state == RelocStatus.LOST, "lost")
+    before = len(peer.statuses)
+    camera.pixels = view(5)
+    peer.wait_for(lambda: tracking(peer.statuses[-1]), "tracking")
+    confirming = [status for status in peer.statuses[before:] if status.reason == "confirming"]
+    assert len(confirming) == 3
+    assert peer.set_parameter("max_rate_hz", 2.0) == (True, "")
+    first = peer.statuses[-1]
+    start_s = time.monotonic()
+    peer.wait_for(lambda: peer.statuses[-1].frames_received >= first.frames_received + 40, "40 images")
+    elapsed_s = time.monotonic() - start_s
+    last = peer.statuses[-1]
+    looked_at = last.frames_localized + last.frames_lost - first.frames_localized - first.frames_lost
+    assert looked_at <= 2.0 * elapsed_s + 3
+    assert last.frames_skipped >= 40 - looked_at - 3
+    refused, reason = peer.set_parameter("max_rate_hz", -1.0)
+    assert not refused
+    assert reason
