@@ -18,20 +18,19 @@ from reloc_ros.geometry import SE3, Camera
 from reloc_ros.patches import Grain, Patches, Picture, patch_offsets
 from reloc_ros.pnp import Correspondences, refine, reprojection_errors
 from reloc_ros.references import References
-from reloc_ros.sightings import Sightings, Warped
+from reloc_ros.sightings import CELLS, Sightings, Warped
 
 Array = NDArray[np.float64]
 
-_NEAR = ((Grain(2, 9, 100), 5), (Grain(1, 9, 150), 3))
-"""What is compared first, and how many steps the pose takes at most."""
-_FAR = ((Grain(3, 7, 100), 8), *_NEAR)
-"""The same for a first pose that is farther off."""
-_ENOUGH = 0.4
-"""Share of agreeing patches that leaves no need to look farther."""
+_TOGETHER = ((Grain(4, 7, 60), 6), (Grain(3, 7, 60), 4), (Grain(2, 9, 80), 4), (Grain(1, 9, 150), 3))
+"""What is compared, coarse first, and how many steps the pose takes at most. The coarsest catches a first pose 3 deg
+and 4 % off; the finest also tells how much agrees, as it minds blur and noise less than the full picture."""
+_ENOUGH = 0.5
+"""Share of agreeing patches that leaves no doubt about where they led."""
 _ALONE = Grain(0, 7, 600)
 _ALONE_STEPS = 3
 _MIN_PATCHES = 20
-_MIN_LEVEL_PX = 24
+_MIN_LEVEL_PX = 16
 """A level with a shorter side than this is left out."""
 _CAUCHY = 0.5
 """Norm of the difference between normalised patches, 0 to 2, from which on a patch counts less."""
@@ -77,7 +76,7 @@ class Refinement:
 
     camera_from_map: SE3
     covariance: Array | None
-    """(6, 6) as in `pnp.Refined`; None when the first pose was kept."""
+    """(6, 6) as in `pnp.Refined`, from how far the patches lie from where the pose puts them; None with `doubt`."""
     support: Support
     """Of the sharpened pose, even where it was not believed."""
     doubt: str | None
@@ -104,50 +103,45 @@ class Refiner:
             landmarks: what the first pose was found from; a sharpened pose must still explain them.
         """
         picture = Picture(image, camera, self._focal)
-        rows = self._sightings.choose(start, picture.camera, _ALONE.count)
-        pose, before, support = self._approach(start, picture, rows, _NEAR)
-        if support.share < _ENOUGH:
-            farther = self._approach(start, picture, rows, _FAR)
-            pose, before, support = max((pose, before, support), farther, key=lambda found: found[2].agreeing)
-        doubt = _doubt(before, support)
-        if doubt is None:
-            warped = self._sightings.warp(pose, picture.camera, rows)
-            matches = _move_alone(pose, picture, self._take(warped, _ALONE), _ALONE)
-            doubt = (
-                None
-                if len(matches) >= _MIN_PATCHES
-                else f"{len(matches)} patches match, {_MIN_PATCHES} needed"
-            )
-        if doubt is None:
-            solved = refine(pose, matches, iterations=3, cauchy_scale=1.0)
-            doubt = _contradiction(landmarks, start, solved.camera_from_map)
-        if doubt is not None:
+        # A degree or two does not change how a small patch looks: it is warped once.
+        seen = self._sightings.choose(start, picture.camera, _ALONE.count)
+        pose, before, support = self._approach(start, picture, seen, _TOGETHER)
+        if support.share < _ENOUGH:  # little to go by: the coarsest picture may have led astray
+            second = self._approach(start, picture, seen, _TOGETHER[1:])
+            if second[2].mean_correlation > support.mean_correlation:
+                pose, before, support = second
+        if doubt := _doubt(before, support):
             return Refinement(start, None, support, doubt)
-        return Refinement(solved.camera_from_map, solved.covariance, support, None)
+        matches, cells = _move_alone(pose, picture, self._take(seen, _ALONE), _ALONE)
+        if len(matches) < _MIN_PATCHES:
+            return Refinement(start, None, support, f"{len(matches)} patches match, {_MIN_PATCHES} needed")
+        solved = refine(pose, matches, iterations=3, cauchy_scale=1.0)
+        if doubt := _contradiction(landmarks, start, solved.camera_from_map):
+            return Refinement(start, None, support, doubt)
+        # Neighbouring patches err alike, as the map and the lens do: those of one cell count as one measurement.
+        return Refinement(solved.camera_from_map, solved.covariance * len(matches) / cells, support, None)
 
     def _approach(
-        self, start: SE3, picture: Picture, rows: NDArray[np.intp], rounds: tuple[tuple[Grain, int], ...]
+        self, start: SE3, picture: Picture, seen: Warped, rounds: tuple[tuple[Grain, int], ...]
     ) -> tuple[SE3, Support, Support]:
-        """The pose after all patches moved together, with the support of `start` and its own."""
-        warped = self._sightings.warp(start, picture.camera, rows[: rounds[-1][0].count])
+        """Where all patches together move the pose, and the support of `start` and of that in the last round."""
         pose = start
         for grain, steps in rounds:
-            patches = self._take(warped, grain)
+            patches = self._take(seen, grain)
             if min(picture.level(grain.level).shape) >= _MIN_LEVEL_PX:
                 pose = _move_together(pose, picture, patches, grain, steps)
-        before, after = (_support(p, picture, patches, grain) for p in (start, pose))
-        return pose, before, after
+        return pose, _support(start, picture, patches, grain), _support(pose, picture, patches, grain)
 
-    def _take(self, warped: Warped, grain: Grain) -> Patches:
+    def _take(self, seen: Warped, grain: Grain) -> Patches:
         """The first patches as they would be seen, without those that say nothing."""
         first = slice(grain.count)
         taken, inside = self._atlas.patches(
-            warped.views[first],
-            warped.centers_px[first],
-            warped.view_from_image[first] * np.float32(2**grain.level),
+            seen.views[first],
+            seen.centers_px[first],
+            seen.view_from_image[first] * np.float32(2**grain.level),
             patch_offsets(grain.size + 2),
         )
-        return Patches.of(taken, warped.points_map[first], grain.size, inside)
+        return Patches.of(taken, seen.points_map[first], grain.size, inside)
 
 
 def _move_together(pose: SE3, picture: Picture, patches: Patches, grain: Grain, steps: int) -> SE3:
@@ -175,8 +169,12 @@ def _move_together(pose: SE3, picture: Picture, patches: Patches, grain: Grain, 
     return pose
 
 
-def _move_alone(pose: SE3, picture: Picture, patches: Patches, grain: Grain) -> Correspondences:
-    """Move each patch by itself to where it matches best, from where the pose puts it."""
+def _move_alone(pose: SE3, picture: Picture, patches: Patches, grain: Grain) -> tuple[Correspondences, int]:
+    """Move each patch by itself to where it matches best, from where the pose puts it.
+
+    Returns:
+        Where those that match came to lie, and over how many cells of the picture they spread.
+    """
     start_px = picture.camera.project(pose.apply(patches.points_map))
     strengths = patches.strengths.astype(np.float64)
     strengths += 1e-3 * np.trace(strengths, axis1=1, axis2=2)[:, None, None] * np.eye(2)
@@ -184,17 +182,19 @@ def _move_alone(pose: SE3, picture: Picture, patches: Patches, grain: Grain) -> 
     moves = (inverses @ patches.slopes).astype(np.float32)
     places_px = start_px
     for _ in range(_ALONE_STEPS):
-        seen, _ = picture.look(places_px, grain)
-        step = (moves @ (seen - patches.looks)[:, :, None])[:, :, 0]
-        places_px = places_px - np.clip(step, -1, 1)
-    seen, inside = picture.look(places_px, grain)
-    difference = np.einsum("ns,ns->n", seen - patches.looks, seen - patches.looks)
+        seen, inside = picture.look(places_px, grain)
+        difference = seen - patches.looks
+        places_px = places_px - np.clip((moves @ difference[:, :, None])[:, :, 0], -1, 1)
+    unlike = np.einsum("ns,ns->n", difference, difference)  # before the last step, a small one
     moved = np.linalg.norm(places_px - start_px, axis=1)
     # The squared norm of a difference is 2 (1 - correlation).
-    good = inside & (difference < 2 * (1 - _MATCHES)) & (moved < _MAX_MOVE_PX)
-    variances = difference / grain.size**2 * 0.5 * np.trace(inverses, axis1=1, axis2=2)
+    good = inside & (unlike < 2 * (1 - _MATCHES)) & (moved < _MAX_MOVE_PX)
+    variances = unlike / grain.size**2 * 0.5 * np.trace(inverses, axis1=1, axis2=2)
     sigmas = np.sqrt(_MAP_SIGMA_PX**2 + variances[good]) / _mean_focal(picture.camera)
-    return Correspondences(patches.points_map[good], picture.camera.unproject(places_px[good]), sigmas)
+    places_px = places_px[good]
+    cells = (places_px / (picture.camera.width, picture.camera.height) * CELLS).astype(np.intp) @ (CELLS, 1)
+    matches = Correspondences(patches.points_map[good], picture.camera.unproject(places_px), sigmas)
+    return matches, len(np.unique(cells))
 
 
 def _support(pose: SE3, picture: Picture, patches: Patches, grain: Grain) -> Support:

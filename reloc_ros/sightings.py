@@ -63,8 +63,8 @@ class Sightings:
         self._samples_map = self._points_map[samples]
         self._focuses_map = np.median(self._samples_map, axis=1)
 
-    def choose(self, camera_from_map: SE3, camera: Camera, count: int) -> NDArray[np.intp]:
-        """Rows of at most `count` sightings, from the nearest views, of points that the camera should see.
+    def choose(self, camera_from_map: SE3, camera: Camera, count: int) -> Warped:
+        """At most `count` sightings, from the nearest views, of points that the camera should see.
 
         The first of them are well spread over the image, and so are the first of the others.
         """
@@ -79,10 +79,10 @@ class Sightings:
         kept = np.flatnonzero(turns_in_groups(self._points[rows], costs) < SIGHTINGS_PER_POINT)
         rows, costs, places = rows[kept], costs[kept], places[kept]
         turns = turns_in_groups((places * CELLS).astype(np.intp) @ (CELLS, 1), costs)
-        return rows[np.argsort(turns, kind="stable")[:count]]
+        return self._warped(camera_from_map, camera, rows[np.argsort(turns, kind="stable")[:count]])
 
-    def warp(self, camera_from_map: SE3, camera: Camera, rows: NDArray[np.intp]) -> Warped:
-        """The sightings of these rows as the pose sees them, less those that it does not."""
+    def _warped(self, camera_from_map: SE3, camera: Camera, rows: NDArray[np.intp]) -> Warped:
+        """The sightings of these rows as the camera should see them, less those that it cannot."""
         image_from_surface = _project_tangents(
             camera_from_map.apply(self._points_map[rows]),
             self._tangents_map[rows] @ camera_from_map.rotation.T,
