@@ -40,6 +40,9 @@ WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)
 ]
 BackendOption = Annotated[str, typer.Option(help="auto, onnx, openvino, torch or tensorrt.")]
+RefineOption = Annotated[
+    bool, typer.Option("--refine/--coarse", help="Sharpen poses against the reference views, or do not.")
+]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="Inference threads; 0 leaves it to the engine.")]
 
@@ -314,6 +317,7 @@ def evaluate(
     backend: BackendOption = "auto",
     threads: ThreadsOption = 0,
     precision: PrecisionOption = "auto",
+    refine: RefineOption = True,
 ) -> None:
     """Measure recall, errors and times on the held-out images.
 
@@ -325,7 +329,7 @@ def evaluate(
     opened = _open(workspace)
     wanted = parse_conditions(conditions)
     with _bars() as progress:
-        scores = steps.evaluate_step(opened, wanted, backend, sift, threads, precision, progress)
+        scores = steps.evaluate_step(opened, wanted, backend, sift, threads, precision, progress, refine)
     if json is not None:
         steps.write_scores(json, scores)
     _print_scores(scores)
@@ -365,17 +369,18 @@ def run(
     backend: BackendOption = "auto",
     threads: ThreadsOption = 0,
     precision: PrecisionOption = "auto",
+    refine: RefineOption = True,
 ) -> None:
     """Localize a folder of images and write their poses.
 
     Example: [bold]reloc run desk.bundle photos --poses poses.json[/bold]
     """
     from reloc_ros.camera_files import read_camera_file
-    from reloc_ros.localizer import Localized, Localizer
+    from reloc_ros.localizer import Localized, Localizer, LocalizerConfig
     from reloc_ros.offline.run import run_folder, write_poses
 
     intrinsics = None if camera is None else read_camera_file(camera)
-    localizer = Localizer.from_bundle(bundle, backend, threads=threads, precision=precision)
+    localizer = Localizer.from_bundle(bundle, backend, LocalizerConfig(refine=refine), threads, precision)
     with _bars() as progress:
         results = run_folder(localizer, images, intrinsics, progress)
     write_poses(poses, results)

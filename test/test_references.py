@@ -3,7 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 from reference_corner import references
+from scenes import TINY_CAMERA, TINY_SHAPE, random_landmarks
 
+from reloc_ros.bundle import REFERENCES, Bundle, write_bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.references import References
 
@@ -99,3 +101,34 @@ def test_pictures_that_cannot_be_decoded_or_have_another_size_are_refused():
     other = dataclasses.replace(whole, cameras=(whole.cameras[0].resized(320, 240), *whole.cameras[1:]))
     with pytest.raises(RelocError, match="reference view 0 is damaged"):
         other.pictures()
+
+
+def write(path, write_models) -> Bundle:
+    shape = dataclasses.replace(TINY_SHAPE, landmarks=8)
+    return write_bundle(
+        path,
+        scale="metric",
+        camera=TINY_CAMERA,
+        network=shape,
+        landmarks=random_landmarks(8),
+        made_from={},
+        write_models=write_models,
+    )
+
+
+def test_a_bundle_brings_its_references(tmp_path):
+    bundle = write(tmp_path / "bundle", lambda folder: references().save(folder / REFERENCES))
+    assert bundle.references.files == references().files
+
+
+def test_a_bundle_without_references_is_whole(tmp_path):
+    assert write(tmp_path / "bundle", lambda folder: None).references is None
+
+
+def test_a_bundle_with_altered_references_is_refused(tmp_path):
+    path = write(tmp_path / "bundle", lambda folder: references().save(folder / REFERENCES)).path
+    with (path / REFERENCES).open("r+b") as stream:
+        stream.seek(1000)
+        stream.write(b"altered")
+    with pytest.raises(RelocError, match=r"references\.npz is truncated or altered"):
+        Bundle.load(path)

@@ -50,6 +50,7 @@ def pose_entry(result: Localized | Lost) -> dict[str, Any]:
         "keypoints": len(result.keypoints),
         "inliers": int(result.inliers.sum()),
         "reprojection_rms_px": None,
+        "refined": None,
         "latency_ms": result.stage_ms.get("total"),
     }
     if isinstance(result, Lost):
@@ -62,4 +63,5 @@ def pose_entry(result: Localized | Lost) -> dict[str, Any]:
         },
         "covariance": result.covariance.tolist(),
         "reprojection_rms_px": result.reprojection_rms_px,
+        "refined": result.refined,
     }

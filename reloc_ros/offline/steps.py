@@ -288,13 +288,15 @@ def evaluate_step(
     threads: int = 0,
     precision: str = "auto",
     progress: Progress = silent,
+    refine: bool = True,
 ) -> list[Score]:
     """Score the deployable on the held-out images: what `reloc export` would write is what is measured."""
     check_conditions(conditions)
     model = SfmModel.load(workspace.model_path)
     held_out = workspace.is_held_out(model.names)
     queries = held_out_queries(model, held_out)
-    localizer = Localizer.from_bundle(own_bundle(workspace), backend, LocalizerConfig(), threads, precision)
+    config = LocalizerConfig(refine=refine)
+    localizer = Localizer.from_bundle(own_bundle(workspace), backend, config, threads, precision)
     methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
     known = model.without(held_out)
     if with_sift:

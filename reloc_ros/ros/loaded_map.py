@@ -36,9 +36,8 @@ class LoadedMap:
         """
         if not bundle:
             raise RelocError("parameter bundle is not set; give the folder that reloc export wrote")
-        localizer = Localizer.from_bundle(
-            Path(bundle).expanduser(), given.backend, LocalizerConfig(solver=given.solver), given.threads
-        )
+        config = LocalizerConfig(solver=given.solver, refine=given.refine)
+        localizer = Localizer.from_bundle(Path(bundle).expanduser(), given.backend, config, given.threads)
         positions = localizer.bundle.landmarks.positions_map
         return LoadedMap(
             localizer,

@@ -74,6 +74,9 @@ class Parameters:
         "What finds the pose among the keypoints; `auto` is PoseLib where it is installed, else OpenCV.",
         choices=typing.get_args(Solver),
     )
+    refine: bool = _parameter(
+        True, "Sharpen poses against the bundle's reference views, where it has some and they agree."
+    )
     map_frame: str = _parameter("", "Frame of the poses. Empty: the one the bundle names.")
     camera_frame: str = _parameter("", "Optical frame of the camera. Empty: the one each image names.")
     pose_frame: str = _parameter(

@@ -78,8 +78,9 @@ def test_poses_are_written_as_documented(tmp_path):
     np.testing.assert_allclose(again.matrix, POSE.matrix, atol=1e-12)
     assert np.shape(entry["covariance"]) == (6, 6)
     assert (entry["keypoints"], entry["inliers"]) == (9, 8)
+    assert entry["refined"] is False
     assert (entry["reprojection_rms_px"], entry["latency_ms"]) == (1.5, 12.0)
     entry = read["images"]["b.jpg"]
     assert (entry["status"], entry["reason"]) == ("lost", "no_keypoints")
-    assert entry["camera_from_map"] is entry["covariance"] is entry["reprojection_rms_px"] is None
+    assert entry["camera_from_map"] is entry["covariance"] is entry["reprojection_rms_px"] is entry["refined"] is None
     assert (entry["keypoints"], entry["inliers"], entry["latency_ms"]) == (0, 0, 3.0)

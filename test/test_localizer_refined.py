@@ -1,0 +1,87 @@
+"""The localizer with a bundle that holds reference views."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reference_corner import CAMERA, POSES, picture, references
+from test_localizer import SHAPE, Oracle
+
+from reloc_ros.bundle import Bundle
+from reloc_ros.calibration import UNCALIBRATED
+from reloc_ros.geometry import center_error, rotation_error_deg
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost
+
+TRUTH = POSES[3]
+NOISE_PX = 1.5
+"""Of the network's keypoints, in pixels of its input, half those of the image."""
+
+
+def make_landmarks() -> Landmarks:
+    positions = references().points_map[:: len(references().points_map) // SHAPE.landmarks][: SHAPE.landmarks]
+    directions = TRUTH.center - positions
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    cones = np.full(SHAPE.landmarks, np.radians(60))
+    return Landmarks(np.arange(SHAPE.landmarks), positions, directions, cones)
+
+
+def make_localizer(with_references: bool = True, calibration=UNCALIBRATED, **config) -> Localizer:
+    landmarks = make_landmarks()
+    bundle = Bundle(Path("made up"), "unknown", CAMERA, SHAPE, landmarks, {}, {}, calibration=calibration)
+    bundle = dataclasses.replace(bundle, references=references() if with_references else None)
+    oracle = Oracle(landmarks, NOISE_PX, lambda found: None)
+    oracle.camera, oracle.camera_from_map = CAMERA, TRUTH
+    return Localizer(bundle, oracle, LocalizerConfig(**config))
+
+
+def found(result: Localized | Lost) -> Localized:
+    assert isinstance(result, Localized), result
+    return result
+
+
+def test_a_pose_is_sharpened_where_the_reference_views_agree():
+    coarse = found(make_localizer(refine=False).localize(picture(3)))
+    result = found(make_localizer().localize(picture(3)))
+    assert result.refined and result.support.share > 0.8
+    assert rotation_error_deg(result.camera_from_map, TRUTH) < 0.02
+    assert rotation_error_deg(coarse.camera_from_map, TRUTH) > 0.1
+    assert center_error(result.camera_from_map, TRUTH) < 0.2 * center_error(coarse.camera_from_map, TRUTH)
+    assert np.trace(result.covariance) < 0.1 * np.trace(coarse.covariance)
+    assert list(result.stage_ms) == ["prepare", "network", "pnp", "refine", "total"]
+
+
+@pytest.mark.parametrize("given", [{"with_references": False}, {"refine": False}])
+def test_without_reference_views_or_without_the_wish_nothing_is_sharpened(given):
+    result = found(make_localizer(**given).localize(picture(3)))
+    assert not result.refined and result.support is None
+    assert "refine" not in result.stage_ms
+
+
+def test_a_pose_that_the_reference_views_do_not_support_stays_as_it_is_and_says_so():
+    image = picture(3, seed=10)
+    coarse = found(make_localizer(refine=False).localize(image))
+    result = found(make_localizer().localize(image))
+    assert not result.refined and result.support.share < 0.2
+    np.testing.assert_array_equal(result.camera_from_map.matrix, coarse.camera_from_map.matrix)
+    np.testing.assert_array_equal(result.covariance, coarse.covariance)
+
+
+def test_the_residual_is_that_of_the_sharpened_pose():
+    result = found(make_localizer().localize(picture(3)))
+    rows = result.keypoints.landmarks[result.inliers]
+    points = make_landmarks().positions_map[rows]
+    errors_px = np.linalg.norm(
+        CAMERA.project(result.camera_from_map.apply(points)) - result.keypoints.positions_px[result.inliers],
+        axis=1,
+    )
+    assert result.reprojection_rms_px == pytest.approx(np.sqrt(np.mean(errors_px**2)), rel=0.05)
+
+
+def test_the_image_may_have_another_size():
+    camera = CAMERA.resized(1280, 960)
+    localizer = make_localizer()
+    localizer.backend.camera = camera
+    result = found(localizer.localize(picture(3, camera), camera))
+    assert result.refined and rotation_error_deg(result.camera_from_map, TRUTH) < 0.03
