@@ -7,52 +7,25 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from reloc_ros.errors import RelocError
-from reloc_ros.pnp import Correspondences, Refined
-
-
-@dataclasses.dataclass(frozen=True)
-class PoseScale:
-    """From a covariance that takes keypoint errors for independent to one that holds.
-
-    Neighbouring keypoints err alike, landmarks are not quite where the map says, and neither averages out.
-    """
-
-    position: float = 1.0
-    """Factor of the position's standard deviation."""
-    rotation: float = 1.0
-    """Factor of the rotation's standard deviation."""
-    position_floor: float = 0.0
-    """Standard deviation per axis that remains however many keypoints agree, as a share of their distance."""
-    rotation_floor_deg: float = 0.0
-    """The same of the rotation."""
-
-    def widen(self, refined: Refined, matches: Correspondences) -> Refined:
-        """The same pose, which came from these matches, with a covariance that holds."""
-        distances = np.linalg.norm(matches.points_map - refined.camera_from_map.center, axis=1)
-        covariance = self.apply(refined.covariance, float(np.median(distances)))
-        return dataclasses.replace(refined, covariance=covariance)
-
-    def apply(self, covariance: NDArray[np.float64], distance: float) -> NDArray[np.float64]:
-        """Scale a covariance (6, 6) of map_from_camera; `distance` is the median one to the landmarks."""
-        factors = np.repeat([self.position, self.rotation], 3)
-        floors = np.repeat([self.position_floor * distance, math.radians(self.rotation_floor_deg)], 3)
-        return covariance * np.outer(factors, factors) + np.diag(floors**2)
 
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What export measured; the defaults trust the network's own figures, as bundles without a calibration do."""
+    """What export measured (`offline/calibrate.py`); bundles that were exported without it have the defaults.
+
+    A covariance from the normal matrix takes the errors of keypoints and patches for independent. Neighbours err
+    alike and the map itself is not exact, which does not average out; with all of them seeing the same scene, one
+    factor for each kind of pose was found to make up for it, and neither factors of their own for position and
+    rotation nor floors under them to do better on images that were not used to find them.
+    """
 
     sigma_scale: float = 1.0
     """Factor of the network's own standard deviations."""
-    coarse: PoseScale = PoseScale()
-    """Of poses from keypoints alone."""
-    refined: PoseScale = PoseScale()
-    """Of poses sharpened against the reference views."""
+    coarse_scale: float = 1.0
+    """Factor of the standard deviations of poses from keypoints alone."""
+    refined_scale: float = 1.0
+    """Factor of the standard deviations of poses sharpened against the reference views."""
     min_evidence: float = 4.0
     """Below, a pose is not believed (`acceptance.evidence`). The default held for every bundle that was measured."""
     made_from: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -68,31 +41,18 @@ class Calibration:
         Raises:
             RelocError: naming the entry that is missing, foreign or out of its range.
         """
-        fields = _checked(data, Calibration, "calibration")
-        for name in ("coarse", "refined"):
-            fields[name] = PoseScale(**_checked(fields[name], PoseScale, f"calibration {name}"))
-        if not isinstance(fields["made_from"], Mapping):
-            raise RelocError(f"calibration made_from must be a mapping, got {fields['made_from']!r}")
-        return Calibration(**fields)
+        expected = [field.name for field in dataclasses.fields(Calibration)]
+        if not isinstance(data, Mapping) or set(data) != set(expected):
+            raise RelocError(f"calibration must have the entries {', '.join(expected)}, got {data!r}")
+        for key in expected[:-1]:
+            value = data[key]
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not math.isfinite(value) or value <= 0:
+                raise RelocError(f"calibration {key} must be a number above zero, got {value!r}")
+        if not isinstance(data["made_from"], Mapping):
+            raise RelocError(f"calibration made_from must be a mapping, got {data['made_from']!r}")
+        return Calibration(**data)
 
 
 UNCALIBRATED = Calibration()
 """Of a bundle that was exported without."""
-
-_ABOVE_ZERO = {"sigma_scale", "position", "rotation", "min_evidence"}
-_NOT_BELOW_ZERO = {"position_floor", "rotation_floor_deg"}
-
-
-def _checked(data: Any, kind: type, name: str) -> dict[str, Any]:
-    """The fields of a dataclass out of JSON: all of them, no others, and its numbers in their range."""
-    expected = [field.name for field in dataclasses.fields(kind)]
-    if not isinstance(data, Mapping) or set(data) != set(expected):
-        raise RelocError(f"{name} must have the entries {', '.join(expected)}, got {data!r}")
-    for key, value in data.items():
-        if key not in _ABOVE_ZERO | _NOT_BELOW_ZERO:
-            continue
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or value < 0 or (value == 0 and key in _ABOVE_ZERO):
-            limit = "above zero" if key in _ABOVE_ZERO else "not below zero"
-            raise RelocError(f"{name} {key} must be a number {limit}, got {value!r}")
-    return dict(data)

@@ -349,13 +349,17 @@ def export(
     """
     from reloc_ros.offline import steps
 
-    bundle = steps.export_step(_open(workspace), output, torch)
+    opened = _open(workspace)
+    with _bars() as progress:
+        bundle = steps.export_step(opened, output, torch, progress)
     size_mb = sum(file.stat().st_size for file in bundle.path.iterdir()) / 1e6
     int8 = bundle.made_from.get("int8")
     fidelity = f"int8 within {int8['median_px']} px of fp32" if int8 else "no int8"
     console.print(
         f"{bundle.path}: {len(bundle.landmarks)} landmarks, scale {bundle.scale}, {fidelity}, {size_mb:.1f} MB"
     )
+    if bundle.calibration.made_from:
+        console.print(_calibration_told(bundle.calibration))
 
 
 @app.command()
@@ -429,6 +433,17 @@ def _remappings(rules: list[str]) -> dict[str, str]:
             raise RelocError(f"remap must be OLD:=NEW, got {rule!r}")
         remappings[old] = new
     return remappings
+
+
+def _calibration_told(calibration: Any) -> str:
+    made = calibration.made_from
+    return (
+        f"calibrated by {made['pictures']} pictures from {made['photos']} images that training did not see: sigma "
+        f"x{calibration.sigma_scale:.2f}, pose x{calibration.coarse_scale:.2f}, sharpened "
+        f"x{calibration.refined_scale:.2f}; {made['believed']} poses believed, {made['believed_wrong']} of them wrong; "
+        f"evidence needed {calibration.min_evidence:.1f}, pictures of no place have at most "
+        f"{made['evidence_of_no_place_highest']:.1f}"
+    )
 
 
 def _open(path: Path) -> Any:

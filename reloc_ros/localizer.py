@@ -129,7 +129,7 @@ class Localizer:
         )
         if refusal is None:
             agreeing = matches.subset(inliers)
-            refined = self.bundle.calibration.coarse.widen(refine(pose, agreeing), agreeing)
+            refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
             seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
             refusal = refuse_pose(self.config, refined, agreeing, seen, ray_per_network_px)
         watch.lap("pnp")
@@ -153,10 +153,8 @@ class Localizer:
             _logger.debug("the pose was not sharpened: %s", refinement.doubt)
             return coarse, False, refinement.support
         pose = refinement.camera_from_map
-        distances = np.linalg.norm(agreeing.points_map - pose.center, axis=1)
-        scale = self.bundle.calibration.refined
-        covariance = scale.apply(refinement.covariance, float(np.median(distances)))
-        return Refined(pose, covariance, reprojection_errors(pose, agreeing)), True, refinement.support
+        sharpened = Refined(pose, refinement.covariance, reprojection_errors(pose, agreeing))
+        return sharpened.scaled(self.bundle.calibration.refined_scale), True, refinement.support
 
     def _check(self, image: NDArray[np.uint8], camera: Camera | None) -> tuple[Camera, str | None]:
         """The camera to use, and what is wrong with the image."""

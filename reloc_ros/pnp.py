@@ -50,6 +50,10 @@ class Refined:
     residuals: Array
     """(N,) reprojection errors on the plane z = 1."""
 
+    def scaled(self, factor: float) -> Refined:
+        """The same with `factor` times the standard deviations."""
+        return dataclasses.replace(self, covariance=factor**2 * self.covariance)
+
 
 def make_solver(name: Solver) -> Callable[[Correspondences, float], SE3 | None]:
     """The robust solver by name; `auto` is PoseLib where it is installed, else OpenCV's USAC.

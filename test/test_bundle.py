@@ -8,7 +8,7 @@ import pytest
 from scenes import TINY_CAMERA, TINY_SHAPE, random_landmarks
 
 from reloc_ros.bundle import LANDMARKS, MANIFEST, ONNX_MODEL, TORCH_MODEL, Bundle, write_bundle
-from reloc_ros.calibration import UNCALIBRATED, Calibration, PoseScale
+from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.errors import RelocError
 
 
@@ -55,7 +55,7 @@ def test_bundle_goes_to_disk_and_back(path):
     assert bundle.file(ONNX_MODEL).read_bytes() == b"a network"
 
 
-MEASURED = Calibration(1.5, PoseScale(2.0, 3.0, 0.01, 0.5), PoseScale(4.0, 5.0), 3.5, {"images": 8})
+MEASURED = Calibration(1.5, 2.0, 4.0, 3.5, {"images": 8})
 
 
 def test_calibration_is_measured_on_the_finished_bundle_and_stays_in_it(tmp_path):
@@ -77,22 +77,19 @@ def test_bundle_without_calibration_trusts_the_network_as_it_is(path):
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ([], "calibration must have the entries sigma_scale, coarse"),
+        ([], "calibration must have the entries sigma_scale, coarse_scale"),
         ({"sigma_scale": 1.0}, "calibration must have the entries"),
         (MEASURED.to_json() | {"mood": 1}, "calibration must have the entries"),
         (MEASURED.to_json() | {"sigma_scale": 0}, "sigma_scale must be a number above zero, got 0"),
         (MEASURED.to_json() | {"sigma_scale": True}, "sigma_scale must be a number above zero, got True"),
+        (
+            MEASURED.to_json() | {"coarse_scale": "wide"},
+            "coarse_scale must be a number above zero, got 'wide'",
+        ),
+        (MEASURED.to_json() | {"refined_scale": -1}, "refined_scale must be a number above zero, got -1"),
+        (MEASURED.to_json() | {"min_evidence": np.inf}, "min_evidence must be a number above zero, got inf"),
+        (MEASURED.to_json() | {"min_evidence": None}, "min_evidence must be a number above zero, got None"),
         (MEASURED.to_json() | {"made_from": 3}, "made_from must be a mapping, got 3"),
-        (MEASURED.to_json() | {"coarse": 2}, "calibration coarse must have the entries position"),
-        (MEASURED.to_json() | {"refined": {"position": 1}}, "calibration refined must have the entries"),
-        (
-            MEASURED.to_json() | {"coarse": {**MEASURED.to_json()["coarse"], "rotation": "wide"}},
-            "coarse rotation must be a number above zero, got 'wide'",
-        ),
-        (
-            MEASURED.to_json() | {"refined": {**MEASURED.to_json()["refined"], "position_floor": -1e-3}},
-            "refined position_floor must be a number not below zero, got -0.001",
-        ),
     ],
 )
 def test_calibration_that_makes_no_sense_is_refused_by_name(path, entry, words):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.atomic import atomic_path, write_json
+from reloc_ros.backends import make_backend
 from reloc_ros.bundle import (
     INT8_MODEL,
     ONNX_MODEL,
@@ -22,10 +23,12 @@ from reloc_ros.bundle import (
     NetworkShape,
     write_bundle,
 )
+from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.letterbox import Letterbox
 from reloc_ros.localizer import Localizer, LocalizerConfig
+from reloc_ros.offline.calibrate import calibrate
 from reloc_ros.offline.conditions import CONDITIONS
 from reloc_ros.offline.evaluate import (
     Localize,
@@ -41,6 +44,7 @@ from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.references import make_references
 from reloc_ros.offline.select import MOST, VIEW_NEEDS, select_landmarks
 from reloc_ros.offline.sfm import SfmModel
+from reloc_ros.offline.trials import Photo
 from reloc_ros.offline.workspace import Workspace, fingerprint
 
 if TYPE_CHECKING:
@@ -195,7 +199,9 @@ def _run_folder(workspace: Workspace, inputs: dict[str, Any]) -> Path:
     return folder
 
 
-def export_step(workspace: Workspace, output: Path, with_torch: bool = False) -> Bundle:
+def export_step(
+    workspace: Workspace, output: Path, with_torch: bool = False, progress: Progress = silent
+) -> Bundle:
     """Write the bundle to `output`."""
     from reloc_ros.network import load_network
     from reloc_ros.offline.export import export_onnx
@@ -230,7 +236,37 @@ def export_step(workspace: Workspace, output: Path, with_torch: bool = False) ->
         landmarks=Landmarks.load(workspace.landmarks_path),
         made_from=made_from,
         write_models=write_models,
+        calibrate=lambda bundle: _calibrate(workspace, model, trained, bundle, progress),
     )
+
+
+def _calibrate(
+    workspace: Workspace, model: SfmModel, trained: dict[str, Any], bundle: Bundle, progress: Progress
+) -> Calibration:
+    """Calibrate by the images that training did not see; once for the same network."""
+    inputs = _bundle_inputs(workspace) | {"entries": sorted(UNCALIBRATED.to_json())}
+    if not workspace.is_current("calibrate", inputs):
+        names = (trained.get("validation") or {}).get("images") or []
+        if not names:
+            logger.warning(
+                "the bundle is not calibrated: training saw all images, see reloc train --validation"
+            )
+            return UNCALIBRATED
+        photos = []
+        for index in map(model.names.index, names):
+            image = read_photo(workspace.images_dir / model.names[index])
+            photos.append(Photo(image, model.camera(index), model.camera_from_map[index]))
+        measured = calibrate(bundle, make_backend(bundle), photos, progress=progress)
+        workspace.record("calibrate", inputs, summary=measured.to_json())
+    return Calibration.from_json(workspace.summary("calibrate"))
+
+
+def _bundle_inputs(workspace: Workspace) -> dict[str, Path]:
+    return {
+        "network": workspace.path / NETWORK,
+        "landmarks": workspace.landmarks_path,
+        "model": workspace.model_path,
+    }
 
 
 def _add_int8(
@@ -266,16 +302,12 @@ def _add_int8(
     return {"median_px": round(fidelity.median_px, 3), "missing": round(fidelity.missing, 4)}
 
 
-def own_bundle(workspace: Workspace) -> Path:
+def own_bundle(workspace: Workspace, progress: Progress = silent) -> Path:
     """The bundle that a workspace keeps to be measured: what `reloc export` would write, made where it is not there."""
     path = workspace.path / "bundle"
-    inputs = {
-        "network": workspace.path / NETWORK,
-        "landmarks": workspace.landmarks_path,
-        "model": workspace.model_path,
-    }
+    inputs = _bundle_inputs(workspace)
     if not workspace.is_current("bundle", inputs):
-        export_step(workspace, path)
+        export_step(workspace, path, progress=progress)
         workspace.record("bundle", inputs, [path])
     return path
 
@@ -296,7 +328,7 @@ def evaluate_step(
     held_out = workspace.is_held_out(model.names)
     queries = held_out_queries(model, held_out)
     config = LocalizerConfig(refine=refine)
-    localizer = Localizer.from_bundle(own_bundle(workspace), backend, config, threads, precision)
+    localizer = Localizer.from_bundle(own_bundle(workspace, progress), backend, config, threads, precision)
     methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
     known = model.without(held_out)
     if with_sift:
