@@ -82,5 +82,11 @@ def test_poses_are_written_as_documented(tmp_path):
     assert (entry["reprojection_rms_px"], entry["latency_ms"]) == (1.5, 12.0)
     entry = read["images"]["b.jpg"]
     assert (entry["status"], entry["reason"]) == ("lost", "no_keypoints")
-    assert entry["camera_from_map"] is entry["covariance"] is entry["reprojection_rms_px"] is entry["refined"] is None
+    assert (
+        entry["camera_from_map"]
+        is entry["covariance"]
+        is entry["reprojection_rms_px"]
+        is entry["refined"]
+        is None
+    )
     assert (entry["keypoints"], entry["inliers"], entry["latency_ms"]) == (0, 0, 3.0)
