@@ -74,6 +74,8 @@ class TrainConfig:
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
 
 
+LANDMARKS_PER_HEAD = 300
+"""More are parted into groups with a head of their own (so many a network in Scene Landmark Detection, 3DV 2024)."""
 ENCODE_SHARE = 0.25
 """Of a time budget, at most, for encoding views."""
 
@@ -223,4 +225,5 @@ def network_shape(images: list[NDArray[np.uint8]], labels: Labels, config: Train
     width, height = sizes[np.argmax(counts)]
     scale = config.width / max(width, height)
     width, height = (max(32, 32 * round(side * scale / 32)) for side in (width, height))
-    return NetworkShape(config.encoder, labels.keypoints_px.shape[1], width, height)
+    landmarks = labels.keypoints_px.shape[1]
+    return NetworkShape(config.encoder, landmarks, width, height, groups=-(-landmarks // LANDMARKS_PER_HEAD))

@@ -312,3 +312,18 @@ def test_a_time_budget_is_kept_and_ends_with_a_learning_rate_of_nothing(tmp_path
     assert summary["steps"] > 3
     assert summary["losses"]["loss"] < _curve(tmp_path)[0]
     assert told[-1][0] == "train, seconds" and told[-1][1] == told[-1][2]
+
+
+@pytest.mark.parametrize(("landmarks", "groups"), [(8, 1), (300, 1), (301, 2), (500, 2)])
+def test_more_landmarks_than_one_head_holds_get_more_heads(landmarks, groups):
+    many = Labels(
+        names=("a",),
+        keypoints_px=np.zeros((1, landmarks, 2), dtype=np.float32),
+        visibility=np.zeros((1, landmarks), dtype=np.int8),
+    )
+    shape = network_shape([np.zeros((96, 128, 3), dtype=np.uint8)], many, CONFIG)
+    assert shape.groups == groups
+    assert (
+        LandmarkNetwork(shape)(torch.zeros((1, shape.height, shape.width, 3), dtype=torch.uint8)).shape[1]
+        == landmarks
+    )
