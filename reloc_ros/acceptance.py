@@ -37,12 +37,6 @@ class LocalizerConfig:
     refine: bool = True
     """Sharpen poses against the bundle's reference views, where it has some."""
 
-    def for_bundle(self, calibration: Calibration) -> LocalizerConfig:
-        """The same with what is left to the bundle filled in."""
-        if self.min_evidence is not None:
-            return self
-        return dataclasses.replace(self, min_evidence=calibration.min_evidence)
-
     min_score: float = 0.2
     """Keypoints below are not used."""
     min_keypoints: int = 6
@@ -64,6 +58,12 @@ class LocalizerConfig:
     cone_margin_deg: float = 30.0
     min_sigma_px: float = 0.5
     """Floor of the network's own sigma, in pixels of its input."""
+
+    def for_bundle(self, calibration: Calibration) -> LocalizerConfig:
+        """The same with what is left to the bundle filled in."""
+        if self.min_evidence is not None:
+            return self
+        return dataclasses.replace(self, min_evidence=calibration.min_evidence)
 
 
 Refusal = tuple[LostReason, str]
