@@ -33,11 +33,13 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.msg import RelocStatus
 from reloc_ros.ros.conversions import se3_from_pose, seconds_from_stamp
+from reloc_ros.ros.load_camera import TRUTH_DEPTH
 from reloc_ros.ros.load_report import HeardPose, Load, Usage, load_from
 
 SETTLE_S = 3.0
 """From the first pose to the beginning of the measurement: caches are warm, discovery is over."""
 START_TIMEOUT_S = 60.0
+TRUTHS_TIMEOUT_S = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ class _Listener(Node):
         self.truths: dict[int, SE3] = {}
         latched = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(PoseStamped, "/reloc/pose", self._on_pose, 50)
-        self.create_subscription(PoseStamped, "/truth", self._on_truth, 50)
+        self.create_subscription(PoseStamped, "/truth", self._on_truth, TRUTH_DEPTH)
         self.create_subscription(RelocStatus, "/reloc/status", self.statuses.append, latched)
 
     def _on_pose(self, message: PoseStamped) -> None:
@@ -162,7 +164,16 @@ def _observe(listener: _Listener, pid: int, plan: LoadPlan) -> Load:
     elapsed_s = time.monotonic() - started_s
     usages = usage, _usage_of(pid)
     statuses, poses = listener.statuses[status_mark:], listener.poses[pose_mark:]
+    _wait_for_truths(listener, poses)
     return load_from(before, statuses, poses, listener.truths, usages, elapsed_s, plan.rate_hz)
+
+
+def _wait_for_truths(listener: _Listener, poses: Sequence[HeardPose]) -> None:
+    """This process takes turns among the topics, and may be some truths behind the poses."""
+    deadline_s = time.monotonic() + TRUTHS_TIMEOUT_S
+    last_ns = max((pose.stamp_ns for pose in poses), default=0)
+    while listener.truths and max(listener.truths.copy()) < last_ns and time.monotonic() < deadline_s:
+        time.sleep(0.05)
 
 
 def _usage_of(pid: int) -> Usage:

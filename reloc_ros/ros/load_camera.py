@@ -23,6 +23,8 @@ from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import pose_from_se3
 from reloc_ros.ros.process import Stop, run_node
 
+TRUTH_DEPTH = 1000
+"""No truth may be lost, however far behind its listener is."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -39,7 +41,7 @@ class LoadCamera(Node):
         self._width, self._height = given.width, given.height
         reliability = ReliabilityPolicy[given.reliability.upper()]
         self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=5, reliability=reliability))
-        self._truths = self.create_publisher(PoseStamped, "truth", 50)
+        self._truths = self.create_publisher(PoseStamped, "truth", TRUTH_DEPTH)
         self.create_timer(1 / given.rate_hz, self._publish)
 
     def start(self, stop: Stop) -> None:
