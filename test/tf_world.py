@@ -61,10 +61,10 @@ class TfWorld:
             self._executor.spin()
 
     def close(self) -> None:
-        for tree in self._trees:
-            tree.close()
         self._executor.shutdown()
         self._thread.join()
+        for tree in self._trees:  # once nobody spins: elsewhere the executor may be about to look at what goes
+            tree.close()
         self.node.destroy_node()
         self.robot.destroy_node()
         self.context.try_shutdown()
