@@ -220,10 +220,10 @@ def _check_precision(backend: str, precision: str, possible: tuple[str, ...]) ->
 
 def _int8_pays(bundle: Bundle) -> bool:
     if INT8_MODEL not in bundle.files:
-        logger.info("precision int8 not used: bundle %s has no %s", bundle.path, INT8_MODEL)
+        logger.debug("precision int8 not used: bundle %s has no %s", bundle.path, INT8_MODEL)
         return False
     if not has_fast_int8():
-        logger.info("precision int8 not used: this processor has no dot products of bytes (VNNI, or ARM's)")
+        logger.debug("precision int8 not used: this processor has no dot products of bytes (VNNI, or ARM's)")
         return False
     return True
 

@@ -48,15 +48,9 @@ def test_exporting_is_silent(tmp_path, capfd):
     """The exporter prints and warns about its own internals; a person has no use for that."""
     from reloc_ros.offline.export import export_onnx
 
-    class Tiny(torch.nn.Module):
-        shape = TINY_SHAPE
-
-        def forward(self, image: torch.Tensor) -> torch.Tensor:
-            return image.float().mean(dim=(1, 2, 3)).view(1, 1, 1).expand(1, TINY_SHAPE.landmarks, 4)
-
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        export_onnx(Tiny(), tmp_path / "tiny.onnx")
+        export_onnx(tiny_network(), tmp_path / "tiny.onnx")
     assert capfd.readouterr() == ("", "")
 
 
