@@ -76,7 +76,7 @@ def clean(monkeypatch):
 def test_sigma_is_scaled_to_what_the_keypoints_err_by_and_the_covariance_holds(clean, told_px):
     finder = ColourFinder(1.5, told_px)
     measured = calibrate(bundle(), finder, photographs(), count=48)
-    assert measured.sigma_scale == pytest.approx(1.5 / told_px, rel=0.15)
+    assert measured.sigma_scale == pytest.approx(1.5 / told_px, rel=0.25)
     assert 0.7 < measured.coarse_scale < 1.3  # errors are independent here
     assert measured.refined_scale == 1  # without reference views nothing is refined
     assert measured.made_from["pictures"] == 48 and measured.made_from["photos"] == 4
