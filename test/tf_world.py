@@ -63,7 +63,9 @@ class TfWorld:
     def close(self) -> None:
         self._executor.shutdown()
         self._thread.join()
-        for tree in self._trees:  # once nobody spins: elsewhere the executor may be about to look at what goes
+        for (
+            tree
+        ) in self._trees:  # once nobody spins: elsewhere the executor may be about to look at what goes
             tree.close()
         self.node.destroy_node()
         self.robot.destroy_node()
