@@ -278,7 +278,7 @@ def test_a_package_that_is_not_installed_is_named(refused, labelled, monkeypatch
 
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["reloc", "select", "-w", "x"])
-    monkeypatch.setattr(cli, "_open", lambda path: 1 / 0)
+    monkeypatch.setattr(Workspace, "open", lambda path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main()
 

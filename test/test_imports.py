@@ -48,7 +48,7 @@ def sources(side: str) -> list[Path]:
     return sorted((PACKAGE / side).rglob("*.py"))
 
 
-CORE = sorted(path for path in PACKAGE.glob("*.py") if path.name != "cli.py")  # the command joins all sides
+CORE = sorted(PACKAGE.glob("*.py"))
 
 
 @pytest.mark.parametrize("file", CORE, ids=lambda path: path.name)

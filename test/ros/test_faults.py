@@ -184,14 +184,18 @@ def hear(_):
     global heard
     heard += 1
 
-for turn in range(6):
-    subscriptions = [
-        node.create_subscription(kind, f"/reloc/{name}", hear, 1) for name, kind in TYPES.items() for _ in range(4)
-    ]
+def subscribe():
+    return [node.create_subscription(kind, f"/reloc/{name}", hear, 1) for name, kind in TYPES.items() for _ in range(4)]
+
+for _ in range(6):  # come and go, mostly before anything can be heard
+    subscriptions = subscribe()
     for _ in range(20):
         rclpy.spin_once(node, timeout_sec=0.02)
     for subscription in subscriptions:
         node.destroy_subscription(subscription)
+subscribe()  # and stay until the node has answered, however long discovery takes
+while not heard:
+    rclpy.spin_once(node, timeout_sec=0.1)
 print(heard)
 """
 

@@ -1,0 +1,104 @@
+"""The `reloc` command: thin, and the one place that imports, lazily, from both the core and the offline side."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from reloc_ros.cli.align import align
+from reloc_ros.cli.common import console
+from reloc_ros.cli.evaluate import evaluate
+from reloc_ros.cli.export import export
+from reloc_ros.cli.label import label
+from reloc_ros.cli.map import map_
+from reloc_ros.cli.replay import replay
+from reloc_ros.cli.run import run
+from reloc_ros.cli.select import select
+from reloc_ros.cli.train import train
+from reloc_ros.errors import RelocError
+from reloc_ros.version import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Find out where a camera is in a known place from one image.",
+)
+for name, verb in {
+    "map": map_,
+    "align": align,
+    "select": select,
+    "label": label,
+    "train": train,
+    "eval": evaluate,
+    "export": export,
+    "run": run,
+    "replay": replay,
+}.items():
+    app.command(name)(verb)
+
+_SOURCE_ROS = "source a ROS 2 distribution, or .venv/setup.bash"
+_REMEDIES = {
+    "rosbags": "run pip install 'reloc_ros[replay]'",
+    "rclpy": _SOURCE_ROS,
+    "rosgraph_msgs": _SOURCE_ROS,
+}
+"""How to get a package that does not come with `offline`."""
+
+
+class _Stopped(BaseException):
+    """Ctrl-C, by a name that neither Typer nor Lightning catches and turns into an exit of its own."""
+
+
+def _stop(*_: Any) -> None:
+    raise _Stopped
+
+
+def main() -> None:
+    """Run the command; wrong input ends it with one sentence and code 2, Ctrl-C with 130."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # a job in the background ignores it, and shall
+        signal.signal(signal.SIGINT, _stop)
+    try:
+        app()
+    except RelocError as error:
+        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(RelocError.EXIT_CODE)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "reloc_ros":
+            raise
+        remedy = _REMEDIES.get(error.name.partition(".")[0], "run pip install 'reloc_ros[offline]'")
+        sentence = f"this step needs the Python package {error.name}; {remedy}"
+        console.print(f"[red]error:[/red] {escape(sentence)}", soft_wrap=True, highlight=False)
+        sys.exit(RelocError.EXIT_CODE)
+    except _Stopped:
+        console.print("stopped; run the same command to go on")
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"reloc_ros {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+) -> None:
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(
+        level=level, format="%(message)s", handlers=[RichHandler(console=console, show_path=False)]
+    )
