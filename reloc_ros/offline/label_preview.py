@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.letterbox import Letterbox
 from reloc_ros.offline.label import Labels, Visibility
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.video_file import write_video
+from reloc_ros.offline.video_file import video_file
 
 Image = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -55,15 +55,13 @@ def write_preview(
     tile = _even(size, min(TILE_PX, SHEET_PX // columns * max(size) // size[0]))
     frame = _even(size, VIDEO_PX)
     tiles: list[Image] = []
-
-    def frames() -> Iterator[Image]:
+    with video_file(video, RATE_HZ) as write:
         for index, image in enumerate(images):
             tiles.append(labelled_picture(image, labels, index, tile))
             shown = labelled_picture(image, labels, index, frame)
-            yield from [shown] * HOLD_FRAMES
+            for _ in range(HOLD_FRAMES):
+                write(shown)
             progress("preview", index + 1, count)
-
-    write_video(video, frames(), RATE_HZ)
     tiles += [np.full_like(tiles[0], 255)] * (-count % columns)
     rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
     with atomic_path(sheet) as temporary:

@@ -10,7 +10,6 @@ import pytest
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.label import Labels, Visibility
 from reloc_ros.offline.label_preview import COLORS, HOLD_FRAMES, labelled_picture, write_preview
-from reloc_ros.offline.video_file import write_video
 
 SEEN, HIDDEN, UNKNOWN = Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN
 SIZES = [(640, 480), (640, 480), (480, 640), (333, 111), (640, 480)]
@@ -113,11 +112,3 @@ def test_nothing_to_preview_is_refused(tmp_path):
     nothing = Labels((), np.zeros((0, 5, 2), np.float32), np.zeros((0, 5), np.int8))
     with pytest.raises(RelocError, match="no labelled image to preview; run reloc label first"):
         write_preview(nothing, [], (640, 480), tmp_path / "sheet.png", tmp_path / "video.mp4")
-
-
-def test_frames_that_do_not_fit_are_an_error_not_a_shorter_video(tmp_path):
-    even, other, odd = (np.zeros((height, 32, 3), np.uint8) for height in (32, 34, 33))
-    for frames in ([odd], [even, other]):
-        with pytest.raises(ValueError, match="32"):
-            write_video(tmp_path / "video.mp4", frames, 10)
-    assert list(tmp_path.iterdir()) == []
