@@ -189,12 +189,13 @@ class Localizer:
             return default, f"the image must have shape (H, W, 3) or (H, W), got {image.shape}"
         height, width = image.shape[:2]
         if camera is None:
-            if abs(width * default.height - height * default.width) > max(width, height):
+            camera = self.bundle.camera_for(width, height)
+            if camera is None:
                 return default, (
                     f"the image is {width}x{height}, of another aspect than the map's {default.width}x"
                     f"{default.height}; give its camera's intrinsics"
                 )
-            return default.resized(width, height), None
+            return camera, None
         if (camera.width, camera.height) != (width, height):
             return camera, (
                 f"the image is {width}x{height} but its camera is calibrated for {camera.width}x{camera.height}"
