@@ -39,8 +39,9 @@ def draw_keypoints(picture: NDArray[np.uint8], result: Localized | Lost) -> None
     ):
         color = (GREEN if inlier else RED) if localized else YELLOW
         center = round(float(x)), round(float(y))
-        cv2.circle(picture, center, max(round(2 * float(sigma_px)), round(3 * unit)), color, 1, cv2.LINE_AA)
-        cv2.circle(picture, center, max(round(unit), 1), color, -1, cv2.LINE_AA)
+        radius, line = max(round(2 * float(sigma_px)), round(3 * unit)), max(round(unit), 1)
+        cv2.circle(picture, center, radius, color, line, cv2.LINE_AA)
+        cv2.circle(picture, center, line, color, -1, cv2.LINE_AA)
 
 
 def _unit(picture: NDArray[np.uint8]) -> float:

@@ -28,6 +28,9 @@ _MARGIN = 1.05
 """Meshes are clipped to a field of view that much wider than the picture's."""
 _MAX_SLOPE = 10.0
 """Of the sides of that field, for cameras that see nearly sideways."""
+_LONG_PX = 40
+"""Edges that long may be bent by the lens enough to see."""
+_POINTS_PER_EDGE = 32
 _SHIFT = 4
 """Fraction bits of what OpenCV draws."""
 
@@ -57,10 +60,12 @@ class Mesh:
         for row in seen[np.argsort(-np.linalg.norm(corners[seen].mean(axis=1), axis=1))]:
             polygon = corners[row] if whole[row] else _clipped(corners[row], planes, offsets)
             pixels = camera.project(polygon)
+            if camera.model != "pinhole" and len(pixels) and np.ptp(pixels, axis=0).max() > _LONG_PX:
+                pixels = camera.project(_with_points_on_edges(polygon))
             if len(pixels) >= 3 and np.isfinite(pixels).all():
                 steps = np.rint(pixels * 2**_SHIFT).astype(np.int32)
                 # Not anti-aliased: the picture would shine through between neighbours.
-                cv2.fillConvexPoly(picture, steps, shades[row], cv2.LINE_8, _SHIFT)
+                cv2.fillPoly(picture, [steps], shades[row], cv2.LINE_8, _SHIFT)
 
     def _shades(self) -> list[tuple[int, int, int]]:
         edges = self.corners_map[:, 1:] - self.corners_map[:, :1]
@@ -174,13 +179,12 @@ def _fans(faces: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _field_of_view(camera: Camera, near: float) -> tuple[Array, Array]:
-    """Planes (5, 3) and offsets (5,): a point p is in front of the camera, about in its picture, if planes p >= offsets."""
+    """Planes (5, 3) and offsets (5,): a point p is in front, and about in the picture, if planes p >= offsets."""
     x, y = np.linspace(0, camera.width - 1, 9), np.linspace(0, camera.height - 1, 9)
     border = [*((u, v) for u in x for v in (y[0], y[-1])), *((u, v) for u in (x[0], x[-1]) for v in y)]
     rays = camera.unproject(np.array(border))
-    rays = rays[np.isfinite(rays).all(axis=1)]
-    high = np.minimum(_MARGIN * rays.max(axis=0, initial=0.1), _MAX_SLOPE)
-    low = np.maximum(_MARGIN * rays.min(axis=0, initial=-0.1), -_MAX_SLOPE)
+    rays = _MARGIN * rays if np.isfinite(rays).all() else np.array([[-np.inf], [np.inf]]) * np.ones(2)
+    low, high = np.clip([rays.min(axis=0), rays.max(axis=0)], -_MAX_SLOPE, _MAX_SLOPE)
     planes = [(0, 0, 1), (-1, 0, high[0]), (1, 0, -low[0]), (0, -1, high[1]), (0, 1, -low[1])]
     return np.array(planes, dtype=np.float64), np.array([near, 0, 0, 0, 0])
 
@@ -190,6 +194,12 @@ def _clipped(polygon: Array, planes: Array, offsets: Array) -> Array:
     for plane, offset in zip(planes, offsets, strict=True):
         polygon = np.array(list(_on_good_side(polygon, polygon @ plane - offset))).reshape(-1, 3)
     return polygon
+
+
+def _with_points_on_edges(polygon: Array) -> Array:
+    shares = np.linspace(0, 1, _POINTS_PER_EDGE, endpoint=False)[:, None]
+    along = polygon[:, None] + shares * (np.roll(polygon, -1, axis=0) - polygon)[:, None]
+    return along.reshape(-1, 3)
 
 
 def _on_good_side(polygon: Array, heights: Array) -> Iterator[ArrayLike]:
