@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 _VIEWS = 6
 """Reference views whose points are drawn; what none of the nearest saw is probably hidden."""
+_MIN_COSINE = 0.5
+"""Between the directions that such a view and the camera look in."""
 _CONE_MARGIN_RAD = np.radians(10)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -54,12 +57,15 @@ class MapCloud:
             return self._landmarks.positions_map[angles < self._landmarks.view_cones_rad + _CONE_MARGIN_RAD]
         return self._references.points_map[self._seen_nearby(self._references, camera_from_map)]
 
-    def _seen_nearby(self, references: References, camera_from_map: SE3) -> NDArray[np.int32]:
+    def _seen_nearby(self, references: References, camera_from_map: SE3) -> NDArray[np.intp]:
         alike = self._axes_map @ camera_from_map.rotation[2]
         distances = np.linalg.norm(self._centers_map - camera_from_map.center, axis=1)
-        nearest = np.argsort(np.where(alike > 0.5, distances / np.maximum(alike, 0.5), np.inf))[:_VIEWS]
-        pieces = [references.seen_point[self._starts[v] : self._starts[v + 1]] for v in nearest]
-        return np.unique(np.concatenate(pieces))
+        likely = np.flatnonzero(alike > _MIN_COSINE)
+        nearest = likely[np.argsort(distances[likely] / alike[likely])[:_VIEWS]]
+        seen = np.zeros(len(references.points_map), dtype=bool)
+        for view in nearest:
+            seen[references.seen_point[self._starts[view] : self._starts[view + 1]]] = True
+        return np.flatnonzero(seen)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,7 +117,7 @@ class Overlay:
         near, far = self.cloud.depths
         shares = np.clip((depths - near) / max(far - near, 1e-12), 0, 1)
         levels = np.rint(255 * (1 - shares)).astype(np.uint8)
-        return cv2.applyColorMap(levels[:, None], cv2.COLORMAP_TURBO).reshape(-1, 3).tolist()
+        return _turbo()[levels].tolist()
 
     def _draw_scale(self, picture: Image) -> None:
         """Which colour is which depth, at the lower left."""
@@ -127,6 +133,12 @@ class Overlay:
             at = edge + (long - wide if right else 0), top - edge // 2
             for color, thickness in ((BLACK, 3), (WHITE, 1)):
                 cv2.putText(picture, text, at, _FONT, size, color, thickness, cv2.LINE_AA)
+
+
+@functools.cache
+def _turbo() -> Image:
+    """(256, 3) BGR."""
+    return cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_TURBO)[:, 0]
 
 
 def _with_banner(picture: Image, color: tuple[int, int, int], word: str, detail: str) -> Image:
