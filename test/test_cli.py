@@ -213,7 +213,7 @@ def test_run_writes_a_pose_or_a_reason_for_every_image(reloc, bundle, photos, tm
 def test_run_refuses_an_empty_and_a_missing_folder(refused, bundle, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "holds no images" in refused("run", bundle, tmp_path / "empty")
-    assert "no image folder" in refused("run", bundle, tmp_path / "nowhere")
+    assert "give a video, a bag or a folder" in refused("run", bundle, tmp_path / "nowhere")
 
 
 def test_run_refuses_a_missing_and_a_truncated_bundle(refused, bundle, photos, tmp_path):

@@ -92,8 +92,8 @@ def run(
         raise RelocError("a mesh is shown in the overlay; name that with --overlay")
     content = Content.read(mesh, mesh_pose, mesh_scale)
     intrinsics = None if camera is None else read_camera_file(camera)
-    images = open_source(source, topic, needs_camera=intrinsics is None)
     localizer = Localizer.from_bundle(bundle, backend, LocalizerConfig(refine=refine), threads, precision)
+    images = open_source(source, topic, needs_camera=intrinsics is None)
     detected, keypoints_by = None, localizer.backend.name
     if detections is not None:
         landmarks = len(localizer.bundle.landmarks)
