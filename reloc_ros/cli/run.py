@@ -62,7 +62,7 @@ def run(
     detections: Annotated[
         Path | None,
         typer.Option(
-            help='Localize by these instead of by the network: {"image.png": [[x, y, confidence], …]}.',
+            help='Localize by these, not by the network: {"image.png": \\[\\[x, y, confidence], …]}.',
             rich_help_panel=_DETECTIONS,
         ),
     ] = None,
@@ -76,8 +76,9 @@ def run(
 ) -> None:
     """Localize a video, a bag or a folder of images: poses as JSON, TUM and topics, and a video that shows them.
 
-    Nothing is written before all is done. Example: [bold]reloc run desk.bundle walk.mp4 --overlay walk-poses.mp4
-    --tum walk.tum[/bold]
+    The files appear when all images are done. A lost image has a reason and no pose.
+
+    Example: [bold]reloc run desk.bundle walk.mp4 --tum walk.tum --overlay poses.mp4[/bold]
     """
     from reloc_ros.camera_files import read_camera_file
     from reloc_ros.localizer import Localizer, LocalizerConfig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -103,6 +104,7 @@ class Video:
         self.path = path
         if path.suffix.lower() in IMAGE_SUFFIXES:
             raise RelocError(f"'{path}' is a single image; give the folder that it is in")
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong is said here, in a sentence
         self._capture = cv2.VideoCapture(str(path))
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # intrinsics belong to the sensor
         if not self._capture.isOpened():
