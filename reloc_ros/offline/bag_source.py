@@ -38,7 +38,9 @@ class BagSource:
         )
         self._camera = bag_camera(path, self.topic) if needs_camera else None
         if needs_camera and self._camera is None:
-            raise RelocError(f"bag {path} has no camera_info for {self.topic}; give the intrinsics with --camera")
+            raise RelocError(
+                f"bag {path} has no camera_info for {self.topic}; give the intrinsics with --camera"
+            )
         self.rate_hz: float | None = _rate_hz(path, self.topic)
 
     def frames(self) -> Iterator[Frame]:
