@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from reloc_ros.atomic import atomic_path
+from reloc_ros.bag import damage_as_sentence
 from reloc_ros.errors import RelocError
 from reloc_ros.localizer import Localized, Lost
+from reloc_ros.offline.bag_images import BAG_SUFFIXES
 from reloc_ros.offline.pose_files import Sink
 from reloc_ros.offline.pose_messages import STATUS, TF, TYPES, PoseMessages
-from reloc_ros.offline.sources import BAG_SUFFIXES, Frame
+from reloc_ros.offline.sources import Frame
 
 _logger = logging.getLogger(__name__)
 _NO_HASH = "RIHS01_" + 64 * "0"
@@ -121,15 +123,15 @@ class _Original:
 
     def copy_until(self, time_ns: int | None) -> None:
         """Copy what was recorded until then; None: the rest."""
-        with damage_as_sentence(self._path):
-            while True:
+        while True:
+            with damage_as_sentence(self._path):
                 self._next = self._next or next(self._messages, None)
-                if self._next is None or (time_ns is not None and self._next[1] > time_ns):
-                    return
-                source, recorded_ns, data = self._next
-                key = (source.topic, source.msgtype, str(source.ext.offered_qos_profiles))
-                self._output.writer.write(self._connections[key], recorded_ns, data)
-                self._next = None
+            if self._next is None or (time_ns is not None and self._next[1] > time_ns):
+                return
+            source, recorded_ns, data = self._next
+            key = (source.topic, source.msgtype, str(source.ext.offered_qos_profiles))
+            self._output.writer.write(self._connections[key], recorded_ns, data)
+            self._next = None
 
     def parent_of(self, frame: str) -> str | None:
         """The frame that a frame hangs on in the bag's `/tf_static` and `/tf`; None if on nothing."""
@@ -153,18 +155,6 @@ class _Original:
                         if transform.child_frame_id == frame:
                             return transform.header.frame_id
         return None
-
-
-@contextlib.contextmanager
-def damage_as_sentence(path: Path) -> Iterator[None]:
-    """A file may be damaged in any way, and its reader then fails in any way."""
-    try:
-        yield
-    except (RelocError, OSError):
-        raise
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RelocError(f"the bag {path} cannot be read: {reason}") from error
 
 
 def _qos(topic: str) -> list[Any]:

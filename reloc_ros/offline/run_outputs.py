@@ -14,12 +14,13 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost
+from reloc_ros.offline.bag_images import is_bag
 from reloc_ros.offline.mesh import Mesh, axes, read_mesh
 from reloc_ros.offline.overlay import MapCloud, Overlay
 from reloc_ros.offline.pose_bag import check_bag_path, pose_bag
 from reloc_ros.offline.pose_files import Sink, poses_json, tum_file
 from reloc_ros.offline.pose_messages import PoseMessages, typestore
-from reloc_ros.offline.sources import Frame, Source, is_bag
+from reloc_ros.offline.sources import Frame, Source
 from reloc_ros.offline.video_file import check_video_path, video_file
 
 _AXES_SHARE = 0.4

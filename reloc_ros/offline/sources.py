@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import Camera
+from reloc_ros.offline.bag_images import is_bag
 from reloc_ros.offline.frames import IMAGE_SUFFIXES, list_photos, read_photo
 
 Image = NDArray[np.uint8]
-BAG_SUFFIXES = (".mcap", ".db3")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,11 +54,7 @@ class Source(Protocol):
     def frames(self) -> Iterator[Frame]: ...
 
 
-def is_bag(path: Path) -> bool:
-    return path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").is_file()
-
-
-def open_source(path: Path, topic: str | None = None, needs_camera: bool = False) -> Source:
+def open_source(path: Path, topic: str | None = None, needs_camera: bool = True) -> Source:
     """What a path leads to: a folder of images, a bag (folder or file), or else a video.
 
     Args:
@@ -71,7 +67,7 @@ def open_source(path: Path, topic: str | None = None, needs_camera: bool = False
     if not path.exists():
         raise RelocError(f"there is no '{path}'; give a video, a bag or a folder of images")
     if is_bag(path):
-        from reloc_ros.offline.bag_source import BagSource  # it needs rosbags
+        from reloc_ros.offline.bag_source import BagSource
 
         return BagSource(path, topic, needs_camera)
     if topic is not None:
