@@ -340,7 +340,7 @@ def test_run_that_is_stopped_leaves_no_file_and_says_so(table, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130, printed
-    assert "images were localized; no file was written or changed" in printed
+    assert "images; files are written only when all are done" in printed
     assert "Traceback" not in printed and not list((tmp_path / "out").iterdir())
 
 

@@ -108,7 +108,7 @@ def run(
     except RelocError:
         raise
     except BaseException:
-        console.print(f"{tally.images} images were localized; no file was written or changed")
+        console.print(f"stopped after {tally.images} images; files are written only when all are done")
         raise
     announced = len(images.names or ())
     if tally.images < _SHARE_READ * announced:

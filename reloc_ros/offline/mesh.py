@@ -16,8 +16,8 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Camera
 
 Array = NDArray[np.float64]
-MAX_TRIANGLES = 300_000
-"""A frame of that many takes about a second."""
+MAX_TRIANGLES = 200_000
+"""With that many, a picture takes seconds already."""
 GREY = (190, 190, 190)
 _LIGHT_MAP = np.array([0.36, 0.48, 0.8])
 """Unit vector to the light. Faces are lit from either side: which is the outer one is not known."""
@@ -55,24 +55,24 @@ class Mesh:
         planes, offsets = _field_of_view(camera, _NEAR * float(np.ptp(self.corners_map, axis=(0, 1)).max()))
         inside = corners @ planes.T >= offsets  # (T, 3, planes)
         seen = np.flatnonzero(inside.any(axis=1).all(axis=1))  # not all three beyond one plane
-        whole = inside.all(axis=(1, 2))
-        shades = self._shades()
-        for row in seen[np.argsort(-np.linalg.norm(corners[seen].mean(axis=1), axis=1))]:
-            polygon = corners[row] if whole[row] else _clipped(corners[row], planes, offsets)
-            pixels = camera.project(polygon)
-            if camera.model != "pinhole" and len(pixels) and np.ptp(pixels, axis=0).max() > _LONG_PX:
-                pixels = camera.project(_with_points_on_edges(polygon))
-            if len(pixels) >= 3 and np.isfinite(pixels).all():
-                steps = np.rint(pixels * 2**_SHIFT).astype(np.int32)
-                # Not anti-aliased: the picture would shine through between neighbours.
-                cv2.fillPoly(picture, [steps], shades[row], cv2.LINE_8, _SHIFT)
+        corners, whole, shades = corners[seen], inside[seen].all(axis=(1, 2)), self._shades(seen)
+        pixels = camera.project(corners.reshape(-1, 3)).reshape(-1, 3, 2)
+        bent = (camera.model != "pinhole") & (np.ptp(pixels, axis=1).max(axis=1) > _LONG_PX)
+        simple = whole & ~bent & np.isfinite(pixels).all(axis=(1, 2))
+        steps = _steps(np.where(simple[:, None, None], pixels, 0))
+        for row in np.argsort(-np.linalg.norm(corners.mean(axis=1), axis=1)).tolist():
+            # Not anti-aliased: the picture would shine through between neighbours.
+            if simple[row]:
+                cv2.fillConvexPoly(picture, steps[row], shades[row], cv2.LINE_8, _SHIFT)
+            elif len(outline := _outline(corners[row], camera, planes, offsets)):
+                cv2.fillPoly(picture, [_steps(outline)], shades[row], cv2.LINE_8, _SHIFT)
 
-    def _shades(self) -> list[tuple[int, int, int]]:
-        edges = self.corners_map[:, 1:] - self.corners_map[:, :1]
+    def _shades(self, rows: NDArray[np.intp]) -> list[tuple[int, int, int]]:
+        edges = self.corners_map[rows, 1:] - self.corners_map[rows, :1]
         normals = np.cross(edges[:, 0], edges[:, 1])
         lengths = np.linalg.norm(normals, axis=1)
         cosines = np.abs(normals @ _LIGHT_MAP) / np.maximum(lengths, 1e-300)
-        return (self.colors * (_AMBIENT + (1 - _AMBIENT) * cosines)[:, None]).astype(int).tolist()
+        return (self.colors[rows] * (_AMBIENT + (1 - _AMBIENT) * cosines)[:, None]).astype(int).tolist()
 
 
 def axes(length: float) -> Mesh:
@@ -102,7 +102,7 @@ def read_mesh(path: Path) -> Mesh:
         raise RelocError(f"mesh '{path}' is neither .ply nor .obj")
     try:
         vertices, faces, vertex_colors, face_colors = reader(path)
-        triangles, owners = _fans(faces)
+        triangles, owners = _fans(faces[: MAX_TRIANGLES + 1])
         if len(triangles) and not 0 <= triangles.min() <= triangles.max() < len(vertices):
             raise ValueError("a face names a vertex that is not there")
     except OSError as error:
@@ -113,7 +113,7 @@ def read_mesh(path: Path) -> Mesh:
     if not len(triangles):
         raise RelocError(f"mesh '{path}' has no faces; give a mesh, not a cloud of points")
     if len(triangles) > MAX_TRIANGLES:
-        raise RelocError(f"mesh '{path}' has {len(triangles)} triangles; simplify it to {MAX_TRIANGLES}")
+        raise RelocError(f"mesh '{path}' has more than {MAX_TRIANGLES} triangles; simplify it")
     if not np.isfinite(vertices).all():
         raise RelocError(f"mesh '{path}' has coordinates that are not finite")
     colors = np.full((len(triangles), 3), GREY)
@@ -196,10 +196,20 @@ def _clipped(polygon: Array, planes: Array, offsets: Array) -> Array:
     return polygon
 
 
-def _with_points_on_edges(polygon: Array) -> Array:
-    shares = np.linspace(0, 1, _POINTS_PER_EDGE, endpoint=False)[:, None]
-    along = polygon[:, None] + shares * (np.roll(polygon, -1, axis=0) - polygon)[:, None]
-    return along.reshape(-1, 3)
+def _outline(corners: Array, camera: Camera, planes: Array, offsets: Array) -> Array:
+    """(N, 2) pixels around what of a triangle can be in the picture, nothing where that is nothing."""
+    polygon = _clipped(corners, planes, offsets)
+    if camera.model != "pinhole" and len(polygon):
+        shares = np.linspace(0, 1, _POINTS_PER_EDGE, endpoint=False)[:, None]
+        along = polygon[:, None] + shares * (np.roll(polygon, -1, axis=0) - polygon)[:, None]
+        polygon = along.reshape(-1, 3)
+    pixels = camera.project(polygon)
+    return pixels if len(pixels) >= 3 and np.isfinite(pixels).all() else np.zeros((0, 2))
+
+
+def _steps(pixels: Array) -> NDArray[np.int32]:
+    """Pixels in the fractions that OpenCV draws."""
+    return np.rint(pixels * 2**_SHIFT).astype(np.int32)
 
 
 def _on_good_side(polygon: Array, heights: Array) -> Iterator[ArrayLike]:

@@ -172,6 +172,13 @@ def test_what_is_no_mesh_is_refused_by_name(tmp_path, name, content, words):
     assert words in str(error.value) and name in str(error.value)
 
 
+def test_a_mesh_of_too_many_triangles_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("reloc_ros.offline.mesh.MAX_TRIANGLES", 1)
+    (tmp_path / "square.obj").write_text(SQUARE_OBJ)
+    with pytest.raises(RelocError, match="more than 1 triangles; simplify it"):
+        read_mesh(tmp_path / "square.obj")
+
+
 def test_a_missing_mesh_is_refused(tmp_path):
     for name in ("none.obj", "none.ply"):
         with pytest.raises(RelocError, match="cannot read mesh"):
