@@ -60,9 +60,9 @@ def refined_prediction(predicted: SE3, matches: Correspondences, limit: float) -
 def support(
     camera_from_map: SE3, matches: Correspondences, scores: NDArray, limit: float
 ) -> tuple[float, float]:
-    """What the keypoints say for a pose: the scores of those within the limit, each less as it is farther off; and whole.
+    """What the keypoints say for a pose: the scores of those within the limit, each less as it is farther off, and all.
 
-    The first is the truncated quadratic of MSAC (Torr and Zisserman, "MLESAC", 2000), turned round so that more is
+    The first sum is the truncated quadratic of MSAC (Torr and Zisserman, "MLESAC", 2000), turned round so that more is
     better.
     """
     errors = reprojection_errors(camera_from_map, matches) / limit

@@ -22,6 +22,7 @@ from reloc_ros.ros.frame_outcome import FrameOutcome, localize_message
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.parameters import Parameters
 from reloc_ros.ros.pose_outputs import NOT_SENT, PoseOutputs, Sent
+from reloc_ros.ros.pose_prior import expected_pose
 from reloc_ros.ros.relocalize_requests import RelocalizeRequests
 from reloc_ros.ros.status_voice import StatusVoice
 from reloc_ros.ros.tf_config import TfConfig
@@ -223,8 +224,15 @@ class Session:
     # On the worker's thread.
 
     def _handle(self, message: ImageMessage) -> None:
-        loaded, tree, given = self.loaded, self._tree, self.given  # the same for all of one image
-        outcome = localize_message(message, loaded, self.input)
+        tree, given = self._tree, self.given  # the same for all of one image
+        with self._lock:
+            loaded, last = self.loaded, self._status.last_good
+        prior = None
+        if given.use_prior:
+            frame = given.camera_frame or message.header.frame_id
+            odometry = tree if loaded.is_metric else None  # which speaks of metres
+            prior = expected_pose(last, message.header.stamp, frame, odometry)
+        outcome = localize_message(message, loaded, self.input, prior)
         verdict = self._judge(loaded, outcome)
         sent = NOT_SENT
         if verdict.publish:
