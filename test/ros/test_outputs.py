@@ -79,7 +79,11 @@ def test_poses_of_another_frame_with_its_covariance_odometry_and_smoothing(start
     told = values(diagnostics[-1])
     assert (diagnostics[-1].level, diagnostics[-1].name) == (b"\x00", "reloc: localization")
     assert (told["lifecycle"], told["state"]) == ("active", "tracking")
-    assert told["backend"].startswith("onnx (CPU")
+    assert told["backend"] in ("onnx (CPU, fp32)", "onnx (CPU, int8)")
+    assert (told["lost"], told["subscriptions"], told["transform"]) == ("0.0 %", "fit", "as configured")
+    assert float(told["age p50"].split()[0]) >= float(told["latency p50"].split()[0])
+    counts = [int(told[f"images {name}"]) for name in ("localized", "lost", "dropped", "skipped")]
+    assert 0 <= int(told["images received"]) - sum(counts) <= 2  # in work, and waiting
     assert float(told["rate"].split()[0]) > 0
     assert 0 < float(told["latency p50"].split()[0]) <= float(told["latency p99"].split()[0])
     assert int(told["images received"]) > 0
