@@ -38,6 +38,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.msg import RelocStatus
 from reloc_ros.ros.conversions import se3_from_pose, seconds_from_stamp
 from reloc_ros.ros.diagnostics import HEARS_ALL
+from reloc_ros.ros.domain import claim_domain
 from reloc_ros.ros.load_camera import TRUTH_DEPTH
 from reloc_ros.ros.load_demo import rendered_walk
 from reloc_ros.ros.load_report import WRONG_SHARE, HeardPose, Load, Usage, load_from
@@ -260,10 +261,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("a bundle goes with a folder of images, and a truth with both")
     given["width"], given["height"] = map(int, given.pop("size").split("x"))
     json_path, given["rate_hz"] = given.pop("json"), given.pop("rate")
-    # By itself, unless the caller wants otherwise: other traffic would be measured too.
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 101))
     try:
+        if (
+            "ROS_DOMAIN_ID" not in os.environ
+        ):  # unless the caller wants otherwise: other traffic would be measured too
+            claim_domain()
         if given["bundle"] is None:
             given["bundle"] = EMBEDDED_BUNDLE
             given["images"], given["truth"] = rendered_walk(CACHE, given["rate_hz"])

@@ -153,9 +153,9 @@ class Session:
 
     def relocalize(self, timeout_s: float):
         """Forget where the camera was; a future whose result is the `Answer` of the images to come."""
-        with self._lock:
+        with self._lock:  # as one: no image is judged between the two
             self._status.forget()
-        future = self.requests.add(timeout_s)
+            future = self.requests.add(timeout_s)
         self._voice.say_idle("relocalizing", "asked to forget where the camera was", self.loaded)
         return future
 
@@ -233,7 +233,8 @@ class Session:
             odometry = tree if loaded.is_metric else None  # which speaks of metres
             prior = expected_pose(last, message.header.stamp, frame, odometry)
         outcome = localize_message(message, loaded, self.input, prior)
-        verdict = self._judge(loaded, outcome)
+        with self._lock:
+            verdict, asked = self._judge(loaded, outcome), self.requests.asked()
         sent = NOT_SENT
         if verdict.publish:
             sent = self.outputs.send(outcome.header, outcome.result, verdict, given, loaded, tree)
@@ -244,22 +245,20 @@ class Session:
         found = isinstance(outcome.result, Localized)
         age_s = float(status.frame_age_s)
         self.health.add(time.monotonic(), latency_s=outcome.latency_s, age_s=age_s, found=found)
-        self.requests.image(verdict, sent.pose)
+        self.requests.image(asked, verdict, sent.pose)
         self.views.show(outcome, verdict, loaded)
 
     def _judge(self, loaded: LoadedMap, outcome: FrameOutcome) -> Verdict:
+        """Under the lock."""
         counts, result = self._voice.counts, outcome.result
-        with self._lock:
-            if loaded is not self.loaded:
-                counts.lost += 1
-                return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
-            if isinstance(result, Localized):
-                counts.localized += 1
-                return self._status.localized(
-                    result.camera_from_map, seconds_from_stamp(outcome.header.stamp)
-                )
+        if loaded is not self.loaded:
             counts.lost += 1
-            return self._status.lost(outcome.reason, outcome.detail)
+            return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
+        if isinstance(result, Localized):
+            counts.localized += 1
+            return self._status.localized(result.camera_from_map, seconds_from_stamp(outcome.header.stamp))
+        counts.lost += 1
+        return self._status.lost(outcome.reason, outcome.detail)
 
 
 def _with_what_was_sent(verdict: Verdict, sent: Sent) -> Verdict:

@@ -13,13 +13,12 @@ import pytest
 from geometry_msgs.msg import TransformStamped
 from node_process import FRAME, Peer
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
 from table_bundle import camera_from_map, view
 from tf2_msgs.msg import TFMessage
 
 from reloc_ros.geometry import SE3, center_error
-from reloc_ros.ros.conversions import se3_from_transform, transform_from_se3
+from reloc_ros.ros.conversions import transform_from_se3
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.05, 0.8])
@@ -107,10 +106,7 @@ def test_a_transform_that_is_missing_is_named_and_used_once_it_is_there(start_no
     assert tracking(status) and status.pose_published
     assert "base_link" in status.detail
     publish(peer, "/tf_static", "base_link", FRAME, BASE_FROM_CAMERA)
-    status = peer.show(view(5), lambda s: tracking(s) and not s.transform)
-    when = Time.from_msg(status.header.stamp)
-    peer.wait_for(lambda: peer.tf.can_transform("map", "base_link", when), "the transform")
-    map_from_base = se3_from_transform(peer.tf.lookup_transform("map", "base_link", when).transform)
+    _, map_from_base = peer.show_transform(view(5), "map", "base_link")
     expected = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
     assert center_error(map_from_base.inverse(), expected.inverse()) < 1e-4
     assert node.stop() == 0
