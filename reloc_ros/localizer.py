@@ -130,9 +130,8 @@ class Localizer:
         ray_per_network_px = float(np.mean(letterbox.source_per_network)) / _mean_focal(camera)
         limit = self.config.max_error_px * ray_per_network_px
         pose, inliers = self._search(matches, keypoints.scores, prior, limit)
-        refusal = refuse_inliers(
-            self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width
-        )
+        judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
+        refusal = refuse_inliers(*judged, seconded=self._refiner is not None)
         if refusal is None:
             agreeing = matches.subset(inliers)
             refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
@@ -144,6 +143,8 @@ class Localizer:
         refined, sharpened, support = self._sharpen(image, camera, refined, agreeing)
         if support is not None:
             watch.lap("refine")
+        if not sharpened and (refusal := refuse_inliers(*judged)):  # nothing seconds it
+            return Lost(*refusal, keypoints, inliers, watch.times_ms())
         rms_px = float(np.sqrt(np.mean(refined.residuals**2)) * _mean_focal(camera))
         pose, covariance = refined.camera_from_map, refined.covariance
         return Localized(pose, covariance, keypoints, inliers, rms_px, watch.times_ms(), sharpened, support)

@@ -244,7 +244,10 @@ def _calibrate(
     workspace: Workspace, model: SfmModel, trained: dict[str, Any], bundle: Bundle, progress: Progress
 ) -> Calibration:
     """Calibrate by the images that training did not see; once for the same network."""
-    inputs = _bundle_inputs(workspace) | {"entries": sorted(UNCALIBRATED.to_json())}
+    inputs = _bundle_inputs(workspace) | {
+        "entries": sorted(UNCALIBRATED.to_json()),
+        "config": LocalizerConfig(),
+    }
     if not workspace.is_current("calibrate", inputs):
         names = (trained.get("validation") or {}).get("images") or []
         if not names:
@@ -305,7 +308,7 @@ def _add_int8(
 def own_bundle(workspace: Workspace, progress: Progress = silent) -> Path:
     """The bundle that a workspace keeps to be measured: what `reloc export` would write, made where it is not there."""
     path = workspace.path / "bundle"
-    inputs = _bundle_inputs(workspace)
+    inputs = _bundle_inputs(workspace) | {"config": LocalizerConfig()}  # it was calibrated with that
     if not workspace.is_current("bundle", inputs):
         export_step(workspace, path, progress=progress)
         workspace.record("bundle", inputs, [path])
