@@ -16,6 +16,7 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.geometry import SE3, Camera
 from reloc_ros.letterbox import Letterbox
 from reloc_ros.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
+from reloc_ros.prior import best_pose
 from reloc_ros.refine import Refiner, Support
 
 _logger = logging.getLogger(__name__)
@@ -106,12 +107,16 @@ class Localizer:
         bundle = Bundle.load(path)
         return Localizer(bundle, make_backend(bundle, backend, threads, precision), config)
 
-    def localize(self, image: NDArray[np.uint8], camera: Camera | None = None) -> Localized | Lost:
+    def localize(
+        self, image: NDArray[np.uint8], camera: Camera | None = None, prior: SE3 | None = None
+    ) -> Localized | Lost:
         """Localize one image.
 
         Args:
             image: (H, W, 3) BGR or (H, W) grey, uint8, as the camera delivers it, distortion included.
             camera: its intrinsics; the map's own, resized to the image, when not given.
+            prior: camera_from_map where the camera is expected, if it is: one hypothesis more for the search, judged
+                by the same keypoints as all others.
         """
         watch = _Stopwatch()
         camera, problem = self._check(image, camera)
@@ -122,7 +127,7 @@ class Localizer:
         watch.lap("prepare")
         found = self.backend.infer(network_input)
         watch.lap("network")
-        return self._locate(image, camera, self._keypoints(found, letterbox), watch)
+        return self._locate(image, camera, self._keypoints(found, letterbox), prior, watch)
 
     def localize_keypoints(
         self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera | None = None
@@ -136,15 +141,21 @@ class Localizer:
         if problem:
             return _bad_image(problem, watch)
         usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
-        return self._locate(image, camera, keypoints.subset(usable), watch)
+        return self._locate(image, camera, keypoints.subset(usable), None, watch)
 
     def _locate(
-        self, image: NDArray[np.uint8], camera: Camera, keypoints: Keypoints, watch: _Stopwatch
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        keypoints: Keypoints,
+        prior: SE3 | None,
+        watch: _Stopwatch,
     ) -> Localized | Lost:
         """The pose that the keypoints give: found robustly, refined, judged, and sharpened."""
         keypoints, matches = self._match(keypoints, camera)
         ray_per_network_px = float(np.mean(self._letterbox(camera).source_per_network)) / _mean_focal(camera)
-        pose, inliers = self._search(matches, self.config.max_error_px * ray_per_network_px)
+        limit = self.config.max_error_px * ray_per_network_px
+        pose, inliers = self._search(matches, keypoints.scores, prior, limit)
         judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
         refusal = refuse_inliers(*judged, seconded=self._refiner is not None)
         if refusal is None:
@@ -228,9 +239,13 @@ class Localizer:
         points_map = self.bundle.landmarks.positions_map[keypoints.landmarks]
         return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / _mean_focal(camera))
 
-    def _search(self, matches: Correspondences, limit: float) -> tuple[SE3 | None, NDArray[np.bool_]]:
-        """The robust solver's pose and the keypoints that agree with it (N,)."""
-        pose = self._solve(matches, limit) if len(matches) >= self.config.min_keypoints else None
+    def _search(
+        self, matches: Correspondences, scores: NDArray[np.float64], prior: SE3 | None, limit: float
+    ) -> tuple[SE3 | None, NDArray[np.bool_]]:
+        """The pose that most keypoints speak for, and which of them agree with it (N,)."""
+        pose = None
+        if len(matches) >= self.config.min_keypoints:
+            pose = best_pose(self._solve(matches, limit), prior, matches, scores, limit)
         if pose is None:
             return None, np.zeros(len(matches), dtype=bool)
         return pose, reprojection_errors(pose, matches) < limit

@@ -141,18 +141,22 @@ def refine(start: SE3, matches: Correspondences, iterations: int = 10, cauchy_sc
     take honest residuals for outliers, and the covariance would be too small (Triggs et al., "Bundle Adjustment -
     A Modern Synthesis", 2000, sections 3 and 5).
     """
-    pose = _minimise(start, matches, iterations, cauchy_scale)
+    pose = minimise(start, matches, iterations, cauchy_scale)
     excess = _excess_variance(pose, matches)
     if 1 < excess < np.inf:
         matches = dataclasses.replace(matches, sigmas=matches.sigmas * np.sqrt(excess))
-        pose = _minimise(pose, matches, iterations, cauchy_scale)
+        pose = minimise(pose, matches, iterations, cauchy_scale)
     _, normal, _ = _linearize(pose, matches, cauchy_scale)
     covariance = _covariance_in_map(pose, np.linalg.inv(normal))
     return Refined(pose, covariance, reprojection_errors(pose, matches))
 
 
-def _minimise(pose: SE3, matches: Correspondences, iterations: int, cauchy_scale: float) -> SE3:
-    """Levenberg-Marquardt; the cost never rises."""
+def minimise(pose: SE3, matches: Correspondences, iterations: int, cauchy_scale: float = 2.0) -> SE3:
+    """Move a pose down the Cauchy loss by Levenberg-Marquardt; the cost never rises.
+
+    Raises:
+        LinAlgError: the matches fix no pose.
+    """
     damping = 1e-4
     cost, normal, gradient = _linearize(pose, matches, cauchy_scale)
     for _ in range(iterations):

@@ -7,10 +7,24 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Vector3
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Camera
 from reloc_ros.image_messages import camera_from_message
+
+_DISTORTION_MODELS = {"pinhole": "plumb_bob", "brown": "rational_polynomial", "fisheye": "equidistant"}
+
+
+def camera_info_from(camera: Camera, header: Header) -> CameraInfo:
+    """The intrinsics of a camera as a message, unrectified."""
+    message = CameraInfo(header=header, width=camera.width, height=camera.height)
+    message.distortion_model = _DISTORTION_MODELS[camera.model]
+    message.d = [float(number) for number in camera.coefficients] or [0.0] * 5
+    message.k = camera.matrix.ravel()
+    message.r = np.eye(3).ravel()
+    message.p = np.hstack([camera.matrix, np.zeros((3, 1))]).ravel()
+    return message
 
 
 def message_camera_for(message: CameraInfo, image: NDArray[np.uint8], *, rectified: bool = False) -> Camera:
