@@ -145,9 +145,8 @@ class Localizer:
         keypoints, matches = self._match(keypoints, camera)
         ray_per_network_px = float(np.mean(self._letterbox(camera).source_per_network)) / _mean_focal(camera)
         pose, inliers = self._search(matches, self.config.max_error_px * ray_per_network_px)
-        refusal = refuse_inliers(
-            self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width
-        )
+        judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
+        refusal = refuse_inliers(*judged, seconded=self._refiner is not None)
         if refusal is None:
             agreeing = matches.subset(inliers)
             refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
@@ -159,6 +158,8 @@ class Localizer:
         refined, sharpened, support = self._sharpen(image, camera, refined, agreeing)
         if support is not None:
             watch.lap("refine")
+        if not sharpened and (refusal := refuse_inliers(*judged)):  # nothing seconds it
+            return Lost(*refusal, keypoints, inliers, watch.times_ms())
         rms_px = float(np.sqrt(np.mean(refined.residuals**2)) * _mean_focal(camera))
         pose, covariance = refined.camera_from_map, refined.covariance
         return Localized(pose, covariance, keypoints, inliers, rms_px, watch.times_ms(), sharpened, support)

@@ -157,6 +157,9 @@ def test_a_step_too_early_names_the_step_before(refused, workspace, verb, needs)
         (("select", "--count", "many"), "--count is a whole number or auto, not 'many'"),
         (("select", "--count", "auto", "--max", 5), "--max must be at least 20 landmarks, got 5"),
         (("select", "--count", 100000), "lower --count"),
+        (("label", "--voxel-size", 0.05), "--voxel-size belongs to --method voxels"),
+        (("label", "--import", "k.json", "--method", "depth"), "leave out --method"),
+        (("label", "--plain"), "--plain belongs to --export FILE"),
         (("eval", "--conditions", "fog"), "unknown condition 'fog'"),
         (("eval", "--conditions", ""), "condition"),
     ],
@@ -204,6 +207,33 @@ def test_steps_say_what_they_did_and_do_it_once(reloc, workspace):
     code, printed = reloc("label", "-w", workspace)
     assert code == 0 and "10 images see" in printed
     assert "unknown visibility test 'xray'" in reloc("label", "-w", workspace, "--method", "xray")[1]
+
+
+def test_labels_are_drawn_written_and_taken_back_as_they_are(reloc, labelled, tmp_path):
+    """What was asked for before is not made anew by another method."""
+    assert reloc("label", "-w", labelled, "--method", "voxels", "--voxel-size", 0.05)[0] == 0
+    made, file = (labelled / "labels.npz").read_bytes(), tmp_path / "keypoints.json"
+    code, printed = reloc("label", "-w", labelled, "--preview", "--export", file)
+    assert code == 0 and "blue is seen, red hidden, grey unknown" in printed
+    assert (labelled / "label_preview.mp4").stat().st_size > 0 and (
+        labelled / "labels.npz"
+    ).read_bytes() == made
+    entries = json.loads(file.read_text())
+    del entries[min(entries)]
+    file.write_text(json.dumps(entries))
+    code, printed = reloc("label", "-w", labelled, "--import", file, "--preview")
+    assert code == 0 and "1 map images are not in" in printed
+    imported = (labelled / "labels.npz").read_bytes()
+    assert reloc("label", "-w", labelled, "--export", tmp_path / "again.json")[0] == 0
+    assert (labelled / "labels.npz").read_bytes() == imported
+
+
+@pytest.mark.parametrize("size", [0, -1, 0.5, "nan"])
+def test_impossible_voxel_sizes_are_refused_and_labels_kept(refused, labelled, size):
+    made = (labelled / "labels.npz").read_bytes()
+    sentence = refused("label", "-w", labelled, "--method", "voxels", "--voxel-size", size)
+    assert "a share of the scene's extent from 0.001 to 0.2" in sentence
+    assert (labelled / "labels.npz").read_bytes() == made
 
 
 def test_run_writes_a_pose_or_a_reason_for_every_image(reloc, bundle, photos, tmp_path):
