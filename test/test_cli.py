@@ -9,10 +9,11 @@ from pathlib import Path
 
 import cv2
 import pytest
+from image_bag import write_image_bag
 from scenes import noise_image, tiny_bundle
 from synthetic_model import make_model
 from table_bundle import CAMERA as TABLE_CAMERA
-from table_bundle import camera_from_map, make_table_bundle
+from table_bundle import camera_from_map, make_table_bundle, view
 from walks import write_walk
 
 from reloc_ros import cli
@@ -319,6 +320,18 @@ def test_run_says_when_a_video_ends_early_and_uses_what_there_is(reloc, table, t
     used = len(json.loads((tmp_path / "p.json").read_text())["images"])
     assert code == 0 and 10 < used < 60
     assert f"ends early: {used} of 60 frames could be read and were used" in printed
+
+
+def test_run_on_a_bag_writes_a_bag(reloc, refused, table, tmp_path):
+    pytest.importorskip("rosbags")
+    views = [view(index) for index in (1, 2, 0, 3)]
+    bag = write_image_bag(tmp_path / "walk", {"/camera/image_raw": views}, TABLE_CAMERA)
+    arguments = ("run", table, bag, "--poses", tmp_path / "p.json", "--bag", tmp_path / "out.mcap")
+    code, printed = reloc(*arguments)
+    assert code == 0 and "3 of 4 images localized" in printed and (tmp_path / "out.mcap").is_file()
+    assert "a bag is never replaced" in refused(*arguments)
+    bare = write_image_bag(tmp_path / "bare", {"/camera/image_raw": views})
+    assert "give the intrinsics with --camera" in refused("run", table, bare, "--poses", tmp_path / "p.json")
 
 
 def test_run_localizes_by_detections_and_says_what_it_assumes(reloc, table, tmp_path):

@@ -10,8 +10,6 @@ import typer
 from reloc_ros.cli.common import BackendOption, PrecisionOption, RefineOption, ThreadsOption, bars, console
 from reloc_ros.errors import RelocError
 
-_SHARE_READ = 0.98
-"""What containers announce is often an estimate."""
 _AR, _BAG, _DETECTIONS = "AR content", "Bags", "Detections made elsewhere"
 
 
@@ -88,7 +86,7 @@ def run(
     from reloc_ros.offline.sources import open_source
 
     outputs = Outputs(poses, tum, overlay, bag, copy)
-    outputs.check(source, bundle)
+    outputs.check(source, bundle, camera, mesh, detections)
     if overlay is None and (mesh is not None or mesh_pose is not None):
         raise RelocError("a mesh is shown in the overlay; name that with --overlay")
     content = Content.read(mesh, mesh_pose, mesh_scale)
@@ -111,7 +109,7 @@ def run(
         console.print(f"stopped after {tally.images} images; files are written only when all are done")
         raise
     announced = len(images.names or ())
-    if tally.images < _SHARE_READ * announced:
+    if announced - tally.images > max(1, announced // 100):  # some containers only tell about how many
         console.print(
             f"'{source}' ends early: {tally.images} of {announced} frames could be read and were used"
         )

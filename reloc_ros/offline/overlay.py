@@ -128,7 +128,8 @@ class Overlay:
         top = height - edge - thick
         picture[top : top + thick, edge : edge + long] = bar
         size = height / 1100
-        for text, right in ((f"{near:.2g} {self.unit}", False), (f"{far:.2g} {self.unit}", True)):
+        for depth, right in ((near, False), (far, True)):
+            text = f"{depth:.2g} {self.unit}".strip()
             (wide, _), _ = cv2.getTextSize(text, _FONT, size, 1)
             at = edge + (long - wide if right else 0), top - edge // 2
             for color, thickness in ((BLACK, 3), (WHITE, 1)):
@@ -145,7 +146,8 @@ def _with_banner(picture: Image, color: tuple[int, int, int], word: str, detail:
     """The picture with a coloured strip at its top that says a word large and a sentence small."""
     height, width = picture.shape[:2]
     strip = max(round(0.09 * height), 12)
-    picture[:strip] = (0.25 * picture[:strip] + 0.75 * np.array(color) * 0.6).astype(np.uint8)
+    # White letters want a darker colour than dots and circles do.
+    picture[:strip] = (0.25 * picture[:strip] + 0.45 * np.array(color)).astype(np.uint8)
     edge = max(strip // 6, 2)
     for text, baseline, share in ((word, 0.45, 0.34), (detail, 0.86, 0.26)):
         (wide, tall), _ = cv2.getTextSize(text, _FONT, 1.0, 1)

@@ -144,10 +144,8 @@ class _Original:
     def _look_for_parent(self, frame: str) -> str | None:
         from rosbags.rosbag2 import Reader
 
-        with (
-            damage_as_sentence(self._path),
-            Reader(self._path) as reader,
-        ):  # the other one is being copied from
+        # A reader of its own: the other one is being copied from.
+        with damage_as_sentence(self._path), Reader(self._path) as reader:
             for topic in ("/tf_static", TF):
                 connections = [c for c in reader.connections if (c.topic, c.msgtype) == (topic, TYPES[TF])]
                 for _, _, data in reader.messages(connections) if connections else ():

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from reloc_ros.bundle import Bundle
+from reloc_ros.bundle import MANIFEST, Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.bag_images import is_bag
+from reloc_ros.offline.frames import IMAGE_SUFFIXES
 from reloc_ros.offline.mesh import Mesh, axes, read_mesh
 from reloc_ros.offline.overlay import MapCloud, Overlay
 from reloc_ros.offline.pose_bag import check_bag_path, pose_bag
@@ -80,12 +81,15 @@ class Outputs:
     def paths(self) -> tuple[Path, ...]:
         return tuple(path for path in (self.poses, self.tum, self.overlay, self.bag) if path is not None)
 
-    def check(self, source: Path, bundle: Path) -> None:
-        """Refuse, before anything is done, what would overwrite an input or cannot be written."""
+    def check(self, source: Path, *others: Path | None) -> None:
+        """Refuse, before anything is done, what would overwrite an input or cannot be written.
+
+        Args:
+            others: what else is read, such as the bundle.
+        """
         for path in self.paths:
-            for taken in (source, bundle):
-                if path.resolve() == taken.resolve():
-                    raise RelocError(f"'{path}' is read from, so it cannot be written; name another file")
+            if any(_is_read(path, given) for given in (source, *others) if given is not None):
+                raise RelocError(f"'{path}' is read from, so it cannot be written; name another file")
         for one, other in itertools.combinations(self.paths, 2):
             if one.resolve() == other.resolve():
                 raise RelocError(f"'{one}' cannot hold two kinds of results; name a file for each")
@@ -120,6 +124,14 @@ class Outputs:
             messages = PoseMessages(typestore(), bundle, keypoints_by)
             sinks.append(pose_bag(self.bag, messages, source.path if self.copy else None))
         return sinks
+
+
+def _is_read(path: Path, given: Path) -> bool:
+    """Whether a path is an input or part of one; new files may lie among photographs."""
+    path, given = path.resolve(), given.resolve()
+    if given not in path.parents or not path.exists():
+        return path == given
+    return path.suffix.lower() in IMAGE_SUFFIXES or is_bag(given) or (given / MANIFEST).exists()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ from reloc_ros.offline.bag_images import is_bag
 from reloc_ros.offline.frames import IMAGE_SUFFIXES, list_photos, read_photo
 
 Image = NDArray[np.uint8]
+_USUAL_RATE_HZ = 30.0
+"""For videos that do not tell theirs."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,7 +108,7 @@ class Video:
         if not self._capture.isOpened():
             raise RelocError(f"'{path}' is neither a video that can be read, nor a bag or a folder of images")
         rate_hz = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.rate_hz: float | None = rate_hz if np.isfinite(rate_hz) and rate_hz > 0 else 30.0
+        self.rate_hz: float | None = rate_hz if np.isfinite(rate_hz) and rate_hz > 0 else _USUAL_RATE_HZ
         announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.names = tuple(map(video_frame_name, range(announced))) if announced > 0 else None
         self.turn = _TURNS.get(round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360)

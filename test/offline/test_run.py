@@ -181,6 +181,23 @@ def test_outputs_that_cannot_be_are_refused_before_anything_is_done(tmp_path, mo
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "name", ["photos/a.jpg", "table.bundle/network.onnx", "walk.bag/x.db3", "found.json"]
+)
+def test_parts_of_what_is_read_are_not_overwritten_and_new_files_beside_photos_are_fine(tmp_path, name):
+    for part in ("photos/a.jpg", "table.bundle/manifest.json", "table.bundle/network.onnx", "found.json"):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        (tmp_path / part).write_text("")
+    for part in ("walk.bag/metadata.yaml", "walk.bag/x.db3", "photos/poses.json"):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        (tmp_path / part).write_text("")
+    inputs = [tmp_path / given for given in ("photos", "table.bundle", "walk.bag", "found.json")]
+    with pytest.raises(RelocError, match="is read from"):
+        Outputs(tmp_path / name).check(*inputs, None)
+    for fine in ("photos/poses.json", "photos/new.jpg", "other.json"):
+        Outputs(tmp_path / fine).check(*inputs, None)
+
+
 def test_a_source_through_a_link_is_still_the_source(tmp_path):
     (tmp_path / "walk.mp4").write_bytes(b"")
     (tmp_path / "link.mp4").symlink_to(tmp_path / "walk.mp4")

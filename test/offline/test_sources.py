@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +8,7 @@ from walks import RATE_HZ, WALK, write_walk
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.sources import PhotoFolder, Video, open_source
+from reloc_ros.offline.video_file import video_file
 
 
 @pytest.fixture
@@ -57,6 +61,27 @@ def test_times_grow_even_where_the_container_knows_none(tmp_path, monkeypatch):
     source._capture = Timeless(source._capture)
     stamps = [frame.stamp_ns for frame in source.frames()]
     np.testing.assert_allclose(np.diff(stamps), 1e9 / RATE_HZ, atol=1)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed (Debian: ffmpeg)")
+@pytest.mark.parametrize("turned_deg", [90, 180, 270])
+def test_a_video_held_upright_is_as_the_sensor_saw_it_and_says_how_to_turn_it(tmp_path, turned_deg):
+    """As another program turns it."""
+    lying, upright = tmp_path / "lying.mp4", tmp_path / "upright.mp4"
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:24, :32] = 255
+    with video_file(lying, 10) as write:
+        write(picture)
+    rotate = ("-c", "copy", "-metadata:s:v:0", f"rotate={turned_deg}")
+    command = ["ffmpeg", "-v", "error", "-y", "-i"]
+    subprocess.run([*command, lying, *rotate, upright], check=True)
+    subprocess.run([*command, upright, "-frames:v", "1", tmp_path / "shown.png"], check=True)
+    source = open_source(upright)
+    (frame,) = source.frames()
+    assert frame.image.shape == (48, 64, 3) and frame.image[10, 10].min() > 200
+    shown = cv2.imread(str(tmp_path / "shown.png"))
+    turned = cv2.rotate(frame.image, source.turn)
+    assert turned.shape == shown.shape and np.abs(turned.astype(int) - shown).max() < 10
 
 
 def test_a_video_that_ends_early_gives_what_there_is(tmp_path):
