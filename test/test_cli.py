@@ -224,8 +224,14 @@ def test_labels_are_drawn_written_and_taken_back_as_they_are(reloc, labelled, tm
     code, printed = reloc("label", "-w", labelled, "--import", file, "--preview")
     assert code == 0 and "1 map images are not in" in printed
     imported = (labelled / "labels.npz").read_bytes()
-    assert reloc("label", "-w", labelled, "--export", tmp_path / "again.json")[0] == 0
-    assert (labelled / "labels.npz").read_bytes() == imported
+    for arguments in (
+        ("--export", tmp_path / "again.json"),
+        (),
+    ):  # hand work is not lost by the plain command
+        assert reloc("label", "-w", labelled, *arguments)[0] == 0
+        assert (labelled / "labels.npz").read_bytes() == imported
+    assert reloc("label", "-w", labelled, "--method", "depth")[0] == 0
+    assert (labelled / "labels.npz").read_bytes() != imported
 
 
 @pytest.mark.parametrize("size", [0, -1, 0.5, "nan"])

@@ -38,7 +38,7 @@ def label(
 ) -> None:
     """Decide which landmark is seen, hidden or unknown in which map image.
 
-    With --preview or --export alone, labels that are there are taken as they are.
+    Without --method, imported labels stay as they are, and with --preview or --export any that are there.
 
     Example: [bold]reloc label -w desk --preview[/bold]
     """
@@ -53,11 +53,12 @@ def label(
     if plain and export is None:
         raise RelocError("--plain belongs to --export FILE")
     opened = open_workspace(workspace)
-    as_they_are = (preview or export is not None) and method is None and label_steps.has_labels(opened)
+    keeps = method is None and label_steps.has_labels(opened)
+    keeps = keeps and (preview or export is not None or opened.summary("label")["method"] == "import")
     with bars() as progress:
         if import_ is not None:
             imported = label_steps.import_labels_step(opened, import_)
-        elif not as_they_are:
+        elif not keeps:
             size = VOXEL_SIZE if voxel_size is None else voxel_size
             label_steps.label_step(opened, method or "appearance", progress, size)
         if preview:
