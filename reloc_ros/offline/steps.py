@@ -42,7 +42,13 @@ from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.label import Labels, Visibility, label_images
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.references import make_references
-from reloc_ros.offline.select import MOST, VIEW_NEEDS, select_landmarks
+from reloc_ros.offline.select import MOST, select_landmarks
+from reloc_ros.offline.selection import (
+    keep_selection,
+    refuse_to_replace_hand_work,
+    select_points,
+    selection_inputs,
+)
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.trials import Photo
 from reloc_ros.offline.workspace import Workspace, fingerprint
@@ -64,28 +70,31 @@ def map_model(workspace: Workspace) -> SfmModel:
 
 
 def select_step(
-    workspace: Workspace, count: int | None, most: int = MOST, progress: Progress = silent
+    workspace: Workspace,
+    count: int | None,
+    most: int = MOST,
+    progress: Progress = silent,
+    points: Path | None = None,
+    replace: bool = False,
 ) -> dict[str, Any]:
-    """Choose the landmarks, see `select_landmarks`; returns a summary."""
-    inputs = {"model": workspace.model_path, "held_out": workspace.holdout, "view_needs": VIEW_NEEDS}
-    inputs |= {"count": "auto", "most": most} if count is None else {"count": count}
+    """Choose the landmarks, see `select_landmarks` and `select_points`; returns a summary.
+
+    Landmarks chosen by hand are replaced only where `replace` says so.
+    """
+    inputs = selection_inputs(workspace)
+    if points is not None:
+        inputs |= {"points": points, "most": most}
+    else:
+        inputs |= {"count": "auto", "most": most} if count is None else {"count": count}
     if not workspace.is_current("select", inputs):
+        if not replace:
+            refuse_to_replace_hand_work(workspace)
         model = map_model(workspace)
-        chosen = select_landmarks(model, count, most, progress)
-        with atomic_path(workspace.landmarks_path) as temporary:
-            chosen.landmarks.save(temporary)
-        summary = {
-            "landmarks": len(chosen.landmarks),
-            "of_points": len(model.points_map),
-            "map_images": len(model.names),
-            "view_needs": VIEW_NEEDS,
-            "spread_median": float(np.median(chosen.spread)),
-            "spread_min": int(chosen.spread.min()),
-            "poor_images": [
-                name for name, poor in zip(model.names, chosen.attainable < VIEW_NEEDS, strict=True) if poor
-            ],
-        }
-        workspace.record("select", inputs, [workspace.landmarks_path], summary)
+        if points is not None:
+            chosen, how = select_points(model, points, most), "points"
+        else:
+            chosen, how = select_landmarks(model, count, most, progress), "automatically"
+        keep_selection(workspace, model, chosen, inputs, how)
     return workspace.summary("select")
 
 

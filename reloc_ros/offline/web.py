@@ -1,0 +1,267 @@
+"""`reloc web`: choose landmarks by hand in the browser.  (viser)
+
+The page is a thin view of a `LandmarkSession`, which knows everything that is shown here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import viser
+
+from reloc_ros.errors import RelocError
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.offline import web_panel
+from reloc_ros.offline.label import Visibility, label_images
+from reloc_ros.offline.landmark_session import LandmarkSession
+from reloc_ros.offline.portraits import portraits
+from reloc_ros.offline.select import VIEW_NEEDS, Selection
+from reloc_ros.offline.web_scene import Scene
+from reloc_ros.offline.web_server import quietly, serve
+
+logger = logging.getLogger(__name__)
+
+TOLERANCE_PX = 8
+"""A click so far from a point on the screen still means it."""
+WHOLE = "the whole"
+
+
+class Page:
+    """The page of one session, to all browsers that look at it."""
+
+    def __init__(self, session: LandmarkSession, host: str, port: int) -> None:
+        """Serve it at a port of this machine; 0 takes a free one."""
+        self._session, self._editor = session, session.editor
+        self._workspace = session.workspace
+        self._model = session.editor.model
+        self._method = (self._workspace.summary("label") or {}).get("method", "appearance")
+        self._server = serve(host, port)
+        self.port = self._server.get_port()
+        metric = self._workspace.scale == "metric"
+        self.scene = Scene(self._server, self._model, self._editor.pickable, metric)
+        self._add_panel()
+        self._focus: Landmarks | None = None
+        self._looked = threading.Condition()
+        self._wanted: Landmarks | None = None
+        self._stopped = False
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._examine, self._read_thumbnails)
+        ]
+        with session.lock:
+            self._refresh()
+        self._server.scene.on_click()(self._clicked)
+        self._server.scene.on_click(modifier="shift")(self._looked_at)
+        self._server.on_client_connect(self._greet)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End it, after the change that is under way."""
+        with self._looked:
+            self._stopped = True
+            self._looked.notify_all()
+        with self._session.lock, quietly():
+            self._server.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def _add_panel(self) -> None:
+        gui = self._server.gui
+        gui.set_panel_label("reloc landmarks")
+        gui.configure_theme(control_width="large", dark_mode=True, show_logo=False, show_share_button=False)
+        self._status = gui.add_html("")
+        gui.add_html(web_panel.paragraph(web_panel.HELP))
+        self._save = gui.add_button("Save", color="green", hint="Make these the landmarks (Ctrl+S)")
+        self._save.on_click(lambda event: self._ask_to_save(event.client))
+        changes = {"Undo": self._editor.undo, "Redo": self._editor.redo, "As saved": self._editor.revert}
+        group = gui.add_button_group(
+            "Changes", tuple(changes), hint="Undo takes back what the others do, too"
+        )
+        group.on_click(lambda event: self._edit(event.client, changes[group.value]))
+        with gui.add_folder("The point"):
+            self._point = gui.add_html(web_panel.paragraph("None yet."))
+        with gui.add_folder("The images"):
+            self._through = gui.add_dropdown("Look from", (WHOLE, *self._model.names))
+            self._through.on_update(lambda event: self._look(event.client))
+            following = gui.add_button("Next image that sees too few")
+            following.on_click(lambda event: self._look_at_next(event.client))
+            self._coverage = gui.add_html("")
+        with gui.add_folder("Drawing", expand_by_default=False):
+            size = gui.add_slider("Point size", 0.2, 4.0, 0.1, 1.0)
+            size.on_update(lambda _: self.scene.resize(size.value))
+            cameras = gui.add_checkbox("Cameras", True)
+            cameras.on_update(lambda _: self.scene.show_cameras(cameras.value))
+        for label, key, modifier, action in (
+            ("Undo", "Z", "cmd/ctrl", lambda event: self._edit(event.client, self._editor.undo)),
+            ("Redo", "Z", "cmd/ctrl+shift", lambda event: self._edit(event.client, self._editor.redo)),
+            ("Save", "S", "cmd/ctrl", lambda event: self._ask_to_save(event.client)),
+        ):
+            gui.add_command(label, hotkey=key, modifier=modifier).on_trigger(action)
+
+    def _clicked(self, event: viser.SceneClickEvent) -> None:
+        """Add the point, or take away the landmark, that the click means."""
+        editor = self._editor
+        with self._session.lock:
+            landmark, point = self._meant(event)
+            if landmark is not None:
+                gone = editor.landmarks.subset(np.array([landmark]))
+                self._edit(event.client, lambda: editor.remove(landmark))
+                self._show(gone)
+            elif point is not None:
+                self._edit(event.client, lambda: editor.add(point))
+                self._show(editor.cloud.subset(np.array([point])))
+            else:
+                self._show(None)
+
+    def _looked_at(self, event: viser.SceneClickEvent) -> None:
+        """Show the point that the click means, and change nothing."""
+        editor = self._editor
+        with self._session.lock:
+            landmark, point = self._meant(event)
+            if landmark is not None:
+                self._show(editor.landmarks.subset(np.array([landmark])))
+            else:
+                self._show(None if point is None else editor.cloud.subset(np.array([point])))
+
+    def _meant(self, event: viser.SceneClickEvent) -> tuple[int | None, int | None]:
+        """The landmark, or else the point of the cloud, at a click."""
+        camera = event.client.camera
+        tolerance = TOLERANCE_PX * camera.fov / max(camera.image_height, 1)
+        landmark = self._editor.landmark_at(event.ray_origin, event.ray_direction, tolerance)
+        if landmark is not None:
+            return landmark, None
+        return None, self._editor.point_at(event.ray_origin, event.ray_direction, tolerance)
+
+    def _edit(self, client: viser.ClientHandle | None, change: Callable[[], object]) -> None:
+        """Do something to the landmarks, keep the draft, and show what became of it."""
+        with self._session.lock:
+            try:
+                change()
+                self._session.changed()
+            except (RelocError, OSError) as error:
+                _tell(client, "Not done", str(error))
+            self._refresh()
+
+    def _ask_to_save(self, client: viser.ClientHandle | None) -> None:
+        """Save, but not over another's landmarks without asking."""
+        if client is None or not self._session.changed_elsewhere:
+            self._edit(client, self._session.save)
+            return
+        with client.gui.add_modal("Replace the landmarks?") as modal:
+            client.gui.add_markdown(
+                "Another command has changed the landmarks of this workspace since this page read them. "
+                "Saving replaces its choice with this one."
+            )
+            replace, leave = client.gui.add_button("Replace"), client.gui.add_button("Leave it")
+
+        @replace.on_click
+        def _(_: viser.GuiEvent) -> None:
+            modal.close()
+            self._edit(client, self._session.save)
+
+        leave.on_click(lambda _: modal.close())
+
+    def _refresh(self) -> None:
+        editor = self._editor
+        selection = editor.selection
+        with self._server.atomic():
+            self.scene.show_landmarks(selection.landmarks.positions_map)
+            self._status.content = web_panel.status(selection, editor.unsaved)
+            self._coverage.content = web_panel.coverage(self._model.names, selection)
+            self._save.disabled = not editor.unsaved
+            if self._focus is None:
+                self.scene.colour_cameras(web_panel.view_colours(selection))
+
+    def _show(self, landmark: Landmarks | None) -> None:
+        """Look at one point, or none: at once by the depth test, and soon as `reloc label` will."""
+        self._focus = landmark
+        with self._looked:
+            self._wanted = landmark
+            self._looked.notify_all()
+        if landmark is None:
+            self._point.content = web_panel.paragraph("None yet.")
+            self.scene.show_focus(None, [])
+            self.scene.colour_cameras(web_panel.view_colours(self._editor.selection))
+        else:
+            self._describe(landmark, "depth", with_pictures=False)
+
+    def _examine(self) -> None:
+        """Look at the newest point that is wanted, as carefully as `reloc label`, again and again."""
+        while True:
+            with self._looked:
+                self._looked.wait_for(lambda: self._stopped or self._wanted is not None)
+                landmark, self._wanted = self._wanted, None
+            if self._stopped:
+                return
+            try:
+                self._describe(landmark, self._method, with_pictures=True)
+            except RelocError as error:
+                logger.warning("%s", error)
+                self._point.content = web_panel.paragraph(str(error))
+
+    def _describe(self, landmark: Landmarks, method: str, with_pictures: bool) -> None:
+        labels = label_images(self._model, landmark, method, self._workspace.images_dir)
+        found = portraits(self._model, labels, self._workspace.images_dir) if with_pictures else []
+        with self._session.lock:
+            if landmark is not self._focus:
+                return  # another one is looked at by now
+            chosen = landmark.ids[0] in self._editor.landmarks.ids
+            note = f"by the {method} test of reloc label" if with_pictures else "comparing with the images …"
+            title = f"{'Landmark' if chosen else 'No landmark'}, point {landmark.ids[0]} of the map"
+            visible = labels.visibility[:, 0]
+            with self._server.atomic():
+                self._point.content = web_panel.point(title, labels, found, note)
+                self.scene.show_focus(
+                    landmark.positions_map[0], np.flatnonzero(visible == Visibility.SEEN).tolist()
+                )
+                self.scene.colour_cameras(web_panel.state_colours(visible))
+
+    def _look(self, client: viser.ClientHandle | None) -> None:
+        if client is None:  # the choice was made here, by whoever does the rest as well
+            return
+        if self._through.value == WHOLE:
+            self.scene.overview(client)
+            return
+        image = self._model.names.index(self._through.value)
+        try:
+            self.scene.look_through(client, image, self._workspace.images_dir)
+        except RelocError as error:
+            _tell(client, "No photograph", str(error))
+
+    def _look_at_next(self, client: viser.ClientHandle | None) -> None:
+        """Go to the image that sees fewest landmarks, then to the next; where more cannot help, last."""
+        order = _worst_first(self._editor.selection)
+        if not order:
+            _tell(client, "All served", "Every image sees as many landmarks as it needs.")
+            return
+        names = [self._model.names[image] for image in order]
+        here = names.index(self._through.value) if self._through.value in names else -1
+        self._through.value = names[(here + 1) % len(names)]
+        self._look(client)
+
+    def _read_thumbnails(self) -> None:
+        for image in range(len(self._model.names)):
+            if self._stopped:
+                return
+            try:
+                self.scene.add_thumbnail(image, self._workspace.images_dir)
+            except RelocError as error:
+                logger.warning("%s", error)
+
+    def _greet(self, client: viser.ClientHandle) -> None:
+        for notice in self._session.notices:
+            _tell(client, "Before you start", notice[0].upper() + notice[1:])
+
+
+def _worst_first(selection: Selection) -> list[int]:
+    """The views that see too few landmarks."""
+    order = np.lexsort([selection.spread, selection.poor])
+    return order[selection.spread[order] < VIEW_NEEDS].tolist()
+
+
+def _tell(client: viser.ClientHandle | None, title: str, sentence: str) -> None:
+    if client is not None:
+        client.add_notification(title, sentence, auto_close_seconds=8)
