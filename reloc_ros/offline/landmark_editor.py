@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.label import Labels, label_images
+from reloc_ros.offline.label import Labels, Visibility, label_images
 from reloc_ros.offline.picking import pick
 from reloc_ros.offline.points import RELIABLE_TRACK, SAME, cloud_landmarks, joined
 from reloc_ros.offline.select import Selection, attainable_spread, picture_widths
@@ -74,22 +74,42 @@ class LandmarkEditor:
     def can_redo(self) -> bool:
         return bool(self._future)
 
-    def landmark_at(self, origin: ArrayLike, direction: ArrayLike, tolerance_rad: float) -> int | None:
-        """Which landmark, 0 to K - 1, a ray means, see `pick`; not one behind what the cloud shows there."""
-        positions = self.landmarks.positions_map
-        hit = pick(origin, direction, positions, tolerance_rad)
-        front = self.point_at(origin, direction, tolerance_rad)
-        if hit is None or front is None:
-            return hit
-        depth, front_depth = np.linalg.norm(
-            [positions[hit] - origin, self.model.points_map[front] - origin], axis=1
-        )
-        return hit if depth <= BESIDE * front_depth else None
+    def shown_points(self, image: int | None = None) -> NDArray[np.int64]:
+        """Rows of the points that can be chosen: of all, or of those that an image observed."""
+        if image is None:
+            return self.pickable
+        model = self.model
+        return np.intersect1d(self.pickable, model.observation_point[model.observation_image == image])
 
-    def point_at(self, origin: ArrayLike, direction: ArrayLike, tolerance_rad: float) -> int | None:
-        """Which point of the model, by its row, a ray means, see `pick`."""
-        hit = pick(origin, direction, self.model.points_map[self.pickable], tolerance_rad)
-        return None if hit is None else int(self.pickable[hit])
+    def shown_landmarks(self, image: int | None = None) -> NDArray[np.int64]:
+        """Which of the landmarks, 0 to K - 1: all, or those that an image sees."""
+        if image is None:
+            return np.arange(len(self))
+        return np.flatnonzero(self.labels.visibility[image] == Visibility.SEEN)
+
+    def landmark_at(
+        self, origin: ArrayLike, direction: ArrayLike, tolerance_rad: float, image: int | None = None
+    ) -> int | None:
+        """Which of the shown landmarks a ray means, see `pick`; not one behind what the cloud shows there."""
+        shown, positions = self.shown_landmarks(image), self.landmarks.positions_map
+        hit = pick(origin, direction, positions[shown], tolerance_rad)
+        if hit is None:
+            return None
+        landmark = int(shown[hit])
+        front = self.point_at(origin, direction, tolerance_rad, image)
+        if front is None:
+            return landmark
+        both = np.stack([positions[landmark], self.model.points_map[front]])
+        depth, front_depth = np.linalg.norm(both - np.asarray(origin), axis=1)
+        return landmark if depth <= BESIDE * front_depth else None
+
+    def point_at(
+        self, origin: ArrayLike, direction: ArrayLike, tolerance_rad: float, image: int | None = None
+    ) -> int | None:
+        """Which of the shown points, by its row in the model, a ray means, see `pick`."""
+        shown = self.shown_points(image)
+        hit = pick(origin, direction, self.model.points_map[shown], tolerance_rad)
+        return None if hit is None else int(shown[hit])
 
     def add(self, point: int) -> int:
         """Make a point of the model, by its row, a landmark, the last; returns which."""

@@ -44,6 +44,7 @@ class Page:
         self.scene = Scene(self._server, self._model, self._editor.pickable, metric)
         self._add_panel()
         self._focus: Landmarks | None = None
+        self._image: int | None = None  # the one that is looked through
         self._looked = threading.Condition()
         self._wanted: Landmarks | None = None
         self._stopped = False
@@ -130,10 +131,10 @@ class Page:
         """The landmark, or else the point of the cloud, at a click."""
         camera = event.client.camera
         tolerance = TOLERANCE_PX * camera.fov / max(camera.image_height, 1)
-        landmark = self._editor.landmark_at(event.ray_origin, event.ray_direction, tolerance)
+        landmark = self._editor.landmark_at(event.ray_origin, event.ray_direction, tolerance, self._image)
         if landmark is not None:
             return landmark, None
-        return None, self._editor.point_at(event.ray_origin, event.ray_direction, tolerance)
+        return None, self._editor.point_at(event.ray_origin, event.ray_direction, tolerance, self._image)
 
     def _edit(self, client: viser.ClientHandle | None, change: Callable[[], object]) -> None:
         """Do something to the landmarks, keep the draft, and show what became of it."""
@@ -168,7 +169,7 @@ class Page:
         editor = self._editor
         selection = editor.selection
         with self._server.atomic():
-            self.scene.show_landmarks(selection.landmarks.positions_map)
+            self.scene.show_landmarks(selection.landmarks.positions_map[editor.shown_landmarks(self._image)])
             self._status.content = web_panel.status(selection, editor.unsaved)
             self._coverage.content = web_panel.coverage(self._model.names, selection)
             self._save.disabled = not editor.unsaved
@@ -222,14 +223,20 @@ class Page:
     def _look(self, client: viser.ClientHandle | None) -> None:
         if client is None:  # the choice was made here, by whoever does the rest as well
             return
-        if self._through.value == WHOLE:
-            self.scene.overview(client)
-            return
-        image = self._model.names.index(self._through.value)
-        try:
-            self.scene.look_through(client, image, self._workspace.images_dir)
-        except RelocError as error:
-            _tell(client, "No photograph", str(error))
+        with self._session.lock:
+            names = self._model.names
+            self._image = None if self._through.value == WHOLE else names.index(self._through.value)
+            try:
+                if self._image is None:
+                    self.scene.overview(client)
+                else:
+                    self.scene.look_through(client, self._image, self._workspace.images_dir)
+            except RelocError as error:
+                _tell(client, "No photograph", str(error))
+                self._image = None
+            self.scene.show_cloud(self._editor.shown_points(self._image))
+            self._show(None)
+            self._refresh()
 
     def _look_at_next(self, client: viser.ClientHandle | None) -> None:
         """Go to the image that sees fewest landmarks, then to the next; where more cannot help, last."""

@@ -24,6 +24,7 @@ BULK = 0.85
 FOV = np.radians(50)
 LANDMARK: Colour = (255, 40, 200)
 FOCUS: Colour = (255, 225, 0)
+ON_PHOTO: Colour = (0, 235, 255)
 THUMBNAIL_PX = 200
 BACKDROP_PX = 1600
 
@@ -86,20 +87,30 @@ class Scene:
         self.cloud = self._points("/cloud", model.points_map[shown], model.colors[shown], self.point_size)
         self.landmarks = self._points("/landmarks", np.empty((0, 3)), LANDMARK, self.landmark_size)
         self.focus = self._points("/focus", np.empty((0, 3)), FOCUS, 1.3 * self.landmark_size)
+        self._factor = self._nearness = 1.0
         self._sights: viser.SceneNodeHandle | None = None
         self._backdrop: viser.SceneNodeHandle | None = None
+        self._cameras_wanted = True
         self.cameras = [self._add_camera(image) for image in range(len(model.names))]
-        self._behind = -1
 
     @property
     def landmark_size(self) -> float:
         return float(np.clip(3 * self.point_size, 0.01 * self.frame.radius, 0.03 * self.frame.radius))
 
     def resize(self, factor: float) -> None:
-        """Draw all points larger or smaller than at first."""
+        """Draw all points so many times as large as at first."""
+        self._factor = factor
+        factor *= self._nearness
         self.cloud.point_size = factor * self.point_size
         self.landmarks.point_size = factor * self.landmark_size
         self.focus.point_size = 1.3 * factor * self.landmark_size
+
+    def show_cloud(self, rows: NDArray[np.int64]) -> None:
+        """Show these points of the model, and no others; on a photograph in a colour that differs from its own."""
+        colours = self._model.colors[rows] if self._backdrop is None else np.tile(ON_PHOTO, (len(rows), 1))
+        with self._server.atomic():
+            _move(self.cloud, self._model.points_map[rows])
+            self.cloud.colors = colours.astype(np.uint8)
 
     def show_landmarks(self, positions_map: Array) -> None:
         _move(self.landmarks, positions_map)
@@ -110,7 +121,7 @@ class Scene:
         if self._sights is not None:
             self._sights.remove()
             self._sights = None
-        if position_map is not None and len(seen_by):
+        if position_map is not None and len(seen_by) and self._backdrop is None:
             ends = self._model.centers_map[list(seen_by)]
             lines = np.stack([np.broadcast_to(position_map, ends.shape), ends], axis=1)
             self._sights = self._server.scene.add_line_segments(
@@ -126,18 +137,21 @@ class Scene:
         """Read a photograph, and show it in its camera."""
         self.cameras[image].image = _shrunk(images_dir / self._model.names[image], THUMBNAIL_PX)
 
-    def show_cameras(self, visible: bool) -> None:
-        for image, handle in enumerate(self.cameras):
-            handle.visible = visible and image != self._behind
+    def show_cameras(self, wanted: bool) -> None:
+        """Show the cameras or not; they never are while one of them is looked through."""
+        self._cameras_wanted = wanted
+        for handle in self.cameras:
+            handle.visible = wanted and self._backdrop is None
 
     def overview(self, client: viser.ClientHandle) -> None:
         """Look at the whole again, as at first."""
-        self._drop_backdrop()
+        if self._backdrop is not None:
+            self._backdrop.remove()
+            self._backdrop = None
         self._look(client, self.frame.eye, self.frame.center, self.frame.up, FOV)
 
     def look_through(self, client: viser.ClientHandle, image: int, images_dir: Path) -> None:
         """Look through one of the cameras, its photograph behind the points."""
-        self._drop_backdrop()
         camera, pose = self._model.camera(image), self._model.camera_from_map[image]
         depths = pose.apply(self._model.points_map[self._observed(image)])[:, 2]
         forward, down = pose.rotation[2], pose.rotation[1]
@@ -150,9 +164,12 @@ class Scene:
                 far,
             ]
         )
+        photo = _shrunk(images_dir / self._model.names[image], BACKDROP_PX)
+        if self._backdrop is not None:
+            self._backdrop.remove()
         self._backdrop = self._server.scene.add_image(
             "/backdrop",
-            _shrunk(images_dir / self._model.names[image], BACKDROP_PX),
+            photo,
             camera.width / camera.fx * far,
             camera.height / camera.fy * far,
             wxyz=pose.inverse().quaternion_wxyz,
@@ -160,8 +177,6 @@ class Scene:
             cast_shadow=False,
             receive_shadow=False,
         )
-        self._behind = image
-        self.cameras[image].visible = False
         fov = vertical_fov(camera)
         window = client.camera.image_width / max(client.camera.image_height, 1)
         wider = max(1.0, camera.width / camera.height / window)
@@ -170,17 +185,15 @@ class Scene:
         self._look(client, pose.center, pose.center + near * forward, -down, fov)
 
     def _look(self, client: viser.ClientHandle, eye: Array, at: Array, up: Array, fov: float) -> None:
+        overview = np.linalg.norm(self.frame.eye - self.frame.center)
+        self._nearness = min(1.0, 1.5 * float(np.linalg.norm(at - eye)) / overview)
+        self.resize(self._factor)
+        self.show_cameras(self._cameras_wanted)
         with client.atomic():
             client.camera.up_direction = up
             client.camera.position = eye
             client.camera.look_at = at
             client.camera.fov = fov
-
-    def _drop_backdrop(self) -> None:
-        if self._backdrop is not None:
-            self._backdrop.remove()
-            self.cameras[self._behind].visible = True
-            self._backdrop, self._behind = None, -1
 
     def _observed(self, image: int) -> NDArray[np.int64]:
         return self._model.observation_point[self._model.observation_image == image]
