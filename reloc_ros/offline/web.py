@@ -38,24 +38,24 @@ class Page:
         self._workspace = session.workspace
         self._model = session.editor.model
         self._method = (self._workspace.summary("label") or {}).get("method", "appearance")
-        self._server = serve(host, port)
-        self.port = self._server.get_port()
-        metric = self._workspace.scale == "metric"
-        self.scene = Scene(self._server, self._model, self._editor.pickable, metric)
-        self._add_panel()
         self._focus: Landmarks | None = None
         self._image: int | None = None  # the one that is looked through
         self._looked = threading.Condition()
         self._wanted: Landmarks | None = None
         self._stopped = False
+        self._server = serve(host, port)
+        self.port = self._server.get_port()
+        metric = self._workspace.scale == "metric"
+        with session.lock:
+            self.scene = Scene(self._server, self._model, self._editor.pickable, metric)
+            self._server.scene.on_click()(self._clicked)
+            self._server.scene.on_click(modifier="shift")(self._looked_at)
+            self._add_panel()
+            self._refresh()  # a browser that shows the numbers takes clicks by then
+        self._server.on_client_connect(self._greet)
         self._threads = [
             threading.Thread(target=work, daemon=True) for work in (self._examine, self._read_thumbnails)
         ]
-        with session.lock:
-            self._refresh()
-        self._server.scene.on_click()(self._clicked)
-        self._server.scene.on_click(modifier="shift")(self._looked_at)
-        self._server.on_client_connect(self._greet)
         for thread in self._threads:
             thread.start()
 
@@ -68,6 +68,10 @@ class Page:
             self._server.stop()
         for thread in self._threads:
             thread.join()
+
+    def clients(self) -> list[viser.ClientHandle]:
+        """The browsers that look at it."""
+        return list(self._server.get_clients().values())
 
     def _add_panel(self) -> None:
         gui = self._server.gui
