@@ -25,7 +25,9 @@ def web(
     from reloc_ros.offline.landmark_session import LandmarkSession
     from reloc_ros.offline.web import Page
 
-    session = LandmarkSession(open_workspace(workspace))
+    opened = open_workspace(workspace)
+    with console.status("reading the map"):
+        session = LandmarkSession(opened)
     for notice in session.notices:
         console.print(notice, soft_wrap=True)
     page = Page(session, host, port)

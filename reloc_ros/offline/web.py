@@ -13,12 +13,10 @@ import numpy as np
 import viser
 
 from reloc_ros.errors import RelocError
-from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import web_panel
-from reloc_ros.offline.label import Visibility, label_images
 from reloc_ros.offline.landmark_session import LandmarkSession
-from reloc_ros.offline.portraits import portraits
 from reloc_ros.offline.select import VIEW_NEEDS, Selection
+from reloc_ros.offline.web_point import PointView
 from reloc_ros.offline.web_scene import Scene
 from reloc_ros.offline.web_server import quietly, serve
 
@@ -37,11 +35,7 @@ class Page:
         self._session, self._editor = session, session.editor
         self._workspace = session.workspace
         self._model = session.editor.model
-        self._method = (self._workspace.summary("label") or {}).get("method", "appearance")
-        self._focus: Landmarks | None = None
         self._image: int | None = None  # the one that is looked through
-        self._looked = threading.Condition()
-        self._wanted: Landmarks | None = None
         self._stopped = False
         self._server = serve(host, port)
         self.port = self._server.get_port()
@@ -53,21 +47,16 @@ class Page:
             self._add_panel()
             self._refresh()  # a browser that shows the numbers takes clicks by then
         self._server.on_client_connect(self._greet)
-        self._threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._examine, self._read_thumbnails)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thumbnails = threading.Thread(target=self._read_thumbnails, daemon=True)
+        self._thumbnails.start()
 
     def stop(self) -> None:
         """End it, after the change that is under way."""
-        with self._looked:
-            self._stopped = True
-            self._looked.notify_all()
+        self._stopped = True
+        self._view.stop()
         with self._session.lock, quietly():
             self._server.stop()
-        for thread in self._threads:
-            thread.join()
+        self._thumbnails.join()
 
     def clients(self) -> list[viser.ClientHandle]:
         """The browsers that look at it."""
@@ -87,7 +76,7 @@ class Page:
         )
         group.on_click(lambda event: self._edit(event.client, changes[group.value]))
         with gui.add_folder("The point"):
-            self._point = gui.add_html(web_panel.paragraph("None yet."))
+            self._view = PointView(self._session, self.scene, gui.add_html(""))
         with gui.add_folder("The images"):
             self._through = gui.add_dropdown("Look from", (WHOLE, *self._model.names))
             self._through.on_update(lambda event: self._look(event.client))
@@ -114,12 +103,12 @@ class Page:
             if landmark is not None:
                 gone = editor.landmarks.subset(np.array([landmark]))
                 self._edit(event.client, lambda: editor.remove(landmark))
-                self._show(gone)
+                self._view.show(gone)
             elif point is not None:
                 self._edit(event.client, lambda: editor.add(point))
-                self._show(editor.cloud.subset(np.array([point])))
+                self._view.show(editor.cloud.subset(np.array([point])))
             else:
-                self._show(None)
+                self._view.show(None)
 
     def _looked_at(self, event: viser.SceneClickEvent) -> None:
         """Show the point that the click means, and change nothing."""
@@ -127,9 +116,9 @@ class Page:
         with self._session.lock:
             landmark, point = self._meant(event)
             if landmark is not None:
-                self._show(editor.landmarks.subset(np.array([landmark])))
+                self._view.show(editor.landmarks.subset(np.array([landmark])))
             else:
-                self._show(None if point is None else editor.cloud.subset(np.array([point])))
+                self._view.show(None if point is None else editor.cloud.subset(np.array([point])))
 
     def _meant(self, event: viser.SceneClickEvent) -> tuple[int | None, int | None]:
         """The landmark, or else the point of the cloud, at a click."""
@@ -145,9 +134,12 @@ class Page:
         with self._session.lock:
             try:
                 change()
-                self._session.changed()
-            except (RelocError, OSError) as error:
+            except RelocError as error:
                 _tell(client, "Not done", str(error))
+            try:
+                self._session.changed()
+            except OSError as error:
+                _tell(client, "Not kept", f"The change is on this page only: {error}.")
             self._refresh()
 
     def _ask_to_save(self, client: viser.ClientHandle | None) -> None:
@@ -177,52 +169,7 @@ class Page:
             self._status.content = web_panel.status(selection, editor.unsaved)
             self._coverage.content = web_panel.coverage(self._model.names, selection)
             self._save.disabled = not editor.unsaved
-            if self._focus is None:
-                self.scene.colour_cameras(web_panel.view_colours(selection))
-
-    def _show(self, landmark: Landmarks | None) -> None:
-        """Look at one point, or none: at once by the depth test, and soon as `reloc label` will."""
-        self._focus = landmark
-        with self._looked:
-            self._wanted = landmark
-            self._looked.notify_all()
-        if landmark is None:
-            self._point.content = web_panel.paragraph("None yet.")
-            self.scene.show_focus(None, [])
-            self.scene.colour_cameras(web_panel.view_colours(self._editor.selection))
-        else:
-            self._describe(landmark, "depth", with_pictures=False)
-
-    def _examine(self) -> None:
-        """Look at the newest point that is wanted, as carefully as `reloc label`, again and again."""
-        while True:
-            with self._looked:
-                self._looked.wait_for(lambda: self._stopped or self._wanted is not None)
-                landmark, self._wanted = self._wanted, None
-            if self._stopped:
-                return
-            try:
-                self._describe(landmark, self._method, with_pictures=True)
-            except RelocError as error:
-                logger.warning("%s", error)
-                self._point.content = web_panel.paragraph(str(error))
-
-    def _describe(self, landmark: Landmarks, method: str, with_pictures: bool) -> None:
-        labels = label_images(self._model, landmark, method, self._workspace.images_dir)
-        found = portraits(self._model, labels, self._workspace.images_dir) if with_pictures else []
-        with self._session.lock:
-            if landmark is not self._focus:
-                return  # another one is looked at by now
-            chosen = landmark.ids[0] in self._editor.landmarks.ids
-            note = f"by the {method} test of reloc label" if with_pictures else "comparing with the images …"
-            title = f"{'Landmark' if chosen else 'No landmark'}, point {landmark.ids[0]} of the map"
-            visible = labels.visibility[:, 0]
-            with self._server.atomic():
-                self._point.content = web_panel.point(title, labels, found, note)
-                self.scene.show_focus(
-                    landmark.positions_map[0], np.flatnonzero(visible == Visibility.SEEN).tolist()
-                )
-                self.scene.colour_cameras(web_panel.state_colours(visible))
+            self._view.refresh()
 
     def _look(self, client: viser.ClientHandle | None) -> None:
         if client is None:  # the choice was made here, by whoever does the rest as well
@@ -239,7 +186,7 @@ class Page:
                 _tell(client, "No photograph", str(error))
                 self._image = None
             self.scene.show_cloud(self._editor.shown_points(self._image))
-            self._show(None)
+            self._view.show(None)
             self._refresh()
 
     def _look_at_next(self, client: viser.ClientHandle | None) -> None:
@@ -260,7 +207,8 @@ class Page:
             try:
                 self.scene.add_thumbnail(image, self._workspace.images_dir)
             except RelocError as error:
-                logger.warning("%s", error)
+                logger.warning("the cameras are shown without their photographs: %s", error)
+                return
 
     def _greet(self, client: viser.ClientHandle) -> None:
         for notice in self._session.notices:

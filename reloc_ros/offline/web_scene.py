@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,60 +11,18 @@ import viser
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from reloc_ros.geometry import Camera
 from reloc_ros.offline.frames import read_photo
+from reloc_ros.offline.framing import FOV, fitted_fov, frame_scene, vertical_fov
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.web_panel import STATE_COLOURS, Colour, Visibility
 
 Array = NDArray[np.float64]
 
-BULK = 0.85
-"""This share of the cloud is framed; the rest is far away."""
-FOV = np.radians(50)
 LANDMARK: Colour = (255, 40, 200)
 FOCUS: Colour = (255, 225, 0)
 ON_PHOTO: Colour = (0, 235, 255)
 THUMBNAIL_PX = 200
 BACKDROP_PX = 1600
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Frame:
-    """Where to look at a scene from."""
-
-    up: Array
-    """(3,) unit vector."""
-    center: Array
-    """(3,) the middle of the bulk of the points."""
-    radius: float
-    """Of the ball around it that holds the bulk."""
-    eye: Array
-    """(3,) from where all of the ball is seen."""
-
-
-def frame_scene(model: SfmModel, metric: bool) -> Frame:
-    """A view of the bulk of the cloud, from the side that the cameras were on, and a little above.
-
-    In a metric map z is up; in another, where the cameras had up on average.
-    """
-    up = np.array([0.0, 0.0, 1.0]) if metric else -_unit(model.rotations[:, 1].sum(axis=0))
-    center = np.median(model.points_map, axis=0)
-    distances = np.linalg.norm(model.points_map - center, axis=1)
-    radius = float(np.quantile(distances, BULK))
-    side = (model.centers_map - center).mean(axis=0)
-    side -= (side @ up) * up
-    if np.linalg.norm(side) < 0.1 * radius:  # taken from all around, or in the middle of a room
-        side = model.centers_map[0] - center
-        side -= (side @ up) * up
-    if np.linalg.norm(side) < 1e-6 * radius:
-        side = np.cross(up, np.eye(3)[np.argmin(np.abs(up))])
-    eye = center + _unit(_unit(side) + 0.5 * up) * radius / np.sin(FOV / 2)
-    return Frame(up, center, radius, eye)
-
-
-def vertical_fov(camera: Camera) -> float:
-    """Radians; of the pinhole part."""
-    return float(2 * np.arctan(camera.height / 2 / camera.fy))
 
 
 class Scene:
@@ -177,10 +134,7 @@ class Scene:
             cast_shadow=False,
             receive_shadow=False,
         )
-        fov = vertical_fov(camera)
-        window = client.camera.image_width / max(client.camera.image_height, 1)
-        wider = max(1.0, camera.width / camera.height / window)
-        fov = 2 * np.arctan(1.05 * wider * np.tan(fov / 2))
+        fov = fitted_fov(camera, client.camera.image_width / max(client.camera.image_height, 1))
         near = float(np.median(depths)) if len(depths) else self.frame.radius
         self._look(client, pose.center, pose.center + near * forward, -down, fov)
 
@@ -245,7 +199,3 @@ def _shrunk(file: Path, width_px: int) -> NDArray[np.uint8]:
         size = (width_px, max(1, round(height * width_px / width)))
         photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
-
-
-def _unit(vector: Array) -> Array:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)

@@ -209,3 +209,19 @@ def test_looking_through_an_image_puts_its_photograph_behind_its_points(visitor)
     np.testing.assert_allclose(drawn[:, 1], scale * pixels[:, 1] + shift, atol=3)
     assert 1 < scale < 520 / 480  # the window shows all of it, and a little around it
     assert visitor.page.scene.cloud.points.shape == (len(shown), 3)
+
+
+def test_another_choice_meanwhile_is_not_replaced_unasked(visitor, workspace):
+    row = visitor.clear_point()
+    visitor.click(visitor.editor.model.points_map[row])
+    visitor.reads("13 landmarks, ● not saved yet")
+    steps.select_step(workspace, 16)
+    save = visitor.tab.get_by_role("button", name="Save", exact=True)
+    save.click()
+    visitor.tab.get_by_role("button", name="Leave it").click()
+    visitor.tab.get_by_role("button", name="Leave it").wait_for(state="hidden")
+    assert len(saved_ids(workspace)) == 16
+    save.click()
+    visitor.tab.get_by_role("button", name="Replace").click()
+    visitor.reads("13 landmarks, ● saved")
+    assert saved_ids(workspace) == visitor.editor.landmarks.ids.tolist()
