@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import threading
@@ -116,7 +117,7 @@ class LandmarkSession:
                 np.array(draft["directions_map"], dtype=np.float64).reshape(-1, 3),
                 np.array(draft["view_cones_rad"], dtype=np.float64),
             )
-            if not len(landmarks) == len(landmarks.positions_map) == len(landmarks.directions_map):
+            if len({len(rows) for rows in dataclasses.astuple(landmarks)}) != 1:
                 raise ValueError("lists of different lengths")
         except (ValueError, KeyError, TypeError) as error:
             self._put_aside(f"the unsaved changes of {written} cannot be read ({error})")

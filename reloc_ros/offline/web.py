@@ -22,8 +22,8 @@ from reloc_ros.offline.web_server import quietly, serve
 
 logger = logging.getLogger(__name__)
 
-TOLERANCE_PX = 8
-"""A click so far from a point on the screen still means it."""
+TOLERANCE = 0.01
+"""A click this share of the window's height beside a point still means it; pixels are of any size."""
 WHOLE = "the whole"
 
 
@@ -122,8 +122,7 @@ class Page:
 
     def _meant(self, event: viser.SceneClickEvent) -> tuple[int | None, int | None]:
         """The landmark, or else the point of the cloud, at a click."""
-        camera = event.client.camera
-        tolerance = TOLERANCE_PX * camera.fov / max(camera.image_height, 1)
+        tolerance = TOLERANCE * event.client.camera.fov
         landmark = self._editor.landmark_at(event.ray_origin, event.ray_direction, tolerance, self._image)
         if landmark is not None:
             return landmark, None

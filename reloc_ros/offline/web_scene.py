@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 LANDMARK: Colour = (255, 40, 200)
 FOCUS: Colour = (255, 225, 0)
 ON_PHOTO: Colour = (0, 235, 255)
+CLEAR = 0.08
+"""Lines of sight begin this share of their length before the point, so as not to cover it."""
 THUMBNAIL_PX = 200
 BACKDROP_PX = 1600
 
@@ -80,9 +82,10 @@ class Scene:
             self._sights = None
         if position_map is not None and len(seen_by) and self._backdrop is None:
             ends = self._model.centers_map[list(seen_by)]
-            lines = np.stack([np.broadcast_to(position_map, ends.shape), ends], axis=1)
+            starts = position_map + CLEAR * (ends - position_map)
+            lines = np.stack([starts, ends], axis=1)
             self._sights = self._server.scene.add_line_segments(
-                "/sights", lines, STATE_COLOURS[Visibility.SEEN], thickness=1.5, thickness_units="screen"
+                "/sights", lines, STATE_COLOURS[Visibility.SEEN], thickness=1.0, thickness_units="screen"
             )
 
     def colour_cameras(self, colours: Sequence[Colour]) -> None:

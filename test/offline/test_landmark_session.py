@@ -112,6 +112,14 @@ def test_a_draft_that_cannot_be_read_is_put_aside(workspace, contents):
     assert [file.read_text() for file in workspace.path.glob("landmarks_draft_*.json")] == [contents]
 
 
+def test_a_draft_whose_lists_do_not_match_is_put_aside(workspace):
+    change(LandmarkSession(workspace))
+    draft = json.loads((workspace.path / DRAFT).read_text())
+    (workspace.path / DRAFT).write_text(json.dumps(draft | {"view_cones_rad": [0.1]}))
+    session = LandmarkSession(workspace)
+    assert not session.editor.unsaved and "lists of different lengths" in session.notices[0]
+
+
 def moved(workspace: Workspace) -> None:
     """Make the map another one."""
     model = SfmModel.load(workspace.model_path)

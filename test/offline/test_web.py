@@ -21,7 +21,7 @@ from reloc_ros.offline.landmark_session import LandmarkSession
 from reloc_ros.offline.workspace import Workspace
 
 pytest.importorskip("viser", reason="viser is not installed: pip install 'reloc_ros[web]'")
-from reloc_ros.offline.web import TOLERANCE_PX, Page
+from reloc_ros.offline.web import TOLERANCE, Page
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ARGUMENTS = [
@@ -96,8 +96,9 @@ class Visitor:
         camera = self.client.camera
         camera_from_map = SE3.from_quaternion_wxyz(camera.wxyz, camera.position).inverse()
         points = camera_from_map.apply(points_map)
-        focal = camera.image_height / 2 / np.tan(camera.fov / 2)
-        middle = np.array([camera.image_width, camera.image_height]) / 2
+        # Not the size that the camera tells: that is what is drawn, which a slow machine makes coarser.
+        focal = WINDOW["height"] / 2 / np.tan(camera.fov / 2)
+        middle = np.array([WINDOW["width"], WINDOW["height"]]) / 2
         return points[:, :2] / points[:, 2:] * focal + middle
 
     def click(self, position_map: np.ndarray, **how) -> None:
@@ -115,7 +116,7 @@ class Visitor:
         new = ~np.isin(self.editor.model.point_ids, self.editor.landmarks.ids)
         good = new & left_of_the_panel & (pixels[:, 1] < WINDOW["height"] - 20)
         nearest = np.where(good, apart.min(axis=1), 0)
-        assert nearest.max() > TOLERANCE_PX + 4
+        assert nearest.max() > 2 * TOLERANCE * WINDOW["height"]
         return int(nearest.argmax())
 
 
