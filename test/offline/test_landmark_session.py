@@ -1,10 +1,8 @@
 import json
 
-import cv2
 import numpy as np
 import pytest
-from scenes import noise_image
-from synthetic_model import make_model
+from synthetic_model import make_model, write_workspace
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
@@ -19,14 +17,7 @@ from reloc_ros.offline.workspace import Workspace
 
 @pytest.fixture
 def mapped(tmp_path) -> Workspace:
-    model = make_model(images=12, points=800, camera="pinhole")
-    images = tmp_path / "images"
-    images.mkdir()
-    for i, name in enumerate(model.names):
-        cv2.imwrite(str(images / name), noise_image(i, 640, 480))
-    workspace = Workspace.create(tmp_path / "ws", images, model.names, "every:5:2")
-    model.save(workspace.model_path)
-    return workspace
+    return write_workspace(make_model(images=12, points=800, camera="pinhole"), tmp_path, "every:5:2")
 
 
 @pytest.fixture
