@@ -15,11 +15,11 @@ from reloc_ros.atomic import write_json
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmark_editor import LandmarkEditor, no_landmarks
+from reloc_ros.offline.mapped import map_model
 from reloc_ros.offline.points import FOREIGN_ID, SAME
 from reloc_ros.offline.select import LEAST, picture_widths
 from reloc_ros.offline.selection import BY_HAND, keep_selection, selection_inputs
 from reloc_ros.offline.sfm import SfmModel
-from reloc_ros.offline.steps import map_model
 from reloc_ros.offline.workspace import Workspace, fingerprint
 
 DRAFT = "landmarks_draft.json"

@@ -1,4 +1,4 @@
-"""Whoever chose the landmarks: how they are kept in the workspace, so that later steps notice."""
+"""The step that chooses landmarks; and, whoever chose them, how the workspace keeps them so that later steps notice."""
 
 from __future__ import annotations
 
@@ -13,13 +13,52 @@ from reloc_ros.atomic import atomic_path
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.label import Labels, Visibility, label_images
+from reloc_ros.offline.mapped import map_model
 from reloc_ros.offline.points import landmarks_at, read_points
-from reloc_ros.offline.select import LEAST, MOST, VIEW_NEEDS, Selection, attainable_spread, well_spread
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.select import (
+    LEAST,
+    MOST,
+    VIEW_NEEDS,
+    Selection,
+    attainable_spread,
+    select_landmarks,
+    well_spread,
+)
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
 BY_HAND = "by hand"
 """What the summary of the step says under `chosen` of landmarks from the browser."""
+
+
+def select_step(
+    workspace: Workspace,
+    count: int | None,
+    most: int = MOST,
+    progress: Progress = silent,
+    points: Path | None = None,
+    replace: bool = False,
+) -> dict[str, Any]:
+    """Choose the landmarks, see `select_landmarks` and `select_points`; returns a summary.
+
+    Landmarks chosen by hand are replaced only where `replace` says so.
+    """
+    inputs = selection_inputs(workspace)
+    if points is not None:
+        inputs |= {"points": points, "most": most}
+    else:
+        inputs |= {"count": "auto", "most": most} if count is None else {"count": count}
+    if not workspace.is_current("select", inputs):
+        if not replace:
+            _refuse_to_replace_hand_work(workspace)
+        model = map_model(workspace)
+        if points is not None:
+            chosen, how = select_points(model, points, most), "points"
+        else:
+            chosen, how = select_landmarks(model, count, most, progress), "automatically"
+        keep_selection(workspace, model, chosen, inputs, how)
+    return workspace.summary("select")
 
 
 def selection_of(
@@ -80,7 +119,7 @@ def selection_inputs(workspace: Workspace) -> dict[str, Any]:
     return {"model": workspace.model_path, "held_out": workspace.holdout, "view_needs": VIEW_NEEDS}
 
 
-def refuse_to_replace_hand_work(workspace: Workspace) -> None:
+def _refuse_to_replace_hand_work(workspace: Workspace) -> None:
     """Nobody can choose by hand in seconds again what a step would overwrite."""
     if (workspace.summary("select") or {}).get("chosen") == BY_HAND and workspace.landmarks_path.exists():
         raise RelocError(

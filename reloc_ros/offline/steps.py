@@ -45,13 +45,7 @@ from reloc_ros.offline.label_steps import label_step as label_step  # one of the
 from reloc_ros.offline.mapped import map_model, read_mapped
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.references import make_references
-from reloc_ros.offline.select import MOST, select_landmarks
-from reloc_ros.offline.selection import (
-    keep_selection,
-    refuse_to_replace_hand_work,
-    select_points,
-    selection_inputs,
-)
+from reloc_ros.offline.selection import select_step as select_step  # and another
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.trials import Photo
 from reloc_ros.offline.workspace import Workspace, fingerprint
@@ -64,35 +58,6 @@ logger = logging.getLogger(__name__)
 NETWORK = Path("train") / "network.pt"
 CALIBRATION_PICTURES = 40
 """About so many map images set the ranges of the network in bytes."""
-
-
-def select_step(
-    workspace: Workspace,
-    count: int | None,
-    most: int = MOST,
-    progress: Progress = silent,
-    points: Path | None = None,
-    replace: bool = False,
-) -> dict[str, Any]:
-    """Choose the landmarks, see `select_landmarks` and `select_points`; returns a summary.
-
-    Landmarks chosen by hand are replaced only where `replace` says so.
-    """
-    inputs = selection_inputs(workspace)
-    if points is not None:
-        inputs |= {"points": points, "most": most}
-    else:
-        inputs |= {"count": "auto", "most": most} if count is None else {"count": count}
-    if not workspace.is_current("select", inputs):
-        if not replace:
-            refuse_to_replace_hand_work(workspace)
-        model = map_model(workspace)
-        if points is not None:
-            chosen, how = select_points(model, points, most), "points"
-        else:
-            chosen, how = select_landmarks(model, count, most, progress), "automatically"
-        keep_selection(workspace, model, chosen, inputs, how)
-    return workspace.summary("select")
 
 
 def train_step(

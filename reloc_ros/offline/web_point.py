@@ -7,6 +7,7 @@ import html
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import viser
@@ -14,7 +15,7 @@ import viser
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import web_panel
-from reloc_ros.offline.label import Visibility, label_images
+from reloc_ros.offline.label import METHODS, Visibility, label_images
 from reloc_ros.offline.landmark_session import LandmarkSession
 from reloc_ros.offline.portraits import portraits
 from reloc_ros.offline.web_scene import Scene
@@ -30,7 +31,7 @@ class PointView:
 
     def __init__(self, session: LandmarkSession, scene: Scene, panel: viser.GuiHtmlHandle) -> None:
         self._session, self._scene, self._panel = session, scene, panel
-        self._method = (session.workspace.summary("label") or {}).get("method", "appearance")
+        self._test = _test_of_label(session)
         self._point: Landmarks | None = None
         self._described: Callable[[str], str] | None = None  # what is known of it, given a title
         self._condition = threading.Condition()
@@ -53,7 +54,7 @@ class PointView:
             self._wanted = point
             self._condition.notify_all()
         if point is not None:
-            self._describe(point, "depth", with_pictures=False)
+            self._describe(point, {"method": "depth"}, with_pictures=False)
             return
         self._scene.show_focus(None, [])
         self.refresh()
@@ -78,16 +79,18 @@ class PointView:
             if self._stopped:
                 return
             try:
-                self._describe(point, self._method, with_pictures=True)
+                self._describe(point, self._test, with_pictures=True)
             except RelocError as error:
                 logger.warning("%s", error)
                 self._panel.content = web_panel.paragraph(html.escape(str(error)))
 
-    def _describe(self, point: Landmarks, method: str, with_pictures: bool) -> None:
+    def _describe(self, point: Landmarks, test: dict[str, Any], with_pictures: bool) -> None:
         model, images_dir = self._session.editor.model, self._session.workspace.images_dir
-        labels = label_images(model, point, method, images_dir)
+        labels = label_images(model, point, images_dir=images_dir, **test)
         found = portraits(model, labels, images_dir) if with_pictures else []
-        note = f"by the {method} test of reloc label" if with_pictures else "comparing with the images …"
+        note = (
+            f"by the {test['method']} test of reloc label" if with_pictures else "comparing with the images …"
+        )
         states = labels.visibility[:, 0]
         with self._session.lock:
             if point is not self._point or self._stopped:
@@ -96,3 +99,9 @@ class PointView:
             self.refresh()
             self._scene.show_focus(point.positions_map[0], np.flatnonzero(states == Visibility.SEEN).tolist())
             self._scene.colour_cameras(web_panel.state_colours(states))
+
+
+def _test_of_label(session: LandmarkSession) -> dict[str, Any]:
+    """The test, as arguments of `label_images`, that made the labels of the workspace, or that would make them."""
+    how = (session.workspace.summary("label") or {}).get("how", {})
+    return how if how.get("method") in METHODS else {"method": "appearance"}

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,12 +15,15 @@ from synthetic_model import make_model, write_workspace
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
+from reloc_ros.offline.keypoints_json import write_keypoints
 from reloc_ros.offline.label import Labels, Visibility, label_images
+from reloc_ros.offline.label_steps import import_labels_step
 from reloc_ros.offline.landmark_session import LandmarkSession
 from reloc_ros.offline.workspace import Workspace
 
 pytest.importorskip("viser", reason="viser is not installed: pip install 'reloc_ros[web]'")
 from reloc_ros.offline.web import TOLERANCE, Page
+from reloc_ros.offline.web_point import PointView
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ARGUMENTS = [
@@ -221,3 +225,37 @@ def test_another_choice_meanwhile_is_not_replaced_unasked(visitor, workspace):
     visitor.tab.get_by_role("button", name="Replace").click()
     visitor.reads("13 landmarks, ● saved")
     assert saved_ids(workspace) == visitor.editor.landmarks.ids.tolist()
+
+
+@pytest.mark.parametrize("method", ["voxels", "depth", "import"])
+def test_points_are_looked_at_by_the_test_that_made_the_labels(workspace, tmp_path, method):
+    """Where they are from a file, by the one that `reloc label` would use."""
+    if method == "import":
+        write_keypoints(tmp_path / "k.json", Labels.load(workspace.labels_path))
+        import_labels_step(workspace, tmp_path / "k.json")
+    else:
+        steps.label_step(workspace, method)
+    session = LandmarkSession(workspace)
+    point = session.editor.cloud.subset(np.array([7]))
+    panel = SimpleNamespace(content="")
+    view = PointView(session, NoScene(), panel)
+    try:
+        with session.lock:
+            view.show(point)
+        used = method if method != "import" else "appearance"
+        end = time.monotonic() + PATIENCE_S
+        while f"by the {used} test of reloc label" not in panel.content:
+            assert time.monotonic() < end, panel.content
+            time.sleep(0.02)
+    finally:
+        view.stop()
+    states = label_images(session.editor.model, point, used, workspace.images_dir).visibility
+    assert f"seen in {np.count_nonzero(states == Visibility.SEEN)}" in panel.content
+
+
+class NoScene:
+    """Takes what would be drawn."""
+
+    def show_focus(self, *_): ...
+
+    def colour_cameras(self, *_): ...
