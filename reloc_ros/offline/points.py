@@ -93,7 +93,7 @@ def landmarks_at(model: SfmModel, positions_map: Array, places: Sequence[str]) -
         if distances[row] <= SAME / 2 * widths_there[row]:
             made.append(cloud.subset(nearest[row : row + 1]))
             continue
-        if away[row] > REACH * widths_there[row]:
+        if away[row] >= REACH * widths_there[row]:
             raise RelocError(
                 f"{places[row]}: {_xyz(position)} is outside the cloud, {away[row]:.3g} from its nearest point; "
                 "points are in the map's own frame and unit"
