@@ -21,6 +21,7 @@ from reloc_ros.cli.replay import replay
 from reloc_ros.cli.run import run
 from reloc_ros.cli.select import select
 from reloc_ros.cli.train import train
+from reloc_ros.cli.web import web
 from reloc_ros.errors import RelocError
 from reloc_ros.version import __version__
 
@@ -35,6 +36,7 @@ for name, verb in {
     "map": map_,
     "align": align,
     "select": select,
+    "web": web,
     "label": label,
     "train": train,
     "eval": evaluate,
@@ -48,6 +50,7 @@ _SOURCE_ROS = "source a ROS 2 distribution, or .venv/setup.bash"
 _REMEDIES = {
     "rosbags": "run pip install 'reloc_ros[replay]'",
     "rclpy": _SOURCE_ROS,
+    "viser": "run pip install 'reloc_ros[web]'",
     "rosgraph_msgs": _SOURCE_ROS,
 }
 """How to get a package that does not come with `offline`."""

@@ -45,7 +45,7 @@ from reloc_ros.offline.label_steps import label_step as label_step  # one of the
 from reloc_ros.offline.mapped import map_model, read_mapped
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.references import make_references
-from reloc_ros.offline.select import MOST, VIEW_NEEDS, select_landmarks
+from reloc_ros.offline.selection import select_step as select_step  # and another
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.trials import Photo
 from reloc_ros.offline.workspace import Workspace, fingerprint
@@ -58,32 +58,6 @@ logger = logging.getLogger(__name__)
 NETWORK = Path("train") / "network.pt"
 CALIBRATION_PICTURES = 40
 """About so many map images set the ranges of the network in bytes."""
-
-
-def select_step(
-    workspace: Workspace, count: int | None, most: int = MOST, progress: Progress = silent
-) -> dict[str, Any]:
-    """Choose the landmarks, see `select_landmarks`; returns a summary."""
-    inputs = {"model": workspace.model_path, "held_out": workspace.holdout, "view_needs": VIEW_NEEDS}
-    inputs |= {"count": "auto", "most": most} if count is None else {"count": count}
-    if not workspace.is_current("select", inputs):
-        model = map_model(workspace)
-        chosen = select_landmarks(model, count, most, progress)
-        with atomic_path(workspace.landmarks_path) as temporary:
-            chosen.landmarks.save(temporary)
-        summary = {
-            "landmarks": len(chosen.landmarks),
-            "of_points": len(model.points_map),
-            "map_images": len(model.names),
-            "view_needs": VIEW_NEEDS,
-            "spread_median": float(np.median(chosen.spread)),
-            "spread_min": int(chosen.spread.min()),
-            "poor_images": [
-                name for name, poor in zip(model.names, chosen.attainable < VIEW_NEEDS, strict=True) if poor
-            ],
-        }
-        workspace.record("select", inputs, [workspace.landmarks_path], summary)
-    return workspace.summary("select")
 
 
 def train_step(
