@@ -12,7 +12,9 @@ from reloc_ros.cli.common import WorkspaceOption, bars, console, open_workspace
 
 def report(
     workspace: WorkspaceOption,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path(
+        "report.html"
+    ),
 ) -> None:
     """Write one page about the map, how well it works, and where it will be lost.
 

@@ -65,7 +65,10 @@ def coverage_chart(views: Sequence[ViewCoverage]) -> Markup:
     """A bar per image, its well-spread landmarks solid, the others above them faint."""
     most = max([view.seen for view in views] + [VIEW_NEEDS])
     plot = Plot(
-        Axis("map images, in name order", 0, max(len(views), 2)), Axis("landmarks seen", 0, 1.05 * most), 760
+        Axis("map images, in name order", 0, max(len(views), 2)),
+        Axis("landmarks seen", 0, 1.05 * most),
+        1060,
+        250,
     )
     edges = plot.px(np.arange(len(views) + 1))
     bottom = float(plot.py(0))
@@ -108,7 +111,7 @@ def poor_views(
     return poor, thumbnails
 
 
-def place_plot(points: NDArray[np.float64], axes: tuple[str, str], width: int = 380) -> Plot:
+def place_plot(points: NDArray[np.float64], axes: tuple[str, str], width: int = 500) -> Plot:
     """A plot that holds points (N, 2), to one scale in both directions."""
     low, high = points.min(axis=0), points.max(axis=0)
     middle, span = (low + high) / 2, np.maximum(high - low, 1e-9)
@@ -145,4 +148,3 @@ def space_charts(facts: Facts, ground: Ground, views: Sequence[ViewCoverage]) ->
 def axis_names(facts: Facts, ground: Ground, a: int, b: int) -> tuple[str, str]:
     names = ("x", "y", "z") if ground.is_map else ("across", "along", "up")
     return f"{names[a]}, {facts.unit}", f"{names[b]}, {facts.unit}"
-

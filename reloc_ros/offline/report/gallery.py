@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -77,6 +78,19 @@ def landmark_cards(facts: Facts, photos: Photos, progress: Progress) -> list[Car
         for k, point_id in enumerate(facts.landmarks.ids.tolist())
     ]
     return sorted(cards, key=_badness)
+
+
+def found_sentence(cards: Sequence[Card]) -> str:
+    """How well the network finds them altogether; empty where that was not measured."""
+    found = [card.found for card in cards if card.found is not None]
+    shown = sum(each.shown for each in found)
+    if not shown:
+        return ""
+    hits, strays = sum(each.hits for each in found), sum(each.strays for each in found)
+    return (
+        f"The network finds {100 * hits / shown:.0f} % of the {shown:,} landmarks that the held-out images show; "
+        f"{100 * strays / max(hits + strays, 1):.0f} % of what it finds is astray."
+    )
 
 
 def _badness(card: Card) -> tuple[float, float, int]:

@@ -33,8 +33,10 @@ HEADINGS = 16
 ACROSS = 30
 """Cells along the longer side of the region; the other sides in proportion."""
 MAX_LEVELS = 9
-SURROUNDINGS = 0.35
+SURROUNDINGS = 0.6
 """How far beyond the cameras the region goes, as a share of their longest extent."""
+LESS_UP = np.array([1.0, 1.0, 0.4])
+"""People and robots move about more than up."""
 _BATCH = 128
 
 FEWEST = LocalizerConfig().min_inliers
@@ -126,7 +128,7 @@ def lost_map(model: SfmModel, visible: Visible, ground: Ground, progress: Progre
 def _grid(centers: Array) -> tuple[Array, Array, Array]:
     low, high = centers.min(axis=0), centers.max(axis=0)
     beyond = SURROUNDINGS * max(float((high - low)[:2].max()), 1e-6)
-    low, high = low - beyond * np.array([1, 1, 0.3]), high + beyond * np.array([1, 1, 0.3])
+    low, high = low - beyond * LESS_UP, high + beyond * LESS_UP
     step = float((high - low).max()) / ACROSS
     counts = np.maximum(np.round((high - low) / step).astype(int), 1)
     counts[2] = min(counts[2], MAX_LEVELS)
@@ -137,9 +139,7 @@ def _grid(centers: Array) -> tuple[Array, Array, Array]:
 
 def _looking(heading: float, pitch: float, quarter: int) -> Array:
     """(3, 3) camera_from_ground of a camera that looks along a heading, its picture turned by quarters."""
-    forward = np.array(
-        [np.cos(pitch) * np.cos(heading), np.cos(pitch) * np.sin(heading), np.sin(pitch)]
-    )
+    forward = np.array([np.cos(pitch) * np.cos(heading), np.cos(pitch) * np.sin(heading), np.sin(pitch)])
     right = np.array([np.sin(heading), -np.cos(heading), 0.0])
     down = np.cross(forward, right)
     level = [(right, down), (-down, right), (-right, -down), (down, -right)][quarter]
@@ -150,8 +150,13 @@ def _inside(rays: NDArray, camera_from_map: NDArray, camera: Camera) -> NDArray[
     """(O, N, K) 1 where a ray (N, K, 3) falls into the picture of a camera turned so (O, 3, 3); lenses as pinholes."""
     x, y, z = np.einsum("oij,nkj->ionk", camera_from_map, rays, optimize=True)
     left, top = (camera.cx + 0.5) / camera.fx, (camera.cy + 0.5) / camera.fy
-    right, bottom = (camera.width - 0.5 - camera.cx) / camera.fx, (camera.height - 0.5 - camera.cy) / camera.fy
-    return ((z > 0) & (x > -left * z) & (x < right * z) & (y > -top * z) & (y < bottom * z)).astype(np.float32)
+    right, bottom = (
+        (camera.width - 0.5 - camera.cx) / camera.fx,
+        (camera.height - 0.5 - camera.cy) / camera.fy,
+    )
+    return ((z > 0) & (x > -left * z) & (x < right * z) & (y > -top * z) & (y < bottom * z)).astype(
+        np.float32
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +166,7 @@ class Check:
     name: str
     condition: str
     predicted: float
-    """Landmarks the picture should show, before `landmarks_found` is applied."""
+    """Landmarks the picture should show."""
     inliers: int
     localized: bool
 
@@ -184,7 +189,7 @@ def checks(visible: Visible, model: SfmModel, scores: Sequence[Score]) -> list[C
 
 
 def landmarks_found(of_images: Sequence[Check]) -> float:
-    """Which share of the landmarks that were expected the network finds: the median over the images."""
+    """Which share of the landmarks that were predicted the poses use: the median over the images."""
     shares = [check.inliers / check.predicted for check in of_images if check.predicted >= 1]
     return float(np.median(shares)) if shares else 1.0
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
 
 import cv2
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from reloc_ros.offline.progress import Progress
-from reloc_ros.offline.report.charts import Axis, Plot, dots, line_chart
+from reloc_ros.offline.report.charts import Axis, Plot, dots, legend, path
 from reloc_ros.offline.report.collect import Facts
 from reloc_ros.offline.report.coverage import axis_names, place_plot
 from reloc_ros.offline.report.ground import Ground
@@ -26,13 +25,15 @@ from reloc_ros.offline.report.lost_map import (
     landmarks_found,
     lost_map,
 )
-from reloc_ros.offline.report.pictures import flat_uri
 from reloc_ros.offline.report.performance import describe
+from reloc_ros.offline.report.pictures import flat_uri
 
 COLORS = ((72, 54, 178), (140, 190, 244), (222, 197, 146), (172, 102, 33))
 """BGR of the classes, red to blue, which every kind of colour vision tells apart; as in the page's style sheet."""
+WIDTH = 500
 ZOOM = 8
-ROSES = 9
+"""Pixels of the picture for each cell: its borders are drawn between the cells' middles."""
+ROSES = 8
 """Along the longer side."""
 
 
@@ -42,9 +43,10 @@ class Section:
 
     charts: tuple[tuple[str, Markup], ...]
     check: Markup | None
-    table: tuple[tuple[str, tuple[str, ...]], ...]
-    """By condition: of each class, how many of its images were localized."""
+    key: Markup
     conditions: tuple[str, ...]
+    table: tuple[tuple[str, tuple[str, ...]], ...]
+    """Of each class, by condition, how many of its images were localized."""
     sentence: str
     bands: tuple[str, ...]
     """What each class means, in landmarks."""
@@ -54,85 +56,105 @@ def lost_section(facts: Facts, ground: Ground, progress: Progress) -> Section:
     """Predict, compare with what was measured, and draw."""
     assert facts.landmarks is not None and facts.labels is not None
     visible = Visible(facts.known, facts.landmarks, facts.labels)
-    found = checks(visible, facts.model, facts.ours)
-    first = [check for check in found if check.condition == found[0].condition]
-    factor = landmarks_found(first)
-    prediction = lost_map(facts.known, visible, ground, progress).scaled(factor)
-    conditions = tuple(dict.fromkeys(check.condition for check in found))
+    found: dict[str, list[Check]] = {}
+    for check in checks(visible, facts.model, facts.ours):
+        found.setdefault(check.condition, []).append(check)
+    shares = {condition: landmarks_found(group) for condition, group in found.items()}
+    middle = [f"{a} to {b - 1}" for a, b in itertools.pairwise(LIMITS)]
     return Section(
-        charts=_charts(facts, ground, prediction),
-        check=_check_chart(found, factor) if found else None,
-        table=_table(found, factor, conditions),
-        conditions=tuple(map(describe, conditions)),
-        sentence=_sentence(found, first, factor),
-        bands=(
-            f"fewer than {LIMITS[0]}",
-            *(f"{a} to {b}" for a, b in zip(LIMITS[:-1], LIMITS[1:], strict=True)),
-            f"{LIMITS[-1]} or more",
+        charts=_charts(facts, ground, lost_map(facts.known, visible, ground, progress), shares),
+        check=_check_chart(found, shares) if found else None,
+        key=legend(
+            [*((f"s{i % 6 + 1}", describe(name)) for i, name in enumerate(found)), ("lost-ring", "lost")]
         ),
+        conditions=tuple(map(describe, found)),
+        table=_table(found, shares),
+        sentence=_sentence(found, shares),
+        bands=(f"fewer than {LIMITS[0]}", *middle, f"{LIMITS[-1]} or more"),
     )
 
 
-def _sentence(found: Sequence[Check], first: Sequence[Check], factor: float) -> str:
+def _sentence(found: dict[str, list[Check]], shares: dict[str, float]) -> str:
     if not found:
         return (
             "Nothing has been measured yet, so every landmark that should be visible counts as found; after reloc eval "
             "the prediction is checked against the held-out images."
         )
-    predicted = np.array([factor * check.predicted for check in found])
-    actual = np.array([check.inliers for check in found])
-    varies = len(found) > 2 and predicted.std() > 0 and actual.std() > 0
-    agreement = f" The correlation over all {len(found)} is {np.corrcoef(predicted, actual)[0, 1]:.2f}." if varies else ""
+    told = []
+    for condition, group in found.items():
+        predicted = np.array([check.predicted for check in group])
+        used = np.array([check.inliers for check in group])
+        words = f"{describe(condition)} {100 * shares[condition]:.0f} %"
+        if len(group) > 2 and predicted.std() > 0 and used.std() > 0:
+            words += f" (correlation {np.corrcoef(predicted, used)[0, 1]:.2f})"
+        told.append(words)
     return (
-        f"From where the {len(first)} held-out images were truly taken the same rule predicts landmarks; the network "
-        f"found {100 * factor:.0f} % of them at the median, {describe(first[0].condition)}, and the maps count with "
-        f"that.{agreement}"
+        "The same rule says how many landmarks each held-out image should show, from where it was truly taken. Of "
+        f"them the network's pose used, at the median: {'; '.join(told)}. The maps above count with these shares."
     )
 
 
 def _table(
-    found: Sequence[Check], factor: float, conditions: Sequence[str]
+    found: dict[str, list[Check]], shares: dict[str, float]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     rows = []
     for index, name in enumerate(CLASSES):
-        of_class = [check for check in found if class_of(factor * check.predicted) == index]
         cells = []
-        for condition in conditions:
-            group = [check for check in of_class if check.condition == condition]
-            cells.append(f"{sum(c.localized for c in group)} of {len(group)}" if group else "–")
+        for condition, checked in found.items():
+            group = [c for c in checked if class_of(shares[condition] * c.predicted) == index]
+            cells.append(f"{sum(c.localized for c in group)} of {len(group)}" if group else "-")
         rows.append((name, tuple(cells)))
     return tuple(rows)
 
 
-def _check_chart(found: Sequence[Check], factor: float) -> Markup:
-    most = 1.1 * max(max(factor * check.predicted for check in found), max(check.inliers for check in found), 10)
-    plot = Plot(Axis("landmarks predicted", 0, most), Axis("landmarks used", 0, most), 380, 300)
-    conditions = list(dict.fromkeys(check.condition for check in found))
-    parts = []
-    for check in found:
-        style = f"fill s{conditions.index(check.condition) % 6 + 1}" if check.localized else "cross poor"
-        x, y = plot.px(factor * check.predicted), plot.py(check.inliers)
-        told = f"{check.name}, {describe(check.condition)}: {factor * check.predicted:.0f} predicted, {check.inliers} used"
-        parts += dots(x, y, style, 4, [told])
-    diagonal = f'<path class="line muted" d="M{plot.px(0):.1f} {plot.py(0):.1f}L{plot.px(most):.1f} {plot.py(most):.1f}"/>'
-    return line_chart(plot, [], "Landmarks predicted for each held-out image beside those used", [diagonal, *parts])
-
-
-def _charts(facts: Facts, ground: Ground, prediction: LostMap) -> tuple[tuple[str, Markup], ...]:
-    expected = prediction.expected
-    above = expected.max(axis=(2, 3))
-    side = expected.max(axis=(1, 3))
-    return (
-        ("From above, looking the best way", _raster(facts, ground, prediction, above, 1)),
-        ("From above, by heading", _roses(facts, ground, prediction)),
-        ("From the side, looking the best way", _raster(facts, ground, prediction, side, 2)),
+def _check_chart(found: dict[str, list[Check]], shares: dict[str, float]) -> Markup:
+    everything = [check for group in found.values() for check in group]
+    right = 1.1 * max(10, *(check.predicted for check in everything))
+    top = 1.1 * max(10, *(check.inliers for check in everything))
+    plot = Plot(
+        Axis("landmarks it should show, predicted", 0, right), Axis("landmarks used", 0, top), 500, 300
     )
+    parts = []
+    for i, (condition, group) in enumerate(found.items()):
+        style = f"s{i % 6 + 1}"
+        end = min(right, top / max(shares[condition], 1e-9))
+        line = path(plot.px([0, end]), plot.py([0, shares[condition] * end]))
+        parts.append(f'<path class="line thin {style}" d="{line}"/>')
+        for check in group:
+            x, y = plot.px(check.predicted), plot.py(check.inliers)
+            told = (
+                f"{check.name}, {describe(condition)}: {check.predicted:.0f} predicted, {check.inliers} used"
+            )
+            parts += dots(x, y, f"fill {style}", 4, [told])
+            if not check.localized:
+                parts += dots(x, y, "ring poor", 6.5, [f"{told}, lost"])
+    lost = sum(not check.localized for check in everything)
+    described = f"Landmarks predicted and used of {len(everything)} held-out images; {lost} are lost"
+    return plot.draw(parts, described)
 
 
-def _raster(
-    facts: Facts, ground: Ground, prediction: LostMap, expected: NDArray[np.float32], axis: int
-) -> Markup:
-    """(X, Y) or (X, Z) as coloured areas, with the cameras of the map."""
+def _charts(
+    facts: Facts, ground: Ground, prediction: LostMap, shares: dict[str, float]
+) -> tuple[tuple[str, Markup], ...]:
+    """As taken, by heading, under the condition that costs most landmarks, and from the side."""
+    first = next(iter(shares), None)
+    hardest = min(shares, key=lambda condition: shares[condition], default=None)
+    usual = prediction.scaled(shares[first] if first else 1.0)
+    told = f", {describe(first)}" if first else ""
+    charts = [
+        (f"From above, looking the best way{told}", _raster(facts, ground, usual, 1)),
+        (f"From above, by heading{told}", _roses(facts, ground, usual)),
+    ]
+    if hardest is not None and hardest != first:
+        harder = _raster(facts, ground, prediction.scaled(shares[hardest]), 1)
+        charts.append((f"From above, looking the best way, {describe(hardest)}", harder))
+    charts.append((f"From the side, looking the best way{told}", _raster(facts, ground, usual, 2)))
+    return tuple(charts)
+
+
+def _raster(facts: Facts, ground: Ground, prediction: LostMap, axis: int) -> Markup:
+    """The best of all heights (`axis` 1) or depths (2), and headings, as coloured areas, with the map's cameras."""
+    expected = prediction.expected.max(axis=(3 - axis, 3))
     smooth = cv2.resize(expected.T[::-1], None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_LINEAR)
     drawn = np.array(COLORS, dtype=np.uint8)[class_of(smooth)]
     plot, box = _plot_of(facts, ground, prediction, axis)
@@ -142,8 +164,10 @@ def _raster(
         f'preserveAspectRatio="none" href="{flat_uri(drawn)}"/>'
     )
     lost = float(np.mean(expected < LIMITS[0]))
-    side = "above" if axis == 1 else "the side"
-    described = f"Predicted landmarks from {side}: fewer than {LIMITS[0]} in {100 * lost:.0f} % of the region shown"
+    where = "above" if axis == 1 else "the side"
+    described = (
+        f"Predicted landmarks from {where}: fewer than {LIMITS[0]} in {100 * lost:.0f} % of the region shown"
+    )
     return plot.draw([image, *_context(facts, ground, plot, axis)], described)
 
 
@@ -153,10 +177,14 @@ def _plot_of(
     """A plot of the region, and where its left, right, top and bottom lie, pixels."""
     ranges = []
     for places in (prediction.axes[0], prediction.axes[axis]):
-        half = (places[1] - places[0]) / 2 if len(places) > 1 else 0.5 * (prediction.axes[0][1] - prediction.axes[0][0])
+        half = (
+            (places[1] - places[0]) / 2
+            if len(places) > 1
+            else 0.5 * (prediction.axes[0][1] - prediction.axes[0][0])
+        )
         ranges.append((places[0] - half, places[-1] + half))
     corners = np.array(ranges).T
-    plot = place_plot(corners, axis_names(facts, ground, 0, axis), 380)
+    plot = place_plot(corners, axis_names(facts, ground, 0, axis), WIDTH)
     x, y = plot.px(ranges[0]), plot.py(ranges[1])
     return plot, (float(x[0]), float(x[1]), float(y[1]), float(y[0]))
 
@@ -164,8 +192,10 @@ def _plot_of(
 def _context(facts: Facts, ground: Ground, plot: Plot, axis: int) -> list[str]:
     assert facts.landmarks is not None
     landmarks = ground.apply(facts.landmarks.positions_map)
+    low, high = [plot.x.low, plot.y.low], [plot.x.high, plot.y.high]
+    landmarks = landmarks[((landmarks[:, [0, axis]] > low) & (landmarks[:, [0, axis]] < high)).all(axis=1)]
     cameras = ground.apply(facts.known.centers_map)
-    parts = dots(plot.px(landmarks[:, 0]), plot.py(landmarks[:, axis]), "landmark", 1.3)
+    parts = dots(plot.px(landmarks[:, 0]), plot.py(landmarks[:, axis]), "landmark", 1.5)
     return parts + dots(plot.px(cameras[:, 0]), plot.py(cameras[:, axis]), "camera", 2.4)
 
 
@@ -190,4 +220,7 @@ def _roses(facts: Facts, ground: Ground, prediction: LostMap) -> Markup:
     drawn = [f'<path class="class{kind}" d="{"".join(own)}"/>' for kind, own in enumerate(petals) if own]
     share = float(np.mean(expected >= LIMITS[1]))
     described = f"Predicted landmarks by heading: enough in {100 * share:.0f} % of all places and headings"
-    return plot.draw([*drawn, *_context(facts, ground, plot, 1)], described)
+    cameras = ground.apply(facts.known.centers_map)
+    return plot.draw(
+        [*drawn, *dots(plot.px(cameras[:, 0]), plot.py(cameras[:, 1]), "camera", 2.4)], described
+    )

@@ -30,7 +30,11 @@ def map_rows(facts: Facts) -> Rows:
     if summary.get("models", 1) != 1:
         rows.append(("separate pieces", f"{summary['models']}; the largest is the map"))
     for camera in model.cameras.values():
-        focal = f"f {camera.fx:.0f} px" if abs(camera.fx - camera.fy) < 1 else f"f {camera.fx:.0f}, {camera.fy:.0f} px"
+        focal = (
+            f"f {camera.fx:.0f} px"
+            if abs(camera.fx - camera.fy) < 1
+            else f"f {camera.fx:.0f}, {camera.fy:.0f} px"
+        )
         rows.append(("camera", f"{camera.model}, {camera.width}x{camera.height}, {focal}"))
     return rows
 
@@ -71,7 +75,12 @@ def label_rows(facts: Facts) -> Rows:
         shares = {state: 100 * float(np.mean(states == state)) for state in Visibility}
         rows += [
             ("visibility test", str((label or {}).get("method", "not noted"))),
-            ("seen, hidden, unknown", " / ".join(f"{shares[s]:.0f} %" for s in (Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN))),
+            (
+                "seen, hidden, unknown",
+                " / ".join(
+                    f"{shares[s]:.0f} %" for s in (Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN)
+                ),
+            ),
             ("landmarks an image sees", f"{np.median(seen):.0f} at the median, {seen.min()} at least"),
         ]
     return rows
@@ -85,12 +94,18 @@ def training_rows(facts: Facts) -> Rows:
     rows = []
     if shape:
         rows.append(("network", f"{shape['encoder']}, input {shape['width']}x{shape['height']}"))
-    rows += [(name, f"{train[key]:,}{unit}") for name, key, unit in (("steps", "steps", ""), ("time", "seconds", " s")) if key in train]
+    rows += [
+        (name, f"{train[key]:,}{unit}")
+        for name, key, unit in (("steps", "steps", ""), ("time", "seconds", " s"))
+        if key in train
+    ]
     if "encoder_weights" in train:
         rows.append(("encoder", str(train["encoder_weights"])))
     validation = train.get("validation")
     if isinstance(validation, Mapping):
-        rows.append(("validated by", f"{len(validation.get('images', ()))} map images that it was not trained on"))
+        rows.append(
+            ("validated by", f"{len(validation.get('images', ()))} map images that it was not trained on")
+        )
         for condition, errors in (validation.get("conditions") or {}).items():
             if isinstance(errors, Mapping) and isinstance(errors.get("rotation_deg"), float):
                 rows.append(
@@ -109,7 +124,11 @@ def training_charts(facts: Facts) -> list[tuple[str, Markup, Markup]]:
     groups = [
         ("Loss", {name: curves[name] for name in ("loss", "heatmap") if name in curves}, "loss"),
         ("Rotation error of validation images", _of_prefix(curves, "rotation_deg_"), "median °"),
-        ("Position error of validation images", _of_prefix(curves, "position_percent_"), "median % of distance"),
+        (
+            "Position error of validation images",
+            _of_prefix(curves, "position_percent_"),
+            "median % of distance",
+        ),
     ]
     charts = []
     for title, group, name in groups:
@@ -144,12 +163,23 @@ def calibration_rows(facts: Facts) -> Rows:
         ("evidence a pose needs", f"{calibration['min_evidence']:.1f}"),
     ]
     if "pictures" in made and "photos" in made:
-        rows.append(("measured on", f"{made['pictures']} pictures from {made['photos']} images that training did not see"))
+        rows.append(
+            (
+                "measured on",
+                f"{made['pictures']} pictures from {made['photos']} images that training did not see",
+            )
+        )
     if "believed" in made and "believed_wrong" in made:
         rows.append(("poses believed", f"{made['believed']}, of them wrong {made['believed_wrong']}"))
     if "evidence_of_no_place_highest" in made:
-        rows.append(("pictures of no place have at most", f"{made['evidence_of_no_place_highest']:.1f} evidence"))
+        rows.append(
+            ("pictures of no place have at most", f"{made['evidence_of_no_place_highest']:.1f} evidence")
+        )
     return rows
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def bundle_rows(facts: Facts) -> Rows:
@@ -157,11 +187,13 @@ def bundle_rows(facts: Facts) -> Rows:
     if export is None:
         return []
     sizes: Mapping[str, int] = export.get("bytes") or {}
-    rows = [("in all", f"{sum(sizes.values()) / 1e6:.1f} MB")]
-    rows += [(name, f"{size / 1e6:.2f} MB") for name, size in sorted(sizes.items(), key=lambda item: -item[1])]
+    rows = [("in all", _size(sum(sizes.values())))]
+    rows += [(name, _size(size)) for name, size in sorted(sizes.items(), key=lambda item: -item[1])]
     int8 = export.get("int8")
     if int8:
-        fidelity = f"keypoints {int8['median_px']:.2f} network px from fp32's, {100 * int8['missing']:.1f} % missing"
+        fidelity = (
+            f"keypoints {int8['median_px']:.2f} network px from fp32's, {100 * int8['missing']:.1f} % missing"
+        )
         rows.append(("int8 network", fidelity))
     else:
         rows.append(("int8 network", "none: left out, or not close enough to fp32"))

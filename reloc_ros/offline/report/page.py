@@ -14,7 +14,7 @@ from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.report import coverage, making, performance
 from reloc_ros.offline.report.charts import legend
 from reloc_ros.offline.report.collect import Facts, collect
-from reloc_ros.offline.report.gallery import landmark_cards
+from reloc_ros.offline.report.gallery import found_sentence, landmark_cards
 from reloc_ros.offline.report.ground import ground_of
 from reloc_ros.offline.report.lost_view import lost_section
 from reloc_ros.offline.report.pictures import Photos
@@ -72,6 +72,7 @@ def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
     photos = Photos(facts.workspace.images_dir)
     has_landmarks, has_labels = facts.landmarks is not None, facts.labels is not None
     views = coverage.view_coverage(facts) if has_labels and has_landmarks else None
+    cards = landmark_cards(facts, photos, progress) if has_landmarks else None
     content = {
         "name": facts.workspace.path.name,
         "version": __version__,
@@ -89,7 +90,8 @@ def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
         "unregistered": facts.unregistered,
         "needs": VIEW_NEEDS,
         "coverage": None if views is None else _coverage(facts, ground, views, photos),
-        "cards": landmark_cards(facts, photos, progress) if has_landmarks else None,
+        "cards": cards,
+        "found": found_sentence(cards or ()),
         "scores": _scores(facts) if facts.scores else None,
         "worst": worst_images(facts, photos) if facts.scores else None,
         "lost": lost_section(facts, ground, progress) if has_labels and has_landmarks else None,
@@ -102,7 +104,9 @@ def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
     return content | {"missing_photos": photos.missing, "photos": str(photos.folder)}
 
 
-def _coverage(facts: Facts, ground: Any, views: list[coverage.ViewCoverage], photos: Photos) -> dict[str, Any]:
+def _coverage(
+    facts: Facts, ground: Any, views: list[coverage.ViewCoverage], photos: Photos
+) -> dict[str, Any]:
     poor, thumbnails = coverage.poor_views(facts, views, photos)
     return {
         "chart": coverage.coverage_chart(views),
@@ -128,6 +132,8 @@ def _scores(facts: Facts) -> dict[str, Any]:
         "curves": performance.error_curves(facts),
         "legend": performance.method_legend(facts),
         "nees": performance.nees_chart(facts),
+        "nees_sentence": performance.nees_sentence(facts),
+        "condition": performance.describe(facts.ours[0].condition),
         "nees_legend": legend([(performance.OURS, facts.ours[0].method), ("muted", "an honest claim")]),
         "timing": performance.timing_chart(facts),
         "images": len(facts.ours[0].outcomes),
@@ -137,7 +143,9 @@ def _scores(facts: Facts) -> dict[str, Any]:
 def headline(facts: Facts) -> str:
     """The verdict in one or two sentences."""
     images = len(facts.workspace.image_names)
-    mapped = f"{len(facts.model.names)} of {images} images make a map of {len(facts.model.points_map):,} points"
+    mapped = (
+        f"{len(facts.model.names)} of {images} images make a map of {len(facts.model.points_map):,} points"
+    )
     mapped += ", in metres." if facts.metric else ", of unknown scale."
     if not facts.ours:
         return mapped
@@ -147,7 +155,9 @@ def headline(facts: Facts) -> str:
     if score.lost == len(score.outcomes):
         return f"{mapped} None of {len(score.outcomes)} images that the map has never seen is localized."
     position = (
-        f"{100 * score.median('position'):.1f} cm" if facts.metric else f"{score.median('position_percent'):.2f} %"
+        f"{100 * score.median('position'):.1f} cm"
+        if facts.metric
+        else f"{score.median('position_percent'):.2f} %"
     )
     return f"{mapped} {told}, {score.median('rotation_deg'):.2f}° and {position} off at the median."
 
@@ -155,11 +165,25 @@ def headline(facts: Facts) -> str:
 def tiles(facts: Facts) -> list[tuple[str, str, str]]:
     """The few figures on top: (value, name, further words)."""
     found = [
-        (f"{len(facts.model.names)}/{len(facts.workspace.image_names)}", "images registered", f"{int(facts.held_out.sum())} held out"),
-        (str(len(facts.landmarks)) if facts.landmarks is not None else "–", "landmarks", "" if facts.landmarks is not None else "run reloc select"),
+        (
+            f"{len(facts.model.names)}/{len(facts.workspace.image_names)}",
+            "images registered",
+            f"{int(facts.held_out.sum())} held out",
+        ),
+        (
+            str(len(facts.landmarks)) if facts.landmarks is not None else "-",
+            "landmarks",
+            "" if facts.landmarks is not None else "run reloc select",
+        ),
     ]
     for score in facts.ours[:3]:
-        found.append((f"{100 * score.recall:.0f} %", performance.describe(score.condition), f"of {len(score.outcomes)} unseen images found"))
+        found.append(
+            (
+                f"{100 * score.recall:.0f} %",
+                performance.describe(score.condition),
+                f"of {len(score.outcomes)} unseen images found",
+            )
+        )
     if facts.ours:
         total = facts.ours[0].stage_ms(50).get("total")
         if total is not None:

@@ -45,12 +45,13 @@ def describe(condition: str) -> str:
     return DESCRIPTIONS.get(condition, condition)
 
 
-def table_rows(facts: Facts) -> list[list[str]]:
-    """Of each condition and method, the figures as they are told."""
+def table_rows(facts: Facts) -> list[tuple[bool, list[str]]]:
+    """Of each condition and method, whether it is the network's, and the figures as they are told."""
     rows = []
     for condition, scores in _by_condition(facts.scores or ()).items():
-        for score in scores:
-            rows.append([describe(condition), score.method, *_figures(score, facts)])
+        for place, score in enumerate(scores):
+            name = describe(condition) if place == 0 else ""
+            rows.append((place == 0, [name, score.method, *_figures(score, facts)]))
     return rows
 
 
@@ -70,14 +71,14 @@ def _figures(score: Score, facts: Facts) -> list[str]:
         _number(score.median("position_percent"), 3),
         f"{score.lost} of {len(score.outcomes)}",
         _number(score.nees_mean, 1),
-        "–" if math.isnan(score.nees_within_95) else f"{100 * score.nees_within_95:.0f} %",
+        "-" if math.isnan(score.nees_within_95) else f"{100 * score.nees_within_95:.0f} %",
         _number(score.stage_ms(50).get("total", math.nan), 1),
         _number(score.stage_ms(95).get("total", math.nan), 1),
     ]
 
 
 def _number(value: float, digits: int) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _by_condition(scores: Sequence[Score]) -> dict[str, list[Score]]:
@@ -111,12 +112,12 @@ def error_curves(facts: Facts) -> list[ConditionCurves]:
                 y = np.append(np.insert(y, 0, 0.0), y[-1] if len(y) else 0.0)
                 lines.append(Series(score.method, x, y, style_of(score, scores)))
                 medians.append(f"{score.method} reaches {y[-1]:.0f} %")
-            plot = Plot(axis, Axis("images, %", 0, 100), 330, 190)
+            plot = Plot(axis, Axis("images, %", 0, 100), 500, 190)
             edge = float(plot.px(limit))
             mark = f'<path class="line limit" d="M{edge:.1f} {plot.py(0):.1f}V{plot.py(100):.1f}"/>'
             described = f"Cumulative {name}, {describe(condition)}: {'; '.join(medians)}"
             charts.append(line_chart(plot, lines, described, [mark]))
-        told = ", ".join(f"{100 * score.recall:.0f} %" for score in group)
+        told = ", ".join(f"{100 * score.recall:.0f} % by {score.method.partition(',')[0]}" for score in group)
         cards.append(ConditionCurves(describe(condition), told, tuple(charts)))
     return cards
 
@@ -143,10 +144,21 @@ def nees_chart(facts: Facts) -> Markup | None:
         Series("poses", *cumulative(values, len(values)), OURS),
     ]
     described = (
-        f"Cumulative NEES of {len(values)} poses, mean {np.mean(values):.1f}, beside the chi-square distribution of six "
-        "degrees of freedom, whose mean is 6"
+        f"Cumulative NEES of {len(values)} poses, mean {np.mean(values):.1f}, beside the chi-square distribution of "
+        "six degrees of freedom, whose mean is 6"
     )
-    return line_chart(Plot(axis, Axis("poses, %", 0, 100), 420, 230), lines, described)
+    return line_chart(Plot(axis, Axis("poses, %", 0, 100), 500, 230), lines, described)
+
+
+def nees_sentence(facts: Facts) -> str:
+    values = [nees for score in facts.ours for nees in _values(score, "nees")]
+    mean = float(np.mean(values)) if values else math.nan
+    if math.isnan(mean):
+        return ""
+    verdict = "the poses are better than they claim" if mean < 4 else "the claims are about right"
+    if mean > 9:
+        verdict = "the poses are worse than they claim: scale the covariance where it is used"
+    return f"Over all {len(values)} poses the mean NEES is {mean:.1f}, where 6 is honest: {verdict}."
 
 
 def timing_chart(facts: Facts) -> Markup | None:
@@ -158,7 +170,7 @@ def timing_chart(facts: Facts) -> Markup | None:
     longest = max(score.stage_ms(50).get("total", 0.0) for score in shown)
     x = Axis("median ms an image, by stage", 0, max(1.05 * longest, 1e-3))
     row = 44
-    plot = Plot(x, Axis("", 0, 1), 760, 34 + row * len(shown) + 14, left=12)
+    plot = Plot(x, Axis("", 0, 1), 1060, 34 + row * len(shown) + 14, left=12)
     parts = []
     for tick in x.ticks:
         at = float(plot.px(tick))

@@ -14,14 +14,14 @@ from reloc_ros.offline.sfm import SfmModel
 
 MOST_POINTS = 25_000
 """More take too many bytes, and more time than a turning hand waits."""
-EXTENT_QUANTILES = (0.01, 0.99)
+EXTENT_QUANTILES = (0.03, 0.97)
 """Points far out would leave the place itself a spot."""
 _STEPS = 65535
 
 
 def scene(facts: Facts, ground: Ground) -> dict[str, Any]:
     """Positions in the ground frame, their middle at zero, as JSON values."""
-    middle, radius = _extent(facts.model, ground)
+    middle, radius = _extent(facts, ground)
     points, colors = _points(facts.known, ground, middle, 3 * radius)
     span = max(float(np.abs(points).max(initial=0)), 1e-9)
     steps = np.rint((points / span + 1) / 2 * _STEPS).astype("<u2")
@@ -33,17 +33,26 @@ def scene(facts: Facts, ground: Ground) -> dict[str, Any]:
         "colors": _text(colors),
         "span": span,
         "radius": radius,
+        "yaw": _yaw(ground.apply(facts.model.rotations[:, 2])),
         "cameras": _cameras(facts, ground, middle, 0.06 * radius),
         "landmarks": landmarks,
     }
 
 
-def _extent(model: SfmModel, ground: Ground) -> tuple[NDArray[np.float64], float]:
-    low, high = np.quantile(model.points_map, EXTENT_QUANTILES, axis=0)
-    inside = ((model.points_map >= low) & (model.points_map <= high)).all(axis=1)
-    shown = ground.apply(np.concatenate([model.points_map[inside], model.centers_map]))
-    low, high = shown.min(axis=0), shown.max(axis=0)
-    return (low + high) / 2, max(float(np.linalg.norm(high - low) / 2), 1e-9)
+def _extent(facts: Facts, ground: Ground) -> tuple[NDArray[np.float64], float]:
+    """The middle of what is worth seeing, and how far it reaches: most points, or the landmarks, and the cameras."""
+    points = facts.model.points_map if facts.landmarks is None else facts.landmarks.positions_map
+    low, high = np.quantile(ground.apply(points), EXTENT_QUANTILES, axis=0)
+    cameras = ground.apply(facts.model.centers_map)
+    low, high = np.minimum(low, cameras.min(axis=0)), np.maximum(high, cameras.max(axis=0))
+    middle = (low + high) / 2
+    return middle, max(0.8 * float(np.linalg.norm(high - low) / 2), 1e-9)
+
+
+def _yaw(forward: NDArray[np.float64]) -> float:
+    """The turn about the vertical at which one looks as the cameras (I, 3) do on the mean; any where they differ."""
+    x, y, _ = forward.mean(axis=0)
+    return float(np.arctan2(-x, y))
 
 
 def _points(

@@ -74,7 +74,9 @@ def worst_images(facts: Facts, photos: Photos) -> list[WorstImage]:
 def _badness(outcome: Outcome, metric: bool) -> float:
     if outcome.reason is not None:
         return 1e9 - int(outcome.inliers.sum())
-    position = outcome.position / MAX_POSITION_M if metric else outcome.position_percent / MAX_POSITION_PERCENT
+    position = (
+        outcome.position / MAX_POSITION_M if metric else outcome.position_percent / MAX_POSITION_PERCENT
+    )
     return max(outcome.rotation_deg / MAX_ROTATION_DEG, position)
 
 
@@ -103,7 +105,7 @@ def _picture(facts: Facts, photos: Photos, condition: str, outcome: Outcome) -> 
     truly = _project(drawn, true, positions)
     for place, true_place, used in zip(places, truly, outcome.inliers, strict=True):
         if np.isfinite(true_place).all():
-            ends = (tuple(int(round(float(v))) for v in end) for end in (place, true_place))
+            ends = (tuple(round(float(v)) for v in end) for end in (place, true_place))
             cv2.line(small, *ends, BLACK, 1, cv2.LINE_AA)
             spot(small, true_place, TRUE, 2)
         ring(small, place, 6, GREEN if used else RED)
