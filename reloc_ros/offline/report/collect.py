@@ -150,4 +150,4 @@ def _summary(workspace: Workspace, step: str) -> Summary | None:
 def _names_strange_landmarks(scores: tuple[Score, ...], landmarks: Landmarks | None) -> bool:
     count = 0 if landmarks is None else len(landmarks)
     found = (outcome.keypoints.landmarks for score in scores for outcome in score.outcomes)
-    return any(len(rows) and rows.max() >= count for rows in found)
+    return any(len(rows) and not (rows.min() >= 0 and rows.max() < count) for rows in found)

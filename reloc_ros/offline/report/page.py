@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,14 @@ def render(facts: Facts, progress: Progress = silent) -> str:
 
 
 def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
+    told = {
+        "map_rows": _rows(facts, "map", making.map_rows),
+        "align_rows": _rows(facts, "align", making.align_rows),
+        "label_rows": _rows(facts, "label", making.label_rows),
+        "training_rows": _rows(facts, "train", making.training_rows),
+        "calibration_rows": _rows(facts, "calibrate", making.calibration_rows),
+        "bundle_rows": _rows(facts, "export", making.bundle_rows),
+    }
     ground = ground_of(facts.model)
     photos = Photos(facts.workspace.images_dir)
     has_landmarks, has_labels = facts.landmarks is not None, facts.labels is not None
@@ -85,8 +94,6 @@ def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
         "stale": facts.stale,
         "scene": scene(facts, ground),
         "level": not ground.is_map,
-        "map_rows": making.map_rows(facts),
-        "align_rows": making.align_rows(facts),
         "unregistered": facts.unregistered,
         "needs": VIEW_NEEDS,
         "coverage": None if views is None else _coverage(facts, ground, views, photos),
@@ -95,13 +102,20 @@ def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
         "scores": _scores(facts) if facts.scores else None,
         "worst": worst_images(facts, photos) if facts.scores else None,
         "lost": lost_section(facts, ground, progress) if has_labels and has_landmarks else None,
-        "label_rows": making.label_rows(facts),
-        "training_rows": making.training_rows(facts),
         "training_charts": making.training_charts(facts),
-        "calibration_rows": making.calibration_rows(facts),
-        "bundle_rows": making.bundle_rows(facts),
     }
-    return content | {"missing_photos": photos.missing, "photos": str(photos.folder)}
+    return content | told | {"missing_photos": photos.missing, "photos": str(photos.folder)}
+
+
+def _rows(facts: Facts, step: str, rows: Callable[[Facts], making.Rows]) -> making.Rows:
+    """What a step noted; notes that cannot be what it wrote are named."""
+    try:
+        return rows(facts)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        file = facts.workspace.path / "workspace.json"
+        raise RelocError(
+            f"'{file}' is damaged in what step '{step}' noted ({error}); run that step again"
+        ) from error
 
 
 def _coverage(
@@ -173,7 +187,9 @@ def tiles(facts: Facts) -> list[tuple[str, str, str]]:
         (
             str(len(facts.landmarks)) if facts.landmarks is not None else "-",
             "landmarks",
-            "" if facts.landmarks is not None else "run reloc select",
+            f"of {len(facts.known.points_map):,} points"
+            if facts.landmarks is not None
+            else "run reloc select",
         ),
     ]
     for score in facts.ours[:3]:

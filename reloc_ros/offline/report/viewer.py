@@ -46,7 +46,7 @@ def _extent(facts: Facts, ground: Ground) -> tuple[NDArray[np.float64], float]:
     cameras = ground.apply(facts.model.centers_map)
     low, high = np.minimum(low, cameras.min(axis=0)), np.maximum(high, cameras.max(axis=0))
     middle = (low + high) / 2
-    return middle, max(0.8 * float(np.linalg.norm(high - low) / 2), 1e-9)
+    return middle, max(0.85 * float(np.linalg.norm(high - low) / 2), 1e-9)
 
 
 def _yaw(forward: NDArray[np.float64]) -> float:
