@@ -42,6 +42,8 @@ def read_evaluation(path: Path) -> tuple[Score, ...]:
         facts = json.loads(path.read_text(encoding="utf-8"))
         if facts["kind"] != KIND:
             raise ValueError(f"its kind is {facts['kind']!r}")
+        if not facts["scores"]:
+            raise ValueError("it holds no scores")
         if facts["format"] == FORMAT:
             return tuple(_score(entry, bool(facts["metric"])) for entry in facts["scores"])
     except FileNotFoundError as error:

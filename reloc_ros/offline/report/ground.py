@@ -45,14 +45,18 @@ def ground_of(model: SfmModel) -> Ground:
 def up_by_cameras(model: SfmModel) -> Array:
     """(3,) unit vector: people hold cameras level, so that one axis of the picture is always near the horizon.
 
-    The axis that is, x, or y of a camera held upright, spans a plane over the images; up is across that plane,
-    on the side that the pictures' tops are on the mean.
+    The axis that is, x, or y of a camera held upright as a page, spans a plane over the images, and up is across that
+    plane. It is on the side of the pictures' tops; of pictures that lie on their side it is where the cameras are,
+    seen from the points: one mostly looks a little down.
     """
     x_axes, y_axes = model.rotations[:, 0], model.rotations[:, 1]
     best = min((np.linalg.eigh(axes.T @ axes / len(axes)) for axes in (x_axes, y_axes)), key=_flatness)
     up = best[1][:, 0]
-    tops = -y_axes if abs((y_axes @ up).mean()) > abs((x_axes @ up).mean()) else x_axes
-    return up if (tops @ up).mean() >= 0 else -up
+    if abs((y_axes @ up).mean()) > abs((x_axes @ up).mean()):
+        towards = -y_axes.mean(axis=0)
+    else:
+        towards = np.median(model.centers_map, axis=0) - np.median(model.points_map, axis=0)
+    return up if towards @ up >= 0 else -up
 
 
 def _flatness(eigen: tuple[Array, Array]) -> float:
