@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -87,6 +88,12 @@ def evaluate(workspace: Workspace, *, metric: bool = False) -> tuple[Score, ...]
     write_evaluation(workspace.evaluation_path, scores)
     workspace.record("evaluate", steps._bundle_inputs(workspace), [workspace.evaluation_path])
     return tuple(scores)
+
+
+def set_metric(workspace: Workspace) -> None:
+    """As `reloc align` leaves it."""
+    file = workspace.path / "workspace.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"scale": "metric"}))
 
 
 def advance(workspace: Workspace, state: str) -> None:

@@ -42,12 +42,19 @@ class Facts:
     curves: Curves | None
     scores: tuple[Score, ...] | None
     """What was measured, the network's own scores first."""
+    scores_are_current: bool
+    """Whether they are of the network and the map frame that the workspace holds now."""
     stale: tuple[str, ...]
     """Sentences on results that belong to an earlier state of the workspace."""
 
     @property
     def metric(self) -> bool:
         return self.workspace.scale == "metric"
+
+    @property
+    def scored_in_metres(self) -> bool:
+        """Whether errors were measured in metres: the map may have been aligned later."""
+        return bool(self.scores) and self.scores[0].metric
 
     @property
     def unit(self) -> str:
@@ -71,7 +78,7 @@ class Facts:
         return [name for name in self.workspace.image_names if name not in registered]
 
 
-STEPS = ("map", "align", "select", "label", "train", "calibrate", "export", "evaluate")
+STEPS = ("map", "clean", "align", "select", "label", "train", "calibrate", "export", "evaluate")
 
 
 def collect(workspace: Workspace) -> Facts:
@@ -112,6 +119,7 @@ def collect(workspace: Workspace) -> Facts:
         labels=labels,
         curves=read_curves(workspace.train_dir / "run" / "curves" / "metrics.csv"),
         scores=scores,
+        scores_are_current=scores is not None and steps.is_of_this_network(workspace, "evaluate"),
         stale=tuple(dict.fromkeys(stale)),
     )
 

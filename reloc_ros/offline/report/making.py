@@ -41,12 +41,26 @@ def map_rows(facts: Facts) -> Rows:
 
 def align_rows(facts: Facts) -> Rows:
     """What the step `align` noted, whichever its source; empty when it has not been run."""
-    told: Rows = []
-    for key, value in (facts.summaries["align"] or {}).items():
+    return _told_rows(facts.summaries["align"] or {})
+
+
+def clean_rows(facts: Facts) -> Rows:
+    """The same of the step `clean`."""
+    return _told_rows(facts.summaries["clean"] or {})
+
+
+def _told_rows(notes: Mapping[str, Any]) -> Rows:
+    """A row for each note that can be read, those inside of another after its name."""
+    rows: Rows = []
+    for key, value in notes.items():
+        name = str(key).replace("_", " ")
+        if isinstance(value, Mapping):
+            rows += [(f"{name}: {inner}", words) for inner, words in _told_rows(value)]
+            continue
         words = _told(value)
         if words is not None:
-            told.append((key.replace("_", " "), words))
-    return told
+            rows.append((name, words))
+    return rows
 
 
 def _told(value: Any) -> str | None:

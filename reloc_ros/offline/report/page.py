@@ -71,6 +71,7 @@ def render(facts: Facts, progress: Progress = silent) -> str:
 def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
     told = {
         "map_rows": _rows(facts, "map", making.map_rows),
+        "clean_rows": _rows(facts, "clean", making.clean_rows),
         "align_rows": _rows(facts, "align", making.align_rows),
         "label_rows": _rows(facts, "label", making.label_rows),
         "training_rows": _rows(facts, "train", making.training_rows),
@@ -170,7 +171,7 @@ def headline(facts: Facts) -> str:
         return f"{mapped} None of {len(score.outcomes)} images that the map has never seen is localized."
     position = (
         f"{100 * score.median('position'):.1f} cm"
-        if facts.metric
+        if score.metric
         else f"{score.median('position_percent'):.2f} %"
     )
     return f"{mapped} {told}, {score.median('rotation_deg'):.2f}° and {position} off at the median."

@@ -56,14 +56,14 @@ def table_rows(facts: Facts) -> list[tuple[bool, list[str]]]:
 
 
 def table_head(facts: Facts) -> list[str]:
-    within = f"{100 * MAX_POSITION_M:g} cm" if facts.metric else f"{MAX_POSITION_PERCENT:g} %"
-    errors = ["median °", *(["cm"] if facts.metric else []), "% of distance"]
+    within = f"{100 * MAX_POSITION_M:g} cm" if facts.scored_in_metres else f"{MAX_POSITION_PERCENT:g} %"
+    errors = ["median °", *(["cm"] if facts.scored_in_metres else []), "% of distance"]
     honest = ["NEES mean", "in 95 %"]
     return ["condition", "method", f"within {within}, 5°", *errors, "lost", *honest, "ms p50", "ms p95"]
 
 
 def _figures(score: Score, facts: Facts) -> list[str]:
-    cm = [_number(100 * score.median("position"), 2)] if facts.metric else []
+    cm = [_number(100 * score.median("position"), 2)] if facts.scored_in_metres else []
     return [
         f"{100 * score.recall:.0f} %",
         _number(score.median("rotation_deg"), 3),
@@ -92,7 +92,7 @@ def error_curves(facts: Facts) -> list[ConditionCurves]:
     """For each condition the cumulative errors of every method, axes alike throughout."""
     scores = facts.scores or ()
     kinds = [("rotation_deg", "rotation error, °", MAX_ROTATION_DEG, 1.0)]
-    if facts.metric:
+    if facts.scored_in_metres:
         kinds.append(("position", "position error, cm", 100 * MAX_POSITION_M, 100.0))
     else:
         kinds.append(("position_percent", "position error, % of distance", MAX_POSITION_PERCENT, 1.0))

@@ -47,7 +47,7 @@ def worst_images(facts: Facts, photos: Photos) -> list[WorstImage]:
     worst: dict[str, tuple[float, str, Outcome]] = {}
     for score in facts.ours:
         for outcome in score.outcomes:
-            badness = _badness(outcome, facts.metric)
+            badness = _badness(outcome, facts.scored_in_metres)
             if outcome.name not in worst or badness > worst[outcome.name][0]:
                 worst[outcome.name] = (badness, score.condition, outcome)
     shown = []
@@ -60,7 +60,7 @@ def worst_images(facts: Facts, photos: Photos) -> list[WorstImage]:
                 WorstImage(
                     outcome.name,
                     describe(condition),
-                    _verdict(outcome, facts.metric),
+                    _verdict(outcome, facts.scored_in_metres),
                     found,
                     used,
                     data_uri(picture, 76),
@@ -109,7 +109,7 @@ def _picture(facts: Facts, photos: Photos, condition: str, outcome: Outcome) -> 
             cv2.line(small, *ends, BLACK, 1, cv2.LINE_AA)
             spot(small, true_place, TRUE, 2)
         ring(small, place, 6, GREEN if used else RED)
-    if outcome.camera_from_map is not None:
+    if outcome.camera_from_map is not None and facts.scores_are_current:
         for place in _project(drawn, outcome.camera_from_map, positions[outcome.inliers]):
             if np.isfinite(place).all():
                 spot(small, place, ESTIMATED, 1)

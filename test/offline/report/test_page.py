@@ -143,14 +143,21 @@ def page_of_a_plain_one(tmp_path) -> Page:
 
 def test_a_metric_map_is_told_in_centimetres(workspace):
     made.advance(workspace, "trained")
-    workspace.set_scale("metric")
+    made.set_metric(workspace)
     made.evaluate(workspace, metric=True)
-    workspace.record(
-        "align", {}, summary={"scale": 0.412, "rms_m": 0.0123, "map_from_sfm": {"scale": 1}, "poses": 12}
-    )
+    notes = {"origin": "the door", "scale": {"source": "a board", "metres_per_unit": 0.0123, "notes": []}}
+    workspace.record("align", {}, summary=notes | {"map_from_sfm": {"rotation": [[1.0]]}})
     page = page_of(workspace)
-    assert "In metres, z up." in page.text and "0.0123" in page.text and "within 5 cm, 5°" in page.text
+    assert "scale: metres per unit 0.0123" in page.text and "the door" in page.text
+    assert "rotation" not in page.words
+    assert "In metres, z up." in page.text and "within 5 cm, 5°" in page.text
     assert "cm off at the median" in page.text and "position error, cm" in page.text
+
+
+def test_errors_that_were_measured_before_alignment_are_not_told_in_centimetres(evaluated):
+    made.set_metric(evaluated)
+    page = page_of(evaluated)
+    assert "within 5 %, 5°" in page.text and " cm" not in page.text
 
 
 def test_results_of_an_earlier_network_are_marked(evaluated):
