@@ -30,7 +30,7 @@ class Found:
     hits: int
     shown: int
     strays: int
-    """Times it was found elsewhere, or where it is hidden."""
+    """Times it was found elsewhere."""
     error_px: float | None
     """Median over the hits, image pixels."""
     sigma_px: float | None
@@ -119,7 +119,7 @@ def find_rates(facts: Facts, score: Score) -> list[Found]:
         keypoints = outcome.keypoints
         off = np.linalg.norm(keypoints.positions_px - truth.keypoints_px[i, keypoints.landmarks], axis=1)
         for k, error, sigma in zip(keypoints.landmarks.tolist(), off, keypoints.sigmas_px, strict=True):
-            if not error < far_px or truth.visibility[i, k] == Visibility.HIDDEN:
+            if not error < far_px:  # NaN where it is behind the camera
                 strays[k] += 1
             elif seen[k]:
                 hits[k] += 1
