@@ -35,6 +35,8 @@ ACROSS = 30
 MAX_LEVELS = 9
 SURROUNDINGS = 0.6
 """How far beyond the cameras the region goes, as a share of their longest extent."""
+LEAST_REGION = 0.3
+"""Where the cameras hardly moved, the region is as if they had by this share of the distance to the landmarks."""
 LESS_UP = np.array([1.0, 1.0, 0.4])
 """People and robots move about more than up."""
 _BATCH = 128
@@ -92,7 +94,9 @@ class LostMap:
     """Expected landmarks over a grid of X x Y x Z places and H headings, the best of a few pitches each."""
 
     axes: tuple[Array, Array, Array]
-    """(X,), (Y,), (Z,) places of the cells in the ground frame."""
+    """(X,), (Y,), (Z,) middles of the cells in the ground frame."""
+    cell: Array
+    """(3,) their size."""
     headings_rad: Array
     """(H,) from the ground's across towards its along."""
     expected: NDArray[np.float32]
@@ -105,7 +109,9 @@ class LostMap:
 def lost_map(model: SfmModel, visible: Visible, ground: Ground, progress: Progress = silent) -> LostMap:
     """Predict over the region of the map's cameras and some way beyond, at the heights and pitches that they had."""
     camera = model.cameras[int(np.bincount(model.camera_ids).argmax())]
-    axes = _grid(ground.apply(model.centers_map))
+    middle = model.centers_map.mean(axis=0)
+    distance = float(np.median(np.linalg.norm(visible.positions - middle, axis=1)))
+    axes, cell = _grid(ground.apply(model.centers_map), LEAST_REGION * distance)
     headings = 2 * np.pi * np.arange(HEADINGS) / HEADINGS
     sines = np.clip(ground.apply(model.rotations[:, 2])[:, 2], -1, 1)
     pitches = np.quantile(np.arcsin(sines), (0.1, 0.5, 0.9))
@@ -122,19 +128,20 @@ def lost_map(model: SfmModel, visible: Visible, ground: Ground, progress: Progre
         counts = np.einsum("onk,nk->no", inside, sure).reshape(len(batch), HEADINGS, len(pitches))
         expected[start : start + _BATCH] = counts.max(axis=2)
         progress("where it is lost", min(start + _BATCH, len(centers)), len(centers))
-    return LostMap(axes, headings, expected.reshape(*map(len, axes), HEADINGS))
+    return LostMap(axes, cell, headings, expected.reshape(*map(len, axes), HEADINGS))
 
 
-def _grid(centers: Array) -> tuple[Array, Array, Array]:
+def _grid(centers: Array, least: float) -> tuple[tuple[Array, Array, Array], Array]:
+    """The middles of the cells along each axis, and the cells' size."""
     low, high = centers.min(axis=0), centers.max(axis=0)
-    beyond = SURROUNDINGS * max(float((high - low)[:2].max()), 1e-6)
+    beyond = SURROUNDINGS * max(float((high - low)[:2].max()), least)
     low, high = low - beyond * LESS_UP, high + beyond * LESS_UP
     step = float((high - low).max()) / ACROSS
     counts = np.maximum(np.round((high - low) / step).astype(int), 1)
     counts[2] = min(counts[2], MAX_LEVELS)
     edges = [np.linspace(low[i], high[i], counts[i] + 1) for i in range(3)]
     x, y, z = ((edge[1:] + edge[:-1]) / 2 for edge in edges)
-    return x, y, z
+    return (x, y, z), (high - low) / counts
 
 
 def _looking(heading: float, pitch: float, quarter: int) -> Array:

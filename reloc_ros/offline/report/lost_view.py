@@ -176,12 +176,8 @@ def _plot_of(
 ) -> tuple[Plot, tuple[float, float, float, float]]:
     """A plot of the region, and where its left, right, top and bottom lie, pixels."""
     ranges = []
-    for places in (prediction.axes[0], prediction.axes[axis]):
-        half = (
-            (places[1] - places[0]) / 2
-            if len(places) > 1
-            else 0.5 * (prediction.axes[0][1] - prediction.axes[0][0])
-        )
+    for i in (0, axis):
+        places, half = prediction.axes[i], prediction.cell[i] / 2
         ranges.append((places[0] - half, places[-1] + half))
     corners = np.array(ranges).T
     plot = place_plot(corners, axis_names(facts, ground, 0, axis), WIDTH)
@@ -205,7 +201,9 @@ def _roses(facts: Facts, ground: Ground, prediction: LostMap) -> Markup:
     expected = prediction.expected.max(axis=2)
     x, y = prediction.axes[0], prediction.axes[1]
     step = max(1, round(max(len(x), len(y)) / ROSES))
-    radius = 0.46 * step * abs(float(plot.px(x[1]) - plot.px(x[0]))) if len(x) > 1 else 12.0
+    radius = (
+        0.46 * step * float(plot.px(x[0] + prediction.cell[0] / 2) - plot.px(x[0] - prediction.cell[0] / 2))
+    )
     half = np.pi / len(prediction.headings_rad)
     petals: list[list[str]] = [[] for _ in CLASSES]
     for i in range(step // 2, len(x), step):

@@ -87,7 +87,6 @@ def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
         "name": facts.workspace.path.name,
         "version": __version__,
         "metric": facts.metric,
-        "unit": facts.unit,
         "distance": facts.distance,
         "headline": headline(facts),
         "tiles": tiles(facts),
@@ -127,6 +126,7 @@ def _coverage(
         "chart": coverage.coverage_chart(views),
         "space": coverage.space_charts(facts, ground, views),
         "poor": poor,
+        "others": [view for view in poor if view.name not in {each.view.name for each in thumbnails}],
         "thumbnails": thumbnails,
         "images": len(views),
         "legend": legend(

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from scipy.stats import chi2
 
 from reloc_ros.offline.conditions import DESCRIPTIONS
@@ -188,7 +188,7 @@ def timing_chart(facts: Facts) -> Markup | None:
             width = max(right - left - 1, 0.5)
             parts.append(
                 f'<rect class="fill b{j % 5 + 1}" x="{left:.1f}" y="{top + 17}" width="{width:.1f}" '
-                f'height="16"><title>{name} {ms:.1f} ms</title></rect>'
+                f'height="16"><title>{escape(name)} {ms:.1f} ms</title></rect>'
             )
             start += ms
     parts.append(text(plot.width / 2, plot.height - 4, x.name, "name mid"))

@@ -1,13 +1,18 @@
+import dataclasses
+import xml.etree.ElementTree as ET
+
 import numpy as np
 import pytest
 import report_workspace as made
-from synthetic_model import CAMERAS
+from synthetic_model import CAMERAS, look_at
 
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.label import Visibility
+from reloc_ros.offline.progress import silent
 from reloc_ros.offline.report import lost_map as lost
 from reloc_ros.offline.report.collect import collect
 from reloc_ros.offline.report.ground import ground_of, roll_quarter
+from reloc_ros.offline.report.lost_view import lost_section
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +85,16 @@ def test_the_share_found_makes_prediction_and_outcome_agree(facts, visible):
 def test_classes_begin_at_what_the_localizer_needs():
     edges = [0, lost.FEWEST - 0.1, lost.FEWEST, 2 * lost.FEWEST, 4 * lost.FEWEST, 500]
     assert lost.class_of(np.array(edges)).tolist() == [0, 0, 1, 2, 3, 3]
+
+
+@pytest.mark.parametrize("spread", [(0, 0, 0), (0, 0, 2), (3, 0, 0), (0, 5, 1)])
+def test_cameras_in_one_place_or_on_a_line_have_a_map_too(facts, spread):
+    along = np.linspace(-0.5, 0.5, len(facts.known.names))[:, None] * spread
+    centers = np.array([4.0, 0, 1]) + along
+    poses = tuple(look_at(center, np.zeros(3)) for center in centers)
+    line = dataclasses.replace(facts.known, camera_from_map=poses)
+    moved = dataclasses.replace(facts, known=line)
+    section = lost_section(moved, ground_of(line), silent)
+    assert len(section.charts) in (3, 4)
+    for _, chart in section.charts:
+        assert ET.fromstring(str(chart)).tag == "svg" and "nan" not in chart
