@@ -40,7 +40,10 @@ from reloc_ros.offline.evaluate import (
 )
 from reloc_ros.offline.evaluation_file import write_evaluation
 from reloc_ros.offline.frames import read_photo
-from reloc_ros.offline.label import Labels, Visibility, label_images
+from reloc_ros.offline.label import Labels
+from reloc_ros.offline.label_steps import has_labels
+from reloc_ros.offline.label_steps import label_step as label_step  # one of the steps, too
+from reloc_ros.offline.mapped import map_model, read_mapped
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.references import make_references
 from reloc_ros.offline.select import MOST, VIEW_NEEDS, select_landmarks
@@ -56,12 +59,6 @@ logger = logging.getLogger(__name__)
 NETWORK = Path("train") / "network.pt"
 CALIBRATION_PICTURES = 40
 """About so many map images set the ranges of the network in bytes."""
-
-
-def map_model(workspace: Workspace) -> SfmModel:
-    """The model as the map may know it: without anything of the held-out images."""
-    model = SfmModel.load(workspace.model_path)
-    return model.without(workspace.is_held_out(model.names))
 
 
 def select_step(
@@ -88,27 +85,6 @@ def select_step(
         }
         workspace.record("select", inputs, [workspace.landmarks_path], summary)
     return workspace.summary("select")
-
-
-def label_step(workspace: Workspace, method: str, progress: Progress = silent) -> dict[str, Any]:
-    """Label the visibility of each landmark in each map image; returns a summary."""
-    inputs = _label_inputs(workspace, method)
-    if not workspace.is_current("label", inputs):
-        landmarks = Landmarks.load(workspace.landmarks_path)
-        labels = label_images(map_model(workspace), landmarks, method, workspace.images_dir, progress)
-        with atomic_path(workspace.labels_path) as temporary:
-            labels.save(temporary)
-        seen = np.count_nonzero(labels.visibility == Visibility.SEEN, axis=1)
-        summary = {
-            "method": method,
-            "images": len(labels.names),
-            "seen_per_image_median": float(np.median(seen)),
-            "seen_per_image_min": int(seen.min()),
-            "image_with_fewest": labels.names[int(seen.argmin())],
-            "unknown_share": float(np.mean(labels.visibility == Visibility.UNKNOWN)),
-        }
-        workspace.record("label", inputs, [workspace.labels_path], summary)
-    return workspace.summary("label")
 
 
 def train_step(
@@ -154,15 +130,9 @@ def _labelled_images(
     rows = [model.names.index(name) for name in labels.names]
     cameras, poses = [model.camera(row) for row in rows], [model.camera_from_map[row] for row in rows]
     images = []
-    for done, (name, camera) in enumerate(zip(labels.names, cameras, strict=True)):
-        image = read_photo(workspace.images_dir / name)
-        if image.shape[:2] != (camera.height, camera.width):
-            raise RelocError(
-                f"image {workspace.images_dir / name} is {image.shape[1]}x{image.shape[0]}, but the map was made from "
-                f"{camera.width}x{camera.height}; put the original back or map again"
-            )
+    for image in read_mapped(workspace, labels.names, cameras):
         images.append(image)
-        progress("read images", done + 1, len(labels.names))
+        progress("read images", len(images), len(labels.names))
     return images, Truth(Landmarks.load(workspace.landmarks_path), cameras, poses)
 
 
@@ -172,21 +142,17 @@ def _labels_key(workspace: Workspace) -> str:
 
 def _refuse_stale(workspace: Workspace) -> dict[str, Any]:
     """The summary of a training whose labels, landmarks and model are still those of the workspace."""
-    trained, labelled = workspace.summary("train"), workspace.summary("label")
+    trained = workspace.summary("train")
     again = f"-w {workspace.path}"
     if trained is None or not (workspace.path / NETWORK).is_file():
         raise RelocError(f"workspace {workspace.path} has no trained network; run reloc train {again} first")
-    if labelled is None or not workspace.is_current("label", _label_inputs(workspace, labelled["method"])):
+    if not has_labels(workspace):
         raise RelocError(
             f"the map or its landmarks changed after reloc label; run reloc label and train {again} again"
         )
     if trained["labels"] != _labels_key(workspace):
         raise RelocError(f"the labels changed after reloc train; run reloc train {again} again")
     return trained
-
-
-def _label_inputs(workspace: Workspace, method: str) -> dict[str, Any]:
-    return {"model": workspace.model_path, "landmarks": workspace.landmarks_path, "method": method}
 
 
 def _run_folder(workspace: Workspace, inputs: dict[str, Any]) -> Path:
@@ -273,7 +239,10 @@ def is_of_this_network(workspace: Workspace, step: str) -> bool:
 
 
 def _calibration_inputs(workspace: Workspace) -> dict[str, Any]:
-    return _bundle_inputs(workspace) | {"entries": sorted(UNCALIBRATED.to_json())}
+    return _bundle_inputs(workspace) | {
+        "entries": sorted(UNCALIBRATED.to_json()),
+        "config": LocalizerConfig(),
+    }
 
 
 def _bundle_inputs(workspace: Workspace) -> dict[str, Path]:
@@ -320,7 +289,7 @@ def _add_int8(
 def own_bundle(workspace: Workspace, progress: Progress = silent) -> Path:
     """The bundle that a workspace keeps to be measured: what `reloc export` would write, made where it is not there."""
     path = workspace.path / "bundle"
-    inputs = _bundle_inputs(workspace)
+    inputs = _bundle_inputs(workspace) | {"config": LocalizerConfig()}  # it was calibrated with that
     if not workspace.is_current("bundle", inputs):
         export_step(workspace, path, progress=progress)
         workspace.record("bundle", inputs, [path])

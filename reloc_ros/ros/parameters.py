@@ -27,7 +27,7 @@ from reloc_ros.status import StatusConfig
 
 
 class Change(enum.Enum):
-    """When a parameter may be set; the value is how the README says it."""
+    """When a parameter may be set; the value is how the documentation says it."""
 
     START = "at start"
     UNCONFIGURED = "unconfigured"
@@ -297,7 +297,7 @@ def _choice_refusal(field: dataclasses.Field, value: Any) -> str:
 
 
 def parameter_table() -> str:
-    """All parameters as a Markdown table, as it stands in the README."""
+    """All parameters as a Markdown table, as it stands in docs/node.md."""
     rows = ["| parameter | default | may change | |", "|---|---|---|---|"]
     for field in FIELDS.values():
         metadata = field.metadata

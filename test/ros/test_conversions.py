@@ -15,11 +15,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Camera
+from reloc_ros.image_messages import camera_from_message, image_from_compressed, image_from_message
 from reloc_ros.ros.conversions import (
-    camera_from_message,
     fixed_camera_for,
-    image_from_compressed,
-    image_from_message,
     message_camera_for,
     pose_from_se3,
     se3_from_transform,

@@ -106,8 +106,8 @@ def collect(workspace: Workspace) -> Facts:
         made = summaries[step] is not None and (step != "evaluate" or scores is not None)
         if made and not steps.is_of_this_network(workspace, step):
             stale.append(
-                f"The map or the network changed after the step '{step}': its figures are of the earlier one; "
-                f"run reloc {verb} again."
+                f"The map, the network or how poses are judged changed after the step '{step}': its figures are of "
+                f"before; run reloc {verb} again."
             )
     return Facts(
         workspace=workspace,
