@@ -21,7 +21,7 @@ from reloc_ros.bundle import ONNX_MODEL, Bundle
 from reloc_ros.offline.workspace import Workspace
 
 COMMAND = [sys.executable, "-c", "from reloc_ros.cli import main; main()"]
-VERBS = ["map", "align", "select", "label", "train", "eval", "export", "run"]
+VERBS = ["map", "align", "select", "label", "train", "eval", "export", "run", "report"]
 
 
 @pytest.fixture
@@ -118,7 +118,15 @@ def test_wrong_usage_is_code_two_without_a_traceback(reloc, arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("select",), ("label",), ("train",), ("eval",), ("export", "-o", "out"), ("align", "--trajectory", "t")],
+    [
+        ("select",),
+        ("label",),
+        ("train",),
+        ("eval",),
+        ("export", "-o", "out"),
+        ("report", "-o", "r.html"),
+        ("align", "--trajectory", "t"),
+    ],
 )
 def test_missing_workspace_is_refused(refused, tmp_path, arguments):
     sentence = refused(*arguments, "-w", tmp_path / "nothing")
@@ -207,6 +215,12 @@ def test_steps_say_what_they_did_and_do_it_once(reloc, workspace):
     code, printed = reloc("label", "-w", workspace)
     assert code == 0 and "10 images see" in printed
     assert "unknown visibility test 'xray'" in reloc("label", "-w", workspace, "--method", "xray")[1]
+
+
+def test_report_writes_one_page_and_refuses_a_folder_that_is_not_there(reloc, refused, workspace, tmp_path):
+    code, printed = reloc("report", "-w", workspace, "-o", tmp_path / "r.html")
+    assert code == 0 and "MB" in printed and (tmp_path / "r.html").is_file()
+    assert "there is no folder" in refused("report", "-w", workspace, "-o", tmp_path / "nowhere" / "r.html")
 
 
 def test_labels_are_drawn_written_and_taken_back_as_they_are(reloc, labelled, tmp_path):

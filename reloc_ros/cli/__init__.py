@@ -18,6 +18,7 @@ from reloc_ros.cli.export import export
 from reloc_ros.cli.label import label
 from reloc_ros.cli.map import map_
 from reloc_ros.cli.replay import replay
+from reloc_ros.cli.report import report
 from reloc_ros.cli.run import run
 from reloc_ros.cli.select import select
 from reloc_ros.cli.train import train
@@ -42,6 +43,7 @@ for name, verb in {
     "eval": evaluate,
     "export": export,
     "run": run,
+    "report": report,
     "replay": replay,
 }.items():
     app.command(name)(verb)

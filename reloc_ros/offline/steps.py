@@ -38,6 +38,7 @@ from reloc_ros.offline.evaluate import (
     held_out_queries,
     median_distance,
 )
+from reloc_ros.offline.evaluation_file import write_evaluation
 from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.label import Labels
 from reloc_ros.offline.label_steps import has_labels
@@ -168,7 +169,7 @@ def export_step(
         "training_steps": trained["steps"],
         "encoder_weights": trained["encoder_weights"],
     }
-    return write_bundle(
+    bundle = write_bundle(
         output,
         scale=workspace.scale,
         camera=model.cameras[int(np.bincount(model.camera_ids).argmax())],
@@ -178,16 +179,17 @@ def export_step(
         write_models=write_models,
         calibrate=lambda bundle: _calibrate(workspace, model, trained, bundle, progress),
     )
+    sizes = {file.name: file.stat().st_size for file in sorted(bundle.path.iterdir())}
+    summary = {"bytes": sizes, "int8": made_from["int8"]}
+    workspace.record("export", _bundle_inputs(workspace), summary=summary)
+    return bundle
 
 
 def _calibrate(
     workspace: Workspace, model: SfmModel, trained: dict[str, Any], bundle: Bundle, progress: Progress
 ) -> Calibration:
     """Calibrate by the images that training did not see; once for the same network."""
-    inputs = _bundle_inputs(workspace) | {
-        "entries": sorted(UNCALIBRATED.to_json()),
-        "config": LocalizerConfig(),
-    }
+    inputs = _calibration_inputs(workspace)
     if not workspace.is_current("calibrate", inputs):
         names = (trained.get("validation") or {}).get("images") or []
         if not names:
@@ -202,6 +204,19 @@ def _calibrate(
         measured = calibrate(bundle, make_backend(bundle), photos, progress=progress)
         workspace.record("calibrate", inputs, summary=measured.to_json())
     return Calibration.from_json(workspace.summary("calibrate"))
+
+
+def is_of_this_network(workspace: Workspace, step: str) -> bool:
+    """Whether "calibrate", "export" or "evaluate" was done with the network that the workspace holds now."""
+    inputs = _calibration_inputs if step == "calibrate" else _bundle_inputs
+    return workspace.is_current(step, inputs(workspace))
+
+
+def _calibration_inputs(workspace: Workspace) -> dict[str, Any]:
+    return _bundle_inputs(workspace) | {
+        "entries": sorted(UNCALIBRATED.to_json()),
+        "config": LocalizerConfig(),
+    }
 
 
 def _bundle_inputs(workspace: Workspace) -> dict[str, Path]:
@@ -279,9 +294,11 @@ def evaluate_step(
 
         methods["SIFT + LO-RANSAC"] = SiftBaseline.from_model(known, workspace.images_dir, progress).localize
     distance = median_distance(known, localizer.bundle.landmarks.positions_map)
-    return evaluate(
-        methods, queries, workspace.images_dir, distance, workspace.scale == "metric", conditions, progress
-    )
+    metric = workspace.scale == "metric"
+    scores = evaluate(methods, queries, workspace.images_dir, distance, metric, conditions, progress)
+    write_evaluation(workspace.evaluation_path, scores)
+    workspace.record("evaluate", _bundle_inputs(workspace), [workspace.evaluation_path])
+    return scores
 
 
 def write_scores(path: Path, scores: Sequence[Score]) -> None:

@@ -16,6 +16,7 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localizer
 from reloc_ros.offline import label_steps, steps, views
 from reloc_ros.offline.augment import AugmentConfig
+from reloc_ros.offline.evaluation_file import read_evaluation
 from reloc_ros.offline.keypoints_json import write_keypoints
 from reloc_ros.offline.label import Labels
 from reloc_ros.offline.train import TrainConfig
@@ -219,6 +220,10 @@ def test_a_workspace_becomes_a_bundle_that_is_what_was_measured(labelled, tmp_pa
 
     scores = steps.evaluate_step(labelled, ["clean", "dark"], "onnx")
     assert [(score.condition, len(score.outcomes)) for score in scores] == [("clean", 3), ("dark", 3)]
+    assert read_evaluation(labelled.evaluation_path) == tuple(scores)
+    assert steps.is_of_this_network(labelled, "evaluate") and steps.is_of_this_network(labelled, "export")
+    exported = labelled.summary("export")
+    assert exported["bytes"] == {file.name: file.stat().st_size for file in bundle.path.iterdir()}
     measured = Bundle.load(labelled.path / "bundle")
     np.testing.assert_array_equal(measured.landmarks.ids, bundle.landmarks.ids)
     made = (labelled.path / "bundle" / "manifest.json").stat().st_mtime_ns
