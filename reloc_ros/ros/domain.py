@@ -12,6 +12,9 @@ from reloc_ros.errors import RelocError
 DOMAINS = 101
 """From 1; above it, the ports are those that Linux hands out to others."""
 
+_claims: list[int] = []
+"""Descriptors of locked files: unlike file objects they need no closing at the end of the process."""
+
 
 def claim_domain() -> int:
     """Set ROS_DOMAIN_ID to one that no other caller on this machine has, until this process ends; this machine only.
@@ -34,6 +37,7 @@ def claim_domain() -> int:
         except OSError:
             os.close(descriptor)
             continue
+        _claims.append(descriptor)
         os.environ["ROS_DOMAIN_ID"] = str(domain)
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
         os.environ.pop("ROS_STATIC_PEERS", None)
