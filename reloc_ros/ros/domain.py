@@ -6,14 +6,14 @@ import fcntl
 import os
 import tempfile
 from pathlib import Path
-from typing import IO
 
 from reloc_ros.errors import RelocError
 
 DOMAINS = 101
 """From 1; above it, the ports are those that Linux hands out to others."""
 
-_claims: list[IO[bytes]] = []
+_claims: list[int] = []
+"""File descriptors; each is locked for as long as it is open."""
 
 
 def claim_domain() -> int:
@@ -29,15 +29,15 @@ def claim_domain() -> int:
     for step in range(DOMAINS):
         domain = 1 + (os.getpid() + step) % DOMAINS
         try:
-            file = (folder / f"reloc_ros_domain_{domain}.lock").open("ab")
+            claim = os.open(folder / f"reloc_ros_domain_{domain}.lock", os.O_RDWR | os.O_CREAT)
         except OSError:  # another user's
             continue
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            file.close()
+            os.close(claim)
             continue
-        _claims.append(file)  # locked for as long as it is open
+        _claims.append(claim)
         os.environ["ROS_DOMAIN_ID"] = str(domain)
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
         os.environ.pop("ROS_STATIC_PEERS", None)

@@ -152,7 +152,9 @@ class Parameters:
         "starts in it (REP-105). The last two need a map in metres.",
         choices=typing.get_args(TfMode),
     )
-    base_frame: str = _parameter("base_link", "The robot's frame, for tf_mode map_base and publish_initial_pose.")
+    base_frame: str = _parameter(
+        "base_link", "The robot's frame, for tf_mode map_base and publish_initial_pose."
+    )
     odom_frame: str = _parameter("odom", "The odometry's frame, for tf_mode map_odom and use_prior.")
     transform_tolerance_s: float = _parameter(
         0.1,
