@@ -102,6 +102,33 @@ def test_noise_and_thirty_percent_outliers_give_nearly_the_true_pose(solver):
     assert result.inliers[12:].all() and result.inliers[:12].sum() <= 2
 
 
+def test_keypoints_from_elsewhere_give_the_pose_that_the_same_ones_of_the_network_give():
+    localizer = make_localizer(noise_px=0.7)
+    own = localizer.localize(picture())
+    result = localizer.localize_keypoints(picture(), own.keypoints)
+    assert_right(result, 0.6, 0.04)
+    assert (result.camera_from_map.matrix == own.camera_from_map.matrix).all()
+    assert (result.covariance == own.covariance).all() and (result.inliers == own.inliers).all()
+    assert set(result.stage_ms) == {"pnp", "total"}
+
+
+def test_keypoints_from_elsewhere_are_dropped_outside_the_image_and_below_the_least_score():
+    localizer = make_localizer()
+    keypoints = localizer.localize(picture()).keypoints
+    keypoints.positions_px[0] = (-5, 10)
+    keypoints.positions_px[1] = (MAP_CAMERA.width + 5, 10)
+    keypoints.scores[2] = 0.1
+    result = localizer.localize_keypoints(picture(), keypoints)
+    assert_right(result)
+    assert result.keypoints.landmarks.tolist() == list(range(3, SHAPE.landmarks))
+
+
+def test_keypoints_from_elsewhere_in_an_image_of_another_aspect_are_refused_as_well():
+    keypoints = make_localizer().localize(picture()).keypoints
+    result = make_localizer().localize_keypoints(np.zeros((100, 500, 3), np.uint8), keypoints)
+    assert reason(result) == LostReason.BAD_IMAGE and "another aspect" in result.detail
+
+
 def test_reported_uncertainty_covers_the_error():
     result = make_localizer(noise_px=1.0).localize(picture())
     error = result.camera_from_map.inverse().translation - CAMERA_FROM_MAP.inverse().translation

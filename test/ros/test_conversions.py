@@ -16,12 +16,10 @@ from std_msgs.msg import Header
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Camera
+from reloc_ros.image_messages import camera_from_message, image_from_compressed, image_from_message
 from reloc_ros.ros.conversions import (
-    camera_from_message,
     camera_info_from,
     fixed_camera_for,
-    image_from_compressed,
-    image_from_message,
     message_camera_for,
     pose_from_se3,
     se3_from_transform,
