@@ -31,10 +31,6 @@ def lost_because(reason: str):
     return lambda status: status.state == RelocStatus.LOST and status.reason == reason
 
 
-def nanoseconds(stamp) -> int:
-    return Time.from_msg(stamp).nanoseconds
-
-
 def test_poses_transform_and_status_of_an_image_agree_and_carry_its_stamp(usual, peer):
     # The first transforms are not broadcast, while the node listens for who is whose parent.
     _, map_from_camera = peer.show_transform(view(5))
