@@ -13,7 +13,7 @@ DOMAINS = 101
 """From 1; above it, the ports are those that Linux hands out to others."""
 
 _claims: list[int] = []
-"""Descriptors of locked files: unlike file objects they need no closing at the end of the process."""
+"""File descriptors; each is locked for as long as it is open."""
 
 
 def claim_domain() -> int:
@@ -29,15 +29,15 @@ def claim_domain() -> int:
     for step in range(DOMAINS):
         domain = 1 + (os.getpid() + step) % DOMAINS
         try:
-            descriptor = os.open(folder / f"reloc_ros_domain_{domain}.lock", os.O_RDWR | os.O_CREAT)
+            claim = os.open(folder / f"reloc_ros_domain_{domain}.lock", os.O_RDWR | os.O_CREAT)
         except OSError:  # another user's
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # for as long as it is open
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            os.close(descriptor)
+            os.close(claim)
             continue
-        _claims.append(descriptor)
+        _claims.append(claim)
         os.environ["ROS_DOMAIN_ID"] = str(domain)
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
         os.environ.pop("ROS_STATIC_PEERS", None)

@@ -14,7 +14,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.health import Health
 from reloc_ros.memory import give_back_memory
 from reloc_ros.ros.diagnostics import Diagnostics, diagnostic_from
-from reloc_ros.ros.parameters import ParameterBoard
+from reloc_ros.ros.parameter_board import ParameterBoard
 from reloc_ros.ros.process import ForwardToRos, Stop, run_node
 from reloc_ros.ros.services import Services
 from reloc_ros.ros.session import Session

@@ -12,7 +12,8 @@ from std_srvs.srv import SetBool
 
 from reloc_ros.errors import RelocError
 from reloc_ros.ros.loaded_map import LoadedMap
-from reloc_ros.ros.parameters import ParameterBoard, Parameters
+from reloc_ros.ros.parameter_board import ParameterBoard
+from reloc_ros.ros.parameters import Parameters
 from reloc_ros.ros.relocalize_requests import Answer
 from reloc_ros.ros.session import Session
 from reloc_ros.srv import LoadBundle, Relocalize

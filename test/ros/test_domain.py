@@ -21,8 +21,8 @@ def folder(tmp_path, monkeypatch):
     for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"):
         monkeypatch.setenv(name, os.environ[name])  # put back afterwards
     yield tmp_path
-    for descriptor in claims:
-        os.close(descriptor)
+    for claim in claims:
+        os.close(claim)
 
 
 def test_a_claimed_domain_is_nobody_elses_until_its_process_ends(folder, monkeypatch):

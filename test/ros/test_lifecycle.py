@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import sys
 import time
 
 import numpy as np
@@ -13,6 +14,8 @@ from reloc_ros.msg import RelocStatus
 from table_bundle import CAMERA, view
 
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
+from reloc_ros.errors import RelocError
+from reloc_ros.ros.bond import check_bond_available
 
 TRANSITIONS = {
     "unconfigured": {"configure": "inactive", "shutdown": "finalized"},
@@ -121,6 +124,12 @@ def test_the_bond_beats_while_active_and_ends_with_a_farewell(start_node, peer: 
     assert peer.change("activate")
     peer.wait_for(lambda: beats[-1].active, "a new bond")
     assert len({beat.instance_id for beat in beats if beat.instance_id != "manager"}) == 2
+
+
+def test_a_bond_without_its_message_package_is_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bond.msg", None)
+    with pytest.raises(RelocError, match=r"install it, or set bond to false and .* bond_timeout to 0\.0"):
+        check_bond_available()
 
 
 def test_cleanup_gives_the_memory_of_a_real_map_back(start_node, peer: Peer):

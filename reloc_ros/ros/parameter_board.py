@@ -1,0 +1,97 @@
+"""The node's parameters as they stand: declared, checked, and changed where that can be."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from reloc_ros.errors import RelocError
+from reloc_ros.ros.parameters import FIELDS, Change, Parameters
+
+
+class ParameterBoard:
+    """The parameters as they stand, and the refusal of changes that cannot be made now."""
+
+    def __init__(self, node: Node, is_configured: Callable[[], bool], changed: Callable[[], None]) -> None:
+        """Declare every parameter on `node`.
+
+        Args:
+            is_configured: whether the node has read those that it reads when it is configured.
+            changed: called after a change that takes effect at once.
+
+        Raises:
+            RelocError: a given value is of the wrong type or outside of its range or choices.
+        """
+        self._node, self._is_configured, self._changed = node, is_configured, changed
+        self.now = Parameters(**{field.name: _declare(node, field) for field in FIELDS.values()})
+        self._told_by_node = False
+        node.add_on_set_parameters_callback(self._on_set)
+
+    def tell(self, name: str, value: Any) -> None:
+        """Set what the node has changed by itself, so that whoever asks for the parameter gets the truth."""
+        self._told_by_node = True
+        try:
+            self._node.set_parameters([Parameter(name, value=value)])
+        finally:
+            self._told_by_node = False
+
+    def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        ours = {change.name: change.value for change in changes if change.name in FIELDS}
+        for name, value in ours.items():
+            refusal = self._refusal(FIELDS[name], value)
+            if refusal:
+                return SetParametersResult(successful=False, reason=refusal)
+        before, self.now = self.now, dataclasses.replace(self.now, **ours)
+        if self.now != before and self._is_configured():
+            self._changed()
+        return SetParametersResult(successful=True)
+
+    def _refusal(self, field: dataclasses.Field, value: Any) -> str:
+        change = field.metadata["change"]
+        if value == getattr(self.now, field.name) or self._told_by_node:
+            return ""
+        if change is Change.UNCONFIGURED and self._is_configured():
+            return f"parameter {field.name} is read when the node is configured: clean the node up first"
+        return _choice_refusal(field, value)
+
+
+def _declare(node: Node, field: dataclasses.Field) -> Any:
+    limits, choices = field.metadata["limits"], field.metadata["choices"]
+    descriptor = ParameterDescriptor(description=field.metadata["description"])
+    descriptor.read_only = field.metadata["change"] is Change.START
+    if choices:
+        descriptor.additional_constraints = f"one of: {', '.join(choices)}"
+    if limits and isinstance(field.default, int):
+        descriptor.integer_range = [IntegerRange(from_value=limits[0], to_value=limits[1], step=0)]
+    elif limits:
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)
+        ]
+    try:
+        value = node.declare_parameter(field.name, field.default, descriptor).value
+    except ParameterException as error:
+        wanted = f"{type(field.default).__name__}"
+        wanted += f" from {limits[0]} to {limits[1]}" if limits else ""
+        raise RelocError(f"parameter {field.name} must be a {wanted} ({error})") from error
+    refusal = _choice_refusal(field, value)
+    if refusal:
+        raise RelocError(refusal)
+    return value
+
+
+def _choice_refusal(field: dataclasses.Field, value: Any) -> str:
+    choices = field.metadata["choices"]
+    if not choices or value in choices:
+        return ""
+    return f"parameter {field.name} must be one of {', '.join(choices)}, got {value!r}"
