@@ -40,6 +40,7 @@ from reloc_ros.offline.evaluate import (
 )
 from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.label import Labels, Visibility, label_images
+from reloc_ros.offline.map_edits import frame_facts, frame_summary
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.references import make_references
 from reloc_ros.offline.select import MOST, VIEW_NEEDS, select_landmarks
@@ -227,6 +228,7 @@ def export_step(
         "points": len(model.points_map),
         "training_steps": trained["steps"],
         "encoder_weights": trained["encoder_weights"],
+        "map_frame": frame_summary(frame_facts(workspace)),
     }
     return write_bundle(
         output,
