@@ -107,7 +107,7 @@ def accelerations(seed: int, shake: float = 0.1) -> Accelerations:
     ticks = np.arange(-5, 6) * 10_000_000
     stamps, readings = [], []
     for stamp_ns, pose in zip(STAMPS_NS, POSES, strict=True):
-        push = IMU_FROM_CAMERA.rotation @ pose.rotation @ (rng.normal(0, shake, 3) + [0, 0, 9.81])
+        push = IMU_FROM_CAMERA.rotation @ pose.rotation @ (rng.normal(0, shake, 3) + np.array([0, 0, 9.81]))
         stamps.append(stamp_ns + ticks)
         readings.append(push + 0.02 + rng.normal(0, 0.1, (len(ticks), 3)))
     for k in a_fifth(rng, IMAGES):

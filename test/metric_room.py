@@ -22,7 +22,10 @@ from reloc_ros.offline.similarity import Similarity
 
 CHARUCO_MIDDLE = np.array([1.55, 1.85, 0.012])
 _AROUND = [
-    looking_at(CHARUCO_MIDDLE + [1.3 * np.cos(a), 1.3 * np.sin(a), h], CHARUCO_MIDDLE + [0, 0, 0.3])
+    looking_at(
+        CHARUCO_MIDDLE + np.array([1.3 * np.cos(a), 1.3 * np.sin(a), h]),
+        CHARUCO_MIDDLE + np.array([0, 0, 0.3]),
+    )
     for a, h in zip(np.radians(np.linspace(-110, 0, 10)), (1.1, 1.4, 1.7, 1.3, 1.5) * 2, strict=True)
 ]
 POSES = (*mapping().camera_from_map[::4][:28], *_AROUND)
@@ -49,12 +52,12 @@ def boards() -> list[Face]:
     tag = dictionary(cv2.aruco.DICT_APRILTAG_36h11).generateImageMarker(3, 480)
     yaw = np.radians(25)
     x, y = np.array([np.cos(yaw), np.sin(yaw), 0]), np.array([-np.sin(yaw), np.cos(yaw), 0])
-    north, west, up = np.array([0.0, 2.99, 0]), np.array([0.01, 0, 0]), np.array([0, 0, 1.0])
+    up = np.array([0, 0, 1.0])
     return [
         _print("charuco", charuco.generateImage((1260, 900)), CHARUCO_MIDDLE, 0.63 * x, -0.45 * y),
-        _print("marker", marker, north + [1.55, 0, 1.5], [0.2, 0, 0], -0.2 * up),
-        _print("tag", tag, west + [0, 1.3, 1.85], [0, 0.24, 0], -0.24 * up),
-        _print("grid", grid.generateImage((780, 500)), north + [0.66, 0, 1.5], [0.39, 0, 0], -0.25 * up),
+        _print("marker", marker, np.array([1.55, 2.99, 1.5]), [0.2, 0, 0], -0.2 * up),
+        _print("tag", tag, np.array([0.01, 1.3, 1.85]), [0, 0.24, 0], -0.24 * up),
+        _print("grid", grid.generateImage((780, 500)), np.array([0.66, 2.99, 1.5]), [0.39, 0, 0], -0.25 * up),
     ]
 
 

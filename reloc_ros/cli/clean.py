@@ -54,6 +54,8 @@ def clean(
 
     opened = open_workspace(workspace)
     target = opened.path / "cloud.ply" if ply is None else ply
+    if target.suffix.lower() != ".ply":
+        raise RelocError(f"the cloud is written as PLY; name it .ply, not '{target}'")
     options = cleaning.CleanOptions(
         edited=import_,
         box=_numbers("--box", box, 6),
@@ -66,6 +68,7 @@ def clean(
         if (import_, box, sphere, outliers, voxel) != (None,) * 5:
             raise typer.BadParameter("--undo takes nothing out")
         cleaning.undo_clean(opened)
+        _tell("all points of the reconstruction are back")
     else:
         done = cleaning.clean(opened, options)
         _tell(f"{done.kept} of {done.points} points kept")

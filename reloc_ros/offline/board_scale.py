@@ -94,7 +94,7 @@ def fit_bodies(model: SfmModel, board: Board, sightings: Sightings) -> list[Body
         placed = place_point(model, images, pixels)
         if placed.reliable and placed.used.sum() >= MIN_IMAGES:
             found = _PlacedCorner(
-                board.place_of(corner), placed.position, images[placed.used], pixels[placed.used]
+                board.place_of(corner), placed.position, images[placed.used], pixels[placed.used], len(seen)
             )
             bodies.setdefault(board.body_of(corner), []).append(found)
     fits = (_fit_body(model, board, body, corners) for body, corners in bodies.items())
@@ -109,6 +109,8 @@ class _PlacedCorner:
     """(N,) of the sightings that agree on it."""
     pixels: Array
     """(N, 2)"""
+    sightings: int
+    """All, those that do not agree included."""
 
 
 def _fit_body(model: SfmModel, board: Board, body: int, corners: list[_PlacedCorner]) -> BodyFit | None:
@@ -126,8 +128,8 @@ def _fit_body(model: SfmModel, board: Board, body: int, corners: list[_PlacedCor
     points = np.repeat(np.arange(len(corners)), [len(corner.images) for corner in corners])
     rays = sighting_rays(model, images, np.concatenate([corner.pixels for corner in corners]), points)
     fit = fit_rigidly(rays, images, corners_board, start)
-    used = fit.errors_px <= MAX_ERROR_PX
-    if used.mean() < MIN_AGREEING_SHARE:
+    used, count = fit.errors_px <= MAX_ERROR_PX, sum(corner.sightings for corner in corners)
+    if used.sum() < MIN_AGREEING_SHARE * count:
         return None
     sizes = (
         np.linalg.norm(rays.centers_map() - fit.sfm_from_board.translation, axis=1)
@@ -139,7 +141,7 @@ def _fit_body(model: SfmModel, board: Board, body: int, corners: list[_PlacedCor
         fit.sfm_from_board.inverse(),
         fit.scale_error / fit.sfm_from_board.scale,
         int(used.sum()),
-        len(used),
+        count,
         float(metres_per_px * np.sqrt(np.mean(fit.errors_px[used] ** 2))),
         fit.turn_error_deg,
     )

@@ -101,8 +101,6 @@ def undo_clean(workspace: Workspace) -> None:
 
 def write_cloud(workspace: Workspace, path: Path) -> int:
     """Write the cloud of the map as it is now as PLY; returns how many points it has."""
-    if path.suffix.lower() != ".ply":
-        raise RelocError(f"the cloud is written as PLY; name it .ply, not '{path}'")
     model = SfmModel.load(workspace.model_path)
     write_ply(path, model)
     return len(model.points_map)

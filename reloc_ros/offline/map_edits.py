@@ -11,6 +11,7 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,11 +99,8 @@ def frame_summary(facts: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def write_removed_points(workspace: Workspace, removed: RemovedPoints, summary: Mapping[str, Any]) -> None:
     """Make the map anew without these points, and only these; its frame stays."""
-    original = original_model(workspace)
-    model = original.without_points(removed.ids).transformed(map_from_sfm(workspace))
     with staged(workspace.path) as folder:
-        _keep_original(workspace, folder)
-        model.save(folder / workspace.model_path.name)
+        _write_model(workspace, folder, removed, map_from_sfm(workspace))
         with (folder / workspace.removed_points_path.name).open("wb") as stream:
             np.savez_compressed(stream, ids=removed.ids, reasons=np.array(removed.reasons, dtype=np.str_))
         workspace.write_moved(folder, workspace.scale, {}, (), "clean", _outputs(workspace), summary)
@@ -118,10 +116,8 @@ def write_map_frame(workspace: Workspace, facts: Mapping[str, Any], scale: str) 
         scale: "metric" or "unknown".
     """
     before, now = map_from_sfm(workspace), Similarity.from_json(facts["map_from_sfm"])
-    model = original_model(workspace).without_points(removed_points(workspace).ids).transformed(now)
     with staged(workspace.path) as folder:
-        _keep_original(workspace, folder)
-        model.save(folder / workspace.model_path.name)
+        _write_model(workspace, folder, removed_points(workspace), now)
         moved = {workspace.model_path: folder / workspace.model_path.name}
         if workspace.landmarks_path.exists():
             landmarks = Landmarks.load(workspace.landmarks_path)
@@ -141,12 +137,19 @@ def forget_edits(workspace: Workspace) -> None:
         file.unlink(missing_ok=True)
 
 
-def _keep_original(workspace: Workspace, folder: Any) -> None:
-    if not workspace.original_model_path.exists():
-        shutil.copyfile(workspace.model_path, folder / workspace.original_model_path.name)
+def _write_model(workspace: Workspace, folder: Path, removed: RemovedPoints, frame: Similarity) -> None:
+    original = workspace.original_model_path
+    if not original.exists():
+        original = folder / workspace.original_model_path.name
+        shutil.copyfile(workspace.model_path, original)
+    target = folder / workspace.model_path.name
+    if len(removed.ids) == 0 and frame.to_json() == Similarity.identity().to_json():
+        shutil.copyfile(original, target)  # byte for byte, so that what was made from it is current again
+    else:
+        SfmModel.load(original).without_points(removed.ids).transformed(frame).save(target)
 
 
-def _outputs(workspace: Workspace) -> list[Any]:
+def _outputs(workspace: Workspace) -> list[Path]:
     return [workspace.model_path, workspace.original_model_path]
 
 

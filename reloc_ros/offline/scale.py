@@ -98,8 +98,8 @@ def _find_point(text: str, word: str, model: SfmModel, map_from_sfm: Similarity)
         found = np.flatnonzero(model.point_ids == int(word))
         if len(found) == 0:
             raise RelocError(
-                f"distance '{text}': the map has no point {word}; ids are the property point_id of the cloud that "
-                "reloc clean writes"
+                f"distance '{text}': the map has no point {word}, or reloc clean took it out; ids are the property "
+                "point_id of the cloud that reloc clean writes"
             )
         return int(found[0])
     try:
