@@ -95,6 +95,10 @@ def label_step(workspace: Workspace, method: str, progress: Progress = silent) -
     inputs = _label_inputs(workspace, method)
     if not workspace.is_current("label", inputs):
         landmarks = Landmarks.load(workspace.landmarks_path)
+        if workspace.has_changed("select", "model", workspace.model_path):
+            raise RelocError(
+                f"the map changed after reloc select; run reloc select -w {workspace.path} again, or undo the change"
+            )
         labels = label_images(map_model(workspace), landmarks, method, workspace.images_dir, progress)
         with atomic_path(workspace.labels_path) as temporary:
             labels.save(temporary)

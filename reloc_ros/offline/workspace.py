@@ -140,6 +140,12 @@ class Workspace:
             return record["fingerprint"] == fingerprint(inputs)
         return record["inputs"] == _fingerprints(inputs)
 
+    def has_changed(self, step: str, key: str, value: Any) -> bool:
+        """Whether a finished step is known to have had another value for one of its inputs."""
+        record = self._facts()["steps"].get(step, {})
+        noted = record.get("inputs", {}).get(key)
+        return noted is not None and noted != fingerprint({key: value})
+
     def record(
         self,
         step: str,

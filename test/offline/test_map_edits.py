@@ -111,6 +111,8 @@ def test_what_was_out_of_date_stays_so(labelled):
         labelled, RemovedPoints(SfmModel.load(labelled.model_path).point_ids[:40], ("x",) * 40), {}
     )
     write_map_frame(labelled, facts(ONE), "metric")
+    with pytest.raises(RelocError, match="changed after reloc select"):
+        steps.label_step(labelled, "depth")
     assert is_current(labelled) == (False, False)
 
 
@@ -134,6 +136,15 @@ def test_removed_points_are_noticed_and_putting_them_back_makes_all_current_agai
     write_removed_points(labelled, RemovedPoints.none(), {})
     assert labelled.model_path.read_bytes() == original
     assert is_current(labelled) == (True, True)
+
+
+def test_landmarks_of_a_map_before_it_was_cleaned_are_not_labelled(labelled):
+    ids = SfmModel.load(labelled.model_path).point_ids
+    write_removed_points(labelled, RemovedPoints(ids[:40], ("x",) * 40), {})
+    with pytest.raises(RelocError, match="the map changed after reloc select; run reloc select"):
+        steps.label_step(labelled, "depth")
+    steps.select_step(labelled, 12)
+    steps.label_step(labelled, "depth")
 
 
 def test_cleaning_and_aligning_do_not_depend_on_their_order(workspace):
