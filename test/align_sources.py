@@ -94,10 +94,10 @@ def true_trajectory(names: tuple[str, ...], seed: int, noise: float = 0.004) -> 
     return Trajectory(names, tuple(moved), has_orientations=True)
 
 
-def odometry(seed: int) -> StampedPoses:
-    """The base's poses at 20 Hz, in between interpolated as an odometry would not quite be; a fifth are wrong."""
+def odometry(seed: int, base_from_camera: SE3 = BASE_FROM_CAMERA) -> StampedPoses:
+    """The base's pose at the time of each image; a fifth are wrong."""
     trajectory = true_trajectory(tuple(map(str, range(IMAGES))), seed)
-    poses = tuple(pose @ BASE_FROM_CAMERA.inverse() for pose in trajectory.map_from_camera)
+    poses = tuple(pose @ base_from_camera.inverse() for pose in trajectory.map_from_camera)
     return StampedPoses(STAMPS_NS, poses)
 
 

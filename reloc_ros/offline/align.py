@@ -25,6 +25,9 @@ from reloc_ros.offline.trajectory import Trajectory, read_trajectory
 from reloc_ros.offline.trajectory_fit import OnOneLineError, TrajectoryFit, fit_trajectory
 from reloc_ros.offline.workspace import Workspace
 
+NO_LEVER = (
+    "where the camera is on the robot was not told (--base-from-camera): the robot's positions stand for its"
+)
 UPS = "camera, plane, board, board-wall, imu:TOPIC or none"
 
 
@@ -112,7 +115,8 @@ def measure(
             ups.append(_up(word, model, workspace, sources, bodies))
     fit = _fit_trajectory(model, workspace, sources, has_up=bool(sources.up))
     if fit is not None:
-        return _frame_of_trajectory(model, fit, scales, ups)
+        lever = sources.odometry is not None and sources.body_from_camera is None
+        return _frame_of_trajectory(model, fit, scales, ups, (NO_LEVER,) if lever else ())
     scale = most_certain_scale(scales) if scales else None
     ordered = tuple(sorted(scales, key=lambda one: one is not scale))
     if not ups:
@@ -216,10 +220,11 @@ def _frame_of_trajectory(
     fitted: tuple[str, TrajectoryFit, bool],
     scales: list[ScaleEstimate],
     ups: list[UpEstimate],
+    notes: tuple[str, ...],
 ) -> MapFrame:
     label, fit, is_frame = fitted
     found = fit.map_from_sfm
-    scale = ScaleEstimate(label, found.scale, fit.scale_error, fit.inliers, fit.poses, fit.rms_m)
+    scale = ScaleEstimate(label, found.scale, fit.scale_error, fit.inliers, fit.poses, fit.rms_m, notes)
     most_certain_scale([scale, *scales])
     if not is_frame:
         if not ups:

@@ -103,7 +103,12 @@ def _by_position(path: Path, points: Array, model: SfmModel) -> NDArray[np.int64
             f"'{path}' is of another map, or was moved: {np.count_nonzero(~found)} of its {len(points)} points are not "
             f"where this map has one; keep the property {ID_PROPERTY} when you save it, and points are found by that"
         )
-    return np.unique(model.point_ids[rows[found]])
+    kept = np.zeros(len(model.point_ids), dtype=bool)
+    kept[rows[found]] = True
+    # Points of one place, which a model may have, all stay with it.
+    same = np.finfo(np.float32).eps * float(np.abs(points).max())
+    kept |= cKDTree(points).query(model.points_map)[0] <= 2 * same
+    return np.unique(model.point_ids[kept])
 
 
 def _refuse_other_places(path: Path, points: Array, ours: Array, all_ours: Array) -> None:

@@ -64,7 +64,9 @@ def write_tum(file, trajectory):
     return file
 
 
-def bag_in(workspace: Workspace, tmp_path, seed: int = 0, stamps: bool = True):
+def bag_in(
+    workspace: Workspace, tmp_path, seed: int = 0, stamps: bool = True, mount: SE3 = made.BASE_FROM_CAMERA
+):
     """A bag of odometry and IMU, and a workspace over frames of it."""
     pytest.importorskip("rosbags")
     from pose_bags import write_pose_bag
@@ -77,7 +79,7 @@ def bag_in(workspace: Workspace, tmp_path, seed: int = 0, stamps: bool = True):
         )
     again = Workspace.create(tmp_path / "from_bag", frames, NAMES, "none")
     SfmModel.load(workspace.model_path).save(again.model_path)
-    return again, write_pose_bag(tmp_path / "walk", made.odometry(seed), made.accelerations(seed))
+    return again, write_pose_bag(tmp_path / "walk", made.odometry(seed, mount), made.accelerations(seed))
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -150,7 +152,15 @@ def test_scale_and_up_of_odometry_and_imu_in_a_bag(workspace, tmp_path, seed):
     assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
     assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
     assert up_error_deg(frame.ups[1].up_sfm) < MAX_UP_ERROR_DEG
-    assert frame.ups[1].used >= 25
+    assert frame.ups[1].used >= 25 and not frame.scales[0].notes
+
+
+def test_without_the_mount_the_robots_positions_stand_for_the_cameras_and_that_is_told(workspace, tmp_path):
+    mount = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.02, 0, 0.01])
+    workspace, bag = bag_in(workspace, tmp_path, mount=mount)
+    frame = align(workspace, AlignSources(bag=bag, odometry="/odom"))
+    assert "--base-from-camera" in frame.scales[0].notes[0]
+    assert scale_error(frame.map_from_sfm) < 0.02
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -159,6 +159,15 @@ def test_ids_come_back_as_floats_of_another_name_and_from_a_moved_cloud(workspac
     np.testing.assert_array_equal(read_kept_ids(cloud, model), model.point_ids[:200])
 
 
+def test_points_of_one_place_all_stay_when_they_are_matched_by_position(model, tmp_path):
+    points = model.points_map.copy()
+    points[10] = points[11] = points[12]
+    twins = dataclasses.replace(model, points_map=points)
+    write_ply(tmp_path / "c.ply", twins)
+    cloud = edited(tmp_path / "c.ply", np.arange(5, 300), tmp_path / "e.ply", drop_ids=True)
+    np.testing.assert_array_equal(read_kept_ids(cloud, twins), model.point_ids[5:])
+
+
 def test_an_import_goes_on_from_what_was_out_already(workspace, tmp_path):
     clean(workspace, CleanOptions())
     outliers = removed_points(workspace).ids
