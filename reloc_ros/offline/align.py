@@ -22,7 +22,7 @@ from reloc_ros.offline.scale import distance_of_picks, distance_of_points, scale
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.similarity import Similarity
 from reloc_ros.offline.trajectory import Trajectory, read_trajectory
-from reloc_ros.offline.trajectory_fit import OnOneLineError, TrajectoryFit, fit_trajectory
+from reloc_ros.offline.trajectory_fit import MIN_POSES, REMEDY, OnOneLineError, TrajectoryFit, fit_trajectory
 from reloc_ros.offline.workspace import Workspace
 
 NO_LEVER = (
@@ -180,16 +180,17 @@ def _fit_trajectory(
     if sources.trajectory is None and sources.odometry is None:
         return None
     if sources.odometry is None:
-        label, trajectory = str(sources.trajectory), read_trajectory(sources.trajectory)
+        label, trajectory, remedy = str(sources.trajectory), read_trajectory(sources.trajectory), REMEDY
     else:
         label, trajectory = f"topic {sources.odometry}", _odometry(model, workspace, sources)
+        remedy = "check --base-from-camera, and that the topic is of the same walk"
     rate_hz = frame_rate_hz(workspace.images_dir)
     try:
-        return label, fit_trajectory(model, trajectory, label, rate_hz), True
+        return label, fit_trajectory(model, trajectory, label, rate_hz, remedy=remedy), True
     except OnOneLineError:
         if not has_up:
             raise
-    return label, fit_trajectory(model, trajectory, label, rate_hz, frame=False), False
+    return label, fit_trajectory(model, trajectory, label, rate_hz, False, remedy), False
 
 
 def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> Trajectory:
@@ -199,10 +200,10 @@ def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> T
     stamps = image_stamps_ns(workspace.images_dir, model.names)
     _refuse_timeless(model, stamps)
     made = camera_trajectory(poses, list(stamps), list(stamps.values()), sources.body_from_camera)
-    if not made.keys:
+    if len(made.keys) < MIN_POSES:
         raise RelocError(
-            f"topic {sources.odometry} of {sources.bag} has no poses at the times of the map's images; the map must "
-            "be made from the same recording"
+            f"topic {sources.odometry} of {sources.bag} has poses at the times of only {len(made.keys)} of the map's "
+            f"images, {MIN_POSES} are needed; the map must be made from the same recording"
         )
     return made
 
@@ -231,7 +232,7 @@ def _frame_of_trajectory(
             return replace(AS_RECONSTRUCTED, map_from_sfm=_scaling(found.scale), scales=(scale, *scales))
         first_up(ups)
         return _level_frame(model, found.scale, (scale, *scales), tuple(ups))
-    up = UpEstimate(label, found.rotation[2], fit.turn_error_deg, fit.inliers, fit.poses, 0.0)
+    up = UpEstimate(label, found.rotation[2], fit.turn_error_deg, fit.inliers, fit.poses, None)
     first_up([up, *ups])
     return MapFrame(found, (scale, *scales), (up, *ups), f"that of {label}", f"those of {label}")
 

@@ -185,7 +185,7 @@ def up_estimate(fits: list[BodyFit], on_wall: bool) -> UpEstimate:
         fit.turn_error_deg,
         fit.used,
         fit.of,
-        0.0,
+        None,
     )
 
 

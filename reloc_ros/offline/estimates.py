@@ -61,8 +61,8 @@ class UpEstimate:
     standard_error_deg: float
     used: int
     of: int
-    residual_deg: float
-    """Median angle between a measurement that was used and the estimate."""
+    residual_deg: float | None
+    """Typical angle between a measurement that was used and the estimate; None where those are positions."""
     floor_sfm: float | None = None
     """Height along `up_sfm` of the plane that the map is to stand on, in units of the reconstruction."""
     notes: tuple[str, ...] = ()

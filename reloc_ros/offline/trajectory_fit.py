@@ -22,6 +22,7 @@ MIN_SECOND_SPREAD_SHARE = 0.02
 """Cameras on a line leave the rotation about it open: their spread across must be this share of that along."""
 MAX_ORIENTATION_SCATTER_DEG = 15.0
 MAX_ORIENTATION_OFFSET_DEG = 15.0
+REMEDY = "check that the first column names the right images"
 _TRIALS = 500
 _FINEST_SHARE = 5e-3
 """No trajectory is expected to be finer than this share of its spread: closer than that is never an outlier."""
@@ -55,6 +56,7 @@ def fit_trajectory(
     label: str = "the trajectory",
     rate_hz: float | None = None,
     frame: bool = True,
+    remedy: str = REMEDY,
 ) -> TrajectoryFit:
     """Find `map_from_sfm`, or refuse a trajectory that does not determine it or contradicts the model.
 
@@ -62,6 +64,7 @@ def fit_trajectory(
         label: of the trajectory, in sentences.
         rate_hz: see `match_images`.
         frame: False when the scale alone is of interest: then the cameras may be on a line.
+        remedy: what to check when it contradicts the model.
     """
     images = match_images(trajectory.keys, model.names, rate_hz)
     pairs = [
@@ -80,7 +83,7 @@ def fit_trajectory(
     _refuse_line(centers_sfm, f"{label}: the map's cameras for its poses lie", frame)
     similarity, inliers = fit_robustly(centers_map, centers_sfm)
     residuals = np.linalg.norm(similarity.apply(centers_sfm) - centers_map, axis=1)
-    _refuse_contradiction(label, residuals, inliers, centers_map)
+    _refuse_contradiction(label, residuals, inliers, centers_map, remedy)
     _refuse_line(centers_sfm[inliers], f"{label}: the cameras of those poses that agree lie", frame)
     offset = None
     if trajectory.has_orientations and frame:
@@ -176,19 +179,23 @@ def _refuse_line(points: NDArray[np.float64], subject: str, frame: bool) -> None
 
 
 def _refuse_contradiction(
-    label: str, residuals: NDArray[np.float64], inliers: NDArray[np.bool_], centers_map: NDArray[np.float64]
+    label: str,
+    residuals: NDArray[np.float64],
+    inliers: NDArray[np.bool_],
+    centers_map: NDArray[np.float64],
+    remedy: str,
 ) -> None:
     extent = np.median(np.linalg.norm(centers_map - np.median(centers_map, axis=0), axis=1))
     if inliers.sum() < max(MIN_POSES, MIN_INLIER_SHARE * len(inliers)):
         raise RelocError(
             f"{label} contradicts the map: only {inliers.sum()} of {len(inliers)} poses agree with each other; "
-            "check that the first column names the right images"
+            f"{remedy}"
         )
     typical = float(np.median(residuals))
     if typical > MAX_SIGMA_SHARE * extent:
         raise RelocError(
             f"{label} contradicts the map: its positions are off by {typical:.3g} m at the median, over a path of "
-            f"{extent:.3g} m; check that the first column names the right images"
+            f"{extent:.3g} m; {remedy}"
         )
 
 

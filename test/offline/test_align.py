@@ -270,11 +270,17 @@ def test_images_of_unknown_time_are_refused(workspace, tmp_path):
         align(workspace, AlignSources(bag=bag, odometry="/odom"))
 
 
+def test_odometry_of_a_camera_that_sits_elsewhere_is_refused(workspace, tmp_path):
+    workspace, bag = bag_in(workspace, tmp_path)
+    with pytest.raises(RelocError, match=r"topic /odom contradicts the map.*check --base-from-camera"):
+        align(workspace, AlignSources(bag=bag, odometry="/odom"))
+
+
 def test_a_recording_of_another_day_is_refused(workspace, tmp_path):
     workspace, bag = bag_in(workspace, tmp_path)
     late = dict(zip(NAMES, (made.STAMPS_NS + 10**14).tolist(), strict=True))
     write_json(workspace.images_dir / "frames.json", {"stamps_ns": late})
-    with pytest.raises(RelocError, match="no poses at the times of the map's images"):
+    with pytest.raises(RelocError, match="has poses at the times of only 0 of the map's images, 4"):
         align(workspace, AlignSources(bag=bag, odometry="/odom"))
     with pytest.raises(RelocError, match="at the times of only 0 of the map's images"):
         align(workspace, AlignSources(bag=bag, up=("imu:/imu",), imu_from_camera="body"))
