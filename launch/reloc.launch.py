@@ -19,6 +19,7 @@ from launch_ros.substitutions import FindPackageShare
 PARAMETERS = {
     "bundle": (str, "Folder of the map bundle that `reloc export` wrote; empty: the embedded demo."),
     "backend": (str, "What runs the network: auto, torch, onnx, tensorrt or openvino."),
+    "precision": (str, "Numbers it computes with: auto, fp32, bf16, fp16 or int8."),
     "tf_mode": (str, "Transform to broadcast: none, map_camera, map_base or map_odom."),
     "map_frame": (str, "Frame of the poses, if not the one that the bundle names."),
     "odom_frame": (str, "The odometry's frame, for tf_mode:=map_odom."),

@@ -19,9 +19,9 @@ def annotated(image: NDArray[np.uint8], result: Localized | Lost | None, text: s
     deviations wide.
     """
     picture = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image.copy()
-    unit = max(picture.shape[0] / 480, 0.5)
+    unit = _unit(picture)
     if result is not None:
-        _draw_keypoints(picture, result, unit)
+        draw_keypoints(picture, result)
     for color, thickness in ((BLACK, 3), (WHITE, 1)):
         place = round(8 * unit), round(20 * unit)
         thickness = max(round(thickness * unit), 1)
@@ -29,7 +29,9 @@ def annotated(image: NDArray[np.uint8], result: Localized | Lost | None, text: s
     return picture
 
 
-def _draw_keypoints(picture: NDArray[np.uint8], result: Localized | Lost, unit: float) -> None:
+def draw_keypoints(picture: NDArray[np.uint8], result: Localized | Lost) -> None:
+    """Draw the keypoints of a result into its image (H, W, 3) BGR, see `annotated`."""
+    unit = _unit(picture)
     keypoints = result.keypoints
     localized = isinstance(result, Localized)
     for (x, y), sigma_px, inlier in zip(
@@ -37,5 +39,11 @@ def _draw_keypoints(picture: NDArray[np.uint8], result: Localized | Lost, unit: 
     ):
         color = (GREEN if inlier else RED) if localized else YELLOW
         center = round(float(x)), round(float(y))
-        cv2.circle(picture, center, max(round(2 * float(sigma_px)), round(3 * unit)), color, 1, cv2.LINE_AA)
-        cv2.circle(picture, center, max(round(unit), 1), color, -1, cv2.LINE_AA)
+        radius, line = max(round(2 * float(sigma_px)), round(3 * unit)), max(round(unit), 1)
+        cv2.circle(picture, center, radius, color, line, cv2.LINE_AA)
+        cv2.circle(picture, center, line, color, -1, cv2.LINE_AA)
+
+
+def _unit(picture: NDArray[np.uint8]) -> float:
+    """How large to draw, 1 in a picture of 480 rows."""
+    return max(picture.shape[0] / 480, 0.5)

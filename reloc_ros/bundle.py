@@ -110,6 +110,12 @@ class Bundle:
             path, scale, camera, network, landmarks, files, made_from, str(frame), calibration, references
         )
 
+    def camera_for(self, width: int, height: int) -> Camera | None:
+        """The map's own camera, for an image that comes without intrinsics; None if it is of another aspect."""
+        if abs(width * self.camera.height - height * self.camera.width) > max(width, height):
+            return None
+        return self.camera.resized(width, height)
+
     def file(self, name: str) -> Path:
         """Path of a file of the bundle, refused when the bundle was exported without it."""
         if name not in self.files:

@@ -66,23 +66,3 @@ class Landmarks:
         if not all(np.isfinite(array).all() for array in arrays):
             raise RelocError(f"{path} holds numbers that are not finite; run reloc select again")
         return landmarks
-
-
-def interleaved_groups(positions_map: NDArray[np.float64], groups: int) -> NDArray[np.int64]:
-    """The group, 0 to `groups` - 1, of each of (K, 3) landmarks, neighbours in different ones; sizes differ by one.
-
-    Each goes, in turn, where its nearest fellow is farthest. So every group covers the whole place: each head has
-    something to learn from every image, none has to tell close neighbours apart, and one alone still gives a pose.
-    Groups that each hold a part of the place would leave a head without positives in most images.
-    """
-    count = len(positions_map)
-    if not 1 <= groups <= count:
-        raise RelocError(f"{count} landmarks make 1 to {count} groups, not {groups}")
-    group_of = np.full(count, -1)
-    for k in range(count):
-        sizes = np.bincount(group_of[:k], minlength=groups)
-        open_groups = np.flatnonzero(sizes == sizes.min())
-        distances = np.linalg.norm(positions_map[:k] - positions_map[k], axis=1)
-        nearest = [distances[group_of[:k] == group].min(initial=np.inf) for group in open_groups]
-        group_of[k] = open_groups[int(np.argmax(nearest))]
-    return group_of

@@ -16,6 +16,7 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.geometry import SE3, Camera
 from reloc_ros.letterbox import Letterbox
 from reloc_ros.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
+from reloc_ros.prior import best_pose
 from reloc_ros.refine import Refiner, Support
 
 _logger = logging.getLogger(__name__)
@@ -36,6 +37,11 @@ class Keypoints:
 
     def __len__(self) -> int:
         return len(self.landmarks)
+
+    def subset(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Keypoints:
+        return Keypoints(
+            self.landmarks[rows], self.positions_px[rows], self.scores[rows], self.sigmas_px[rows]
+        )
 
 
 NO_KEYPOINTS = Keypoints(np.zeros(0, dtype=np.int64), np.zeros((0, 2)), np.zeros(0), np.zeros(0))
@@ -101,32 +107,57 @@ class Localizer:
         bundle = Bundle.load(path)
         return Localizer(bundle, make_backend(bundle, backend, threads, precision), config)
 
-    def localize(self, image: NDArray[np.uint8], camera: Camera | None = None) -> Localized | Lost:
+    def localize(
+        self, image: NDArray[np.uint8], camera: Camera | None = None, prior: SE3 | None = None
+    ) -> Localized | Lost:
         """Localize one image.
 
         Args:
             image: (H, W, 3) BGR or (H, W) grey, uint8, as the camera delivers it, distortion included.
             camera: its intrinsics; the map's own, resized to the image, when not given.
+            prior: camera_from_map where the camera is expected, if it is: one hypothesis more for the search, judged
+                by the same keypoints as all others.
         """
         watch = _Stopwatch()
         camera, problem = self._check(image, camera)
         if problem:
-            return Lost(
-                LostReason.BAD_IMAGE, problem, NO_KEYPOINTS, NO_KEYPOINTS.scores > 0, watch.times_ms()
-            )
-        letterbox = Letterbox(
-            camera.width, camera.height, self.bundle.network.width, self.bundle.network.height
-        )
+            return _bad_image(problem, watch)
+        letterbox = self._letterbox(camera)
         network_input = letterbox.apply(image)
         watch.lap("prepare")
         found = self.backend.infer(network_input)
         watch.lap("network")
-        keypoints, matches = self._keypoints(found, letterbox, camera)
-        ray_per_network_px = float(np.mean(letterbox.source_per_network)) / _mean_focal(camera)
-        pose, inliers = self._search(matches, self.config.max_error_px * ray_per_network_px)
-        refusal = refuse_inliers(
-            self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width
-        )
+        return self._locate(image, camera, self._keypoints(found, letterbox), prior, watch)
+
+    def localize_keypoints(
+        self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera | None = None
+    ) -> Localized | Lost:
+        """Localize one image by keypoints that something else than the network found in it.
+
+        As the network's, those outside the image or with a score below `min_score` are not used.
+        """
+        watch = _Stopwatch()
+        camera, problem = self._check(image, camera)
+        if problem:
+            return _bad_image(problem, watch)
+        usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
+        return self._locate(image, camera, keypoints.subset(usable), None, watch)
+
+    def _locate(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        keypoints: Keypoints,
+        prior: SE3 | None,
+        watch: _Stopwatch,
+    ) -> Localized | Lost:
+        """The pose that the keypoints give: found robustly, refined, judged, and sharpened."""
+        keypoints, matches = self._match(keypoints, camera)
+        ray_per_network_px = float(np.mean(self._letterbox(camera).source_per_network)) / _mean_focal(camera)
+        limit = self.config.max_error_px * ray_per_network_px
+        pose, inliers = self._search(matches, keypoints.scores, prior, limit)
+        judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
+        refusal = refuse_inliers(*judged, seconded=self._refiner is not None)
         if refusal is None:
             agreeing = matches.subset(inliers)
             refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
@@ -138,6 +169,8 @@ class Localizer:
         refined, sharpened, support = self._sharpen(image, camera, refined, agreeing)
         if support is not None:
             watch.lap("refine")
+        if not sharpened and (refusal := refuse_inliers(*judged)):  # nothing seconds it
+            return Lost(*refusal, keypoints, inliers, watch.times_ms())
         rms_px = float(np.sqrt(np.mean(refined.residuals**2)) * _mean_focal(camera))
         pose, covariance = refined.camera_from_map, refined.covariance
         return Localized(pose, covariance, keypoints, inliers, rms_px, watch.times_ms(), sharpened, support)
@@ -168,22 +201,25 @@ class Localizer:
             return default, f"the image must have shape (H, W, 3) or (H, W), got {image.shape}"
         height, width = image.shape[:2]
         if camera is None:
-            if abs(width * default.height - height * default.width) > max(width, height):
+            camera = self.bundle.camera_for(width, height)
+            if camera is None:
                 return default, (
                     f"the image is {width}x{height}, of another aspect than the map's {default.width}x"
                     f"{default.height}; give its camera's intrinsics"
                 )
-            return default.resized(width, height), None
+            return camera, None
         if (camera.width, camera.height) != (width, height):
             return camera, (
                 f"the image is {width}x{height} but its camera is calibrated for {camera.width}x{camera.height}"
             )
         return camera, None
 
-    def _keypoints(
-        self, found: NDArray[np.float32], letterbox: Letterbox, camera: Camera
-    ) -> tuple[Keypoints, Correspondences]:
-        """Network output (K, 4) to keypoints in the image's pixels and their matches, without the doubtful ones."""
+    def _letterbox(self, camera: Camera) -> Letterbox:
+        network = self.bundle.network
+        return Letterbox(camera.width, camera.height, network.width, network.height)
+
+    def _keypoints(self, found: NDArray[np.float32], letterbox: Letterbox) -> Keypoints:
+        """Network output (K, 4) to keypoints in the image's pixels, without the doubtful ones."""
         found = found.astype(np.float64)
         width, height = letterbox.inner_size
         x, y = (found[:, :2] - letterbox.offset).T
@@ -191,20 +227,25 @@ class Localizer:
         rows = np.flatnonzero(
             np.isfinite(found).all(axis=1) & inside & (found[:, 2] >= self.config.min_score)
         )
-        pixels = letterbox.to_source(found[rows, :2])
-        rays = camera.unproject(pixels)
-        usable = np.isfinite(rays).all(axis=1)  # a fisheye sees beyond the plane z = 1, where PnP cannot go
-        rows, pixels, rays = rows[usable], pixels[usable], rays[usable]
         sigmas = self.bundle.calibration.sigma_scale * found[rows, 3]
         sigmas_px = np.maximum(sigmas, self.config.min_sigma_px) * np.mean(letterbox.source_per_network)
-        matches = Correspondences(
-            self.bundle.landmarks.positions_map[rows], rays, sigmas_px / _mean_focal(camera)
-        )
-        return Keypoints(rows, pixels, found[rows, 2], sigmas_px), matches
+        return Keypoints(rows, letterbox.to_source(found[rows, :2]), found[rows, 2], sigmas_px)
 
-    def _search(self, matches: Correspondences, limit: float) -> tuple[SE3 | None, NDArray[np.bool_]]:
-        """The robust solver's pose and the keypoints that agree with it (N,)."""
-        pose = self._solve(matches, limit) if len(matches) >= self.config.min_keypoints else None
+    def _match(self, keypoints: Keypoints, camera: Camera) -> tuple[Keypoints, Correspondences]:
+        """The keypoints that PnP can use, and their landmarks."""
+        rays = camera.unproject(keypoints.positions_px)
+        usable = np.isfinite(rays).all(axis=1)  # a fisheye sees beyond the plane z = 1, where PnP cannot go
+        keypoints, rays = keypoints.subset(usable), rays[usable]
+        points_map = self.bundle.landmarks.positions_map[keypoints.landmarks]
+        return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / _mean_focal(camera))
+
+    def _search(
+        self, matches: Correspondences, scores: NDArray[np.float64], prior: SE3 | None, limit: float
+    ) -> tuple[SE3 | None, NDArray[np.bool_]]:
+        """The pose that most keypoints speak for, and which of them agree with it (N,)."""
+        pose = None
+        if len(matches) >= self.config.min_keypoints:
+            pose = best_pose(self._solve(matches, limit), prior, matches, scores, limit)
         if pose is None:
             return None, np.zeros(len(matches), dtype=bool)
         return pose, reprojection_errors(pose, matches) < limit
@@ -224,6 +265,10 @@ class _Stopwatch:
 
     def times_ms(self) -> dict[str, float]:
         return {**self._laps, "total": 1e3 * (time.perf_counter() - self._start)}
+
+
+def _bad_image(problem: str, watch: _Stopwatch) -> Lost:
+    return Lost(LostReason.BAD_IMAGE, problem, NO_KEYPOINTS, NO_KEYPOINTS.scores > 0, watch.times_ms())
 
 
 def _mean_focal(camera: Camera) -> float:

@@ -102,7 +102,7 @@ class LandmarkHead(nn.Module):
         images = torch.arange(batch, device=cells.device).repeat_interleave(count)
         landmarks = torch.arange(count, device=cells.device).repeat(batch)
         around = self._around(context, images, landmarks, cells.flatten()).view(batch, count, -1)
-        return torch.einsum("bkc,koc->bko", around, self.offset_weight) + self.offset_bias
+        return (self.offset_weight @ around[..., None])[..., 0] + self.offset_bias
 
     def _around(self, context: Tensor, images: Tensor, landmarks: Tensor, cells: Tensor) -> Tensor:
         """The 3x3 cells of its group's context around each cell, (S, 9 * C), zero beyond the border."""

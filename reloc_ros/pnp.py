@@ -19,6 +19,8 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 
 Array = NDArray[np.float64]
+_CONVERGED = 1e-6
+"""Relative fall of the cost below which a pose moves by about a hundredth of its own sigma, and is left there."""
 Solver = Literal["auto", "poselib", "usac", "opencv"]
 
 
@@ -139,18 +141,22 @@ def refine(start: SE3, matches: Correspondences, iterations: int = 10, cauchy_sc
     take honest residuals for outliers, and the covariance would be too small (Triggs et al., "Bundle Adjustment -
     A Modern Synthesis", 2000, sections 3 and 5).
     """
-    pose = _minimise(start, matches, iterations, cauchy_scale)
+    pose = minimise(start, matches, iterations, cauchy_scale)
     excess = _excess_variance(pose, matches)
     if 1 < excess < np.inf:
         matches = dataclasses.replace(matches, sigmas=matches.sigmas * np.sqrt(excess))
-        pose = _minimise(pose, matches, iterations, cauchy_scale)
+        pose = minimise(pose, matches, iterations, cauchy_scale)
     _, normal, _ = _linearize(pose, matches, cauchy_scale)
     covariance = _covariance_in_map(pose, np.linalg.inv(normal))
     return Refined(pose, covariance, reprojection_errors(pose, matches))
 
 
-def _minimise(pose: SE3, matches: Correspondences, iterations: int, cauchy_scale: float) -> SE3:
-    """Levenberg-Marquardt; the cost never rises."""
+def minimise(pose: SE3, matches: Correspondences, iterations: int, cauchy_scale: float = 2.0) -> SE3:
+    """Move a pose down the Cauchy loss by Levenberg-Marquardt; the cost never rises.
+
+    Raises:
+        LinAlgError: the matches fix no pose.
+    """
     damping = 1e-4
     cost, normal, gradient = _linearize(pose, matches, cauchy_scale)
     for _ in range(iterations):
@@ -158,7 +164,7 @@ def _minimise(pose: SE3, matches: Correspondences, iterations: int, cauchy_scale
         moved = SE3.from_rotation_vector(step[3:], step[:3]) @ pose
         new_cost, new_normal, new_gradient = _linearize(moved, matches, cauchy_scale)
         if new_cost < cost:
-            converged = cost - new_cost < 1e-9 * cost
+            converged = cost - new_cost < _CONVERGED * cost
             pose, cost, normal, gradient = moved, new_cost, new_normal, new_gradient
             damping = max(damping / 10, 1e-9)
             if converged:
@@ -182,19 +188,36 @@ def _linearize(pose: SE3, matches: Correspondences, cauchy_scale: float) -> tupl
     points = pose.apply(matches.points_map)
     if (points[:, 2] <= 1e-9).any():
         return np.inf, np.eye(6), np.zeros(6)
-    x, y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
-    inverse_depth, zero = 1 / points[:, 2], np.zeros(len(points))
-    # d(x, y) / d(v, omega) of x = X/Z under P -> P + omega x P + v (Szeliski, "Computer Vision", 2nd ed., 11.2).
-    rows_x = np.column_stack([inverse_depth, zero, -x * inverse_depth, -x * y, 1 + x * x, -y])
-    rows_y = np.column_stack([zero, inverse_depth, -y * inverse_depth, -1 - y * y, x * y, x])
-    error_x, error_y = (np.array([x, y]) - matches.rays.T) / matches.sigmas
-    square = error_x**2 + error_y**2
+    inverse_depth = 1 / points[:, 2]
+    plane = points[:, :2] * inverse_depth[:, None]
+    errors = (plane - matches.rays) / matches.sigmas[:, None]
+    square = np.einsum("ni,ni->n", errors, errors)
     weight = 1 / (1 + square / cauchy_scale**2)
-    scaled = np.sqrt(weight) / matches.sigmas
-    jacobian = np.concatenate([rows_x * scaled[:, None], rows_y * scaled[:, None]])
-    error = np.concatenate([error_x, error_y]) * np.sqrt(np.concatenate([weight, weight]))
+    # Rows of the jacobian and of the errors, whitened: times the root of the weight, over sigma.
+    jacobian = motion_jacobian(plane, inverse_depth) * (np.sqrt(weight) / matches.sigmas)[:, None, None]
+    errors *= np.sqrt(weight)[:, None]
+    flat = jacobian.reshape(-1, 6)
     cost = 0.5 * cauchy_scale**2 * np.log1p(square / cauchy_scale**2).sum()
-    return float(cost), jacobian.T @ jacobian, jacobian.T @ error
+    return float(cost), flat.T @ flat, flat.T @ errors.ravel()
+
+
+def motion_jacobian(plane: Array, inverse_depth: Array) -> Array:
+    """(N, 2, 6) d(x, y) / d(v, omega) of x = X/Z, y = Y/Z under the left perturbation P -> P + omega x P + v.
+
+    Szeliski, "Computer Vision" (2nd ed.), 11.2.
+
+    Args:
+        plane: (N, 2) the points on the plane z = 1.
+        inverse_depth: (N,) 1 / Z.
+    """
+    (x, y), rows = plane.T, np.zeros((len(plane), 2, 6))
+    rows[:, 0, 0] = rows[:, 1, 1] = inverse_depth
+    rows[:, 0, 2], rows[:, 1, 2] = -x * inverse_depth, -y * inverse_depth
+    rows[:, 1, 4] = x * y
+    rows[:, 0, 3] = -rows[:, 1, 4]
+    rows[:, 0, 4], rows[:, 1, 3] = 1 + x * x, -1 - y * y
+    rows[:, 0, 5], rows[:, 1, 5] = -y, x
+    return rows
 
 
 def _covariance_in_map(camera_from_map: SE3, covariance_camera: Array) -> Array:

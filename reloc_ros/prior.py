@@ -1,8 +1,8 @@
 """A prediction of the pose as one hypothesis among those of the robust search, never the only one.
 
-The prediction is refined with the keypoints that it explains. Then it competes with the search's own pose by the same
-evidence, that of the keypoints, so a wrong prediction costs some time and nothing else: a camera that was carried
-away is found by the search as if there had been no prediction.
+The prediction is refined with the keypoints that it explains. Then it competes with the search's own pose by what the
+keypoints say, so a wrong prediction costs some time and nothing else: a camera that was carried away is found by the
+search as if there had been no prediction.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.geometry import SE3
-from reloc_ros.pnp import Correspondences, refine, reprojection_errors
+from reloc_ros.pnp import Correspondences, minimise, reprojection_errors
 
 RADII = (4.0, 2.0, 1.0)
 """Reprojection errors that still count from round to round, in units of an inlier's: a prediction may be off."""
@@ -22,7 +22,9 @@ MIN_MATCHES = 4
 def best_pose(
     found: SE3 | None, predicted: SE3 | None, matches: Correspondences, scores: NDArray, limit: float
 ) -> SE3 | None:
-    """The better of the search's pose and the prediction, by `evidence`; the search's where they are equal.
+    """The refined prediction where more speaks for it and no less agrees with it than for the search's pose, else that.
+
+    What agrees decides whether a pose is believed (`acceptance.evidence`): no prediction may cost an image its pose.
 
     Args:
         found: camera_from_map of the robust search; None when it found none.
@@ -36,8 +38,9 @@ def best_pose(
         return found
     if found is None:
         return refined
-    gain = evidence(refined, matches, scores, limit) - evidence(found, matches, scores, limit)
-    return refined if gain > 0 else found
+    found_says, refined_says = (support(pose, matches, scores, limit) for pose in (found, refined))
+    is_better = refined_says[0] > found_says[0] and refined_says[1] >= found_says[1]
+    return refined if is_better else found
 
 
 def refined_prediction(predicted: SE3, matches: Correspondences, limit: float) -> SE3 | None:
@@ -48,16 +51,19 @@ def refined_prediction(predicted: SE3, matches: Correspondences, limit: float) -
         if np.count_nonzero(near) < MIN_MATCHES:
             return None
         try:
-            pose = refine(pose, matches.subset(near), iterations=5).camera_from_map
+            pose = minimise(pose, matches.subset(near), iterations=5)
         except np.linalg.LinAlgError:  # the keypoints lie so that they fix no pose
             return None
     return pose
 
 
-def evidence(camera_from_map: SE3, matches: Correspondences, scores: NDArray, limit: float) -> float:
-    """What the keypoints say for a pose: their scores, each less as it is farther off, none beyond the limit.
+def support(
+    camera_from_map: SE3, matches: Correspondences, scores: NDArray, limit: float
+) -> tuple[float, float]:
+    """What the keypoints say for a pose: the scores of those within the limit, each less as it is farther off, and all.
 
-    The truncated quadratic of MSAC (Torr and Zisserman, "MLESAC", 2000), turned round so that more is better.
+    The first sum is the truncated quadratic of MSAC (Torr and Zisserman, "MLESAC", 2000), turned round so that more is
+    better.
     """
-    errors = reprojection_errors(camera_from_map, matches)
-    return float(np.sum(scores * np.clip(1 - (errors / limit) ** 2, 0, None)))
+    errors = reprojection_errors(camera_from_map, matches) / limit
+    return float(scores @ np.clip(1 - errors**2, 0, None)), float(scores[errors < 1].sum())

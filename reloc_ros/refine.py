@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reloc_ros.atlas import Atlas
 from reloc_ros.geometry import SE3, Camera
 from reloc_ros.patches import Grain, Patches, Picture, patch_offsets
-from reloc_ros.pnp import Correspondences, refine, reprojection_errors
+from reloc_ros.pnp import Correspondences, motion_jacobian, refine, reprojection_errors
 from reloc_ros.references import References
 from reloc_ros.sightings import CELLS, Sightings, Warped
 
@@ -164,7 +164,7 @@ def _move_together(pose: SE3, picture: Picture, patches: Patches, grain: Grain, 
         gradient = weighted.T @ (patches.slopes @ difference[:, :, None]).ravel()
         step = -np.linalg.solve(normal + 1e-6 * np.diag(np.diag(normal)) + 1e-12 * np.eye(6), gradient)
         pose = SE3.from_rotation_vector(step[3:], step[:3]) @ pose
-        if np.median(np.abs(jacobian @ step)) < _CONVERGED_PX:
+        if np.abs(jacobian @ step).mean() < _CONVERGED_PX:
             break
     return pose
 
@@ -234,12 +234,9 @@ def _misfit(pose: SE3, landmarks: Correspondences) -> float:
 
 def _pixels_from_motion(points_camera: Array, camera: Camera) -> Array:
     """(N, 2, 6) of pixels by a left perturbation (v, omega); without distortion, as it only guides steps."""
-    inverse_depth, zero = 1 / np.maximum(points_camera[:, 2], 1e-9), np.zeros(len(points_camera))
-    x, y = points_camera[:, 0] * inverse_depth, points_camera[:, 1] * inverse_depth
-    # As in `reloc_ros.pnp`: d(x, y) / d(v, omega) of x = X/Z under P -> P + omega x P + v.
-    rows_x = np.column_stack([inverse_depth, zero, -x * inverse_depth, -x * y, 1 + x * x, -y]) * camera.fx
-    rows_y = np.column_stack([zero, inverse_depth, -y * inverse_depth, -1 - y * y, x * y, x]) * camera.fy
-    return np.stack([rows_x, rows_y], axis=1)
+    inverse_depth = 1 / np.maximum(points_camera[:, 2], 1e-9)
+    plane = points_camera[:, :2] * inverse_depth[:, None]
+    return motion_jacobian(plane, inverse_depth) * np.array([[camera.fx], [camera.fy]])
 
 
 def _mean_focal(camera: Camera) -> float:

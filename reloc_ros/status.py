@@ -76,7 +76,9 @@ _ARRIVALS = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class _StampedPose:
+class StampedPose:
+    """A pose, and when its image was taken."""
+
     camera_from_map: SE3
     stamp_s: float
 
@@ -87,11 +89,11 @@ class StatusMachine:
     def __init__(self, config: StatusConfig | None = None) -> None:
         self.state = State.LOST
         self._failures = 0
-        self._last_good: _StampedPose | None = None
+        self._last_good: StampedPose | None = None
         self._last_arrival_s: float | None = None
         self._silent = False
         # The newest localized images in a row that are consistent with each other, believed or not.
-        self._chain: collections.deque[_StampedPose] = collections.deque()
+        self._chain: collections.deque[StampedPose] = collections.deque()
         self.config = config or StatusConfig()
 
     @property
@@ -104,6 +106,11 @@ class StatusMachine:
         self._config = config
         self._chain = collections.deque(self._chain, maxlen=max(config.tracking_after, _ARRIVALS))
 
+    @property
+    def last_good(self) -> StampedPose | None:
+        """The last pose that counted; None while lost."""
+        return self._last_good
+
     def forget(self) -> None:
         """Start over as if no image had been localized yet; for a request, or with another map."""
         self._become_lost()
@@ -115,7 +122,7 @@ class StatusMachine:
 
     def localized(self, camera_from_map: SE3, stamp_s: float) -> Verdict:
         """An image taken at `stamp_s` gave a pose."""
-        pose = _StampedPose(camera_from_map, stamp_s)
+        pose = StampedPose(camera_from_map, stamp_s)
         if not all(self._plausible(earlier, pose) for earlier in self._chain):
             self._chain.clear()
         self._chain.append(pose)
@@ -150,7 +157,7 @@ class StatusMachine:
         self._chain.clear()
         return Verdict(State.LOST, False, "images_stopped", f"no image has arrived for {quiet_s:.1f} s")
 
-    def _plausible(self, earlier: _StampedPose, later: _StampedPose) -> bool:
+    def _plausible(self, earlier: StampedPose, later: StampedPose) -> bool:
         elapsed_s = later.stamp_s - earlier.stamp_s
         if elapsed_s <= 0:  # a recording started over; two images of one instant are no confirmation either
             return False
@@ -161,11 +168,11 @@ class StatusMachine:
             and turned <= self.config.rotation_slack + self.config.max_turn_rate * elapsed_s
         )
 
-    def _believe(self, pose: _StampedPose) -> Verdict:
+    def _believe(self, pose: StampedPose) -> Verdict:
         self.state, self._failures, self._last_good = State.TRACKING, 0, pose
         return Verdict(State.TRACKING, True, "", "")
 
-    def _implausible(self, pose: _StampedPose) -> Verdict:
+    def _implausible(self, pose: StampedPose) -> Verdict:
         reason, detail = (
             "implausible_motion",
             "the camera cannot have come here from its last pose in that time",

@@ -20,8 +20,7 @@ from reloc_ros.demo.renderer import Renderer
 from reloc_ros.demo.scene import reading_corner
 from reloc_ros.demo.trajectories import CAMERA, stream
 from reloc_ros.geometry import SE3
-from reloc_ros.ros.conversions import transform_from_se3
-from reloc_ros.ros.demo_publisher import camera_info_from
+from reloc_ros.ros.conversions import camera_info_from, transform_from_se3
 
 START_NS = 1_700_000_000_000_000_000
 FRAME = "camera_optical_frame"

@@ -1,13 +1,11 @@
 import importlib.util
-import os
 from pathlib import Path
 
 import pytest
 
-# Nothing that a test sends may reach, or come from, another session on this machine or network. Set before any
-# node exists; the domain must be below 102 to leave the ports that Linux hands out alone.
-os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 101)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+from reloc_ros.ros.domain import claim_domain
+
+claim_domain()  # nothing that a test sends may reach, or come from, another session on this machine or network
 
 
 def _without_ros() -> str:

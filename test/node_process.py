@@ -32,7 +32,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from table_bundle import CAMERA
 from tf2_ros import Buffer, TransformListener
 
-from reloc_ros.geometry import Camera
+from reloc_ros.geometry import SE3, Camera
+from reloc_ros.ros.conversions import se3_from_transform
 
 EXECUTABLE = Path(__file__).parent.parent / "nodes" / "reloc_node"
 DEADLINE_S = 30.0
@@ -124,14 +125,14 @@ class Peer:
         self.poses_with_covariance: list[PoseWithCovarianceStamped] = []
         self.tf = Buffer(node=self.node)
         self._listener = TransformListener(self.tf, self.node)
-        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.node.create_subscription(RelocStatus, f"{namespace}/reloc/status", self.statuses.append, latched)
-        self.node.create_subscription(PoseStamped, f"{namespace}/reloc/pose", self.poses.append, 10)
+        self.node.create_subscription(PoseStamped, f"{namespace}/reloc/pose", self.poses.append, 100)
         self.node.create_subscription(
             PoseWithCovarianceStamped,
             f"{namespace}/reloc/pose_with_covariance",
             self.poses_with_covariance.append,
-            10,
+            100,
         )
         self._clients: dict[str, rclpy.client.Client] = {}
         self._publishers: dict[tuple[type, str], rclpy.publisher.Publisher] = {}
@@ -195,6 +196,45 @@ class Peer:
                     return status
         last = self.statuses[-1] if self.statuses else None
         raise AssertionError(f"no such status within {DEADLINE_S} s; the last one is {last}")
+
+    def show_transform(
+        self, pixels: np.ndarray, parent: str = "map", child: str = FRAME
+    ) -> tuple[RelocStatus, SE3]:
+        """Show the image until `parent_from_child` of its very time has come; the first may not reach this peer."""
+
+        def has_come(status: RelocStatus) -> bool:
+            when = Time.from_msg(status.header.stamp)
+            is_told = status.state == RelocStatus.TRACKING and not status.transform
+            return is_told and self.tf.can_transform(parent, child, when)
+
+        status = self.show(pixels, has_come)
+        transform = self.tf.lookup_transform(parent, child, Time.from_msg(status.header.stamp)).transform
+        return status, se3_from_transform(transform)
+
+    def show_pose(self, pixels: np.ndarray) -> tuple[RelocStatus, PoseStamped, PoseWithCovarianceStamped]:
+        """Show the image until both poses of its very time have come."""
+
+        def of(messages: list, status: RelocStatus) -> list:
+            return [message for message in messages if message.header.stamp == status.header.stamp]
+
+        def have_come(status: RelocStatus) -> bool:
+            return bool(of(self.poses, status)) and bool(of(self.poses_with_covariance, status))
+
+        status = self.show(pixels, have_come)
+        return status, of(self.poses, status)[0], of(self.poses_with_covariance, status)[0]
+
+    def wait_until_quiet(self, messages: list, quiet_s: float = 0.5) -> int:
+        """Until none has come for so long, what was under way being here; how many there are."""
+        count, since_s = len(messages), time.monotonic()
+
+        def is_quiet() -> bool:
+            nonlocal count, since_s
+            if len(messages) != count:
+                count, since_s = len(messages), time.monotonic()
+            return time.monotonic() - since_s > quiet_s
+
+        self.wait_for(is_quiet, "the end of the messages")
+        return count
 
     def listen(self, message_type: type, topic: str, profile: QoSProfile | int = 10) -> list:
         """A list that grows with every message on the topic."""

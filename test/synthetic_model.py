@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
+from scenes import noise_image
 
 from reloc_ros.camera_files import colmap_from_camera, colmap_from_px
 from reloc_ros.geometry import SE3, Camera
 from reloc_ros.offline.sfm import SfmModel
+from reloc_ros.offline.workspace import Workspace
 
 CAMERAS = {
     "pinhole": Camera("pinhole", 640, 480, 500.0, 510.0, 321.0, 239.0),
@@ -55,6 +58,18 @@ def make_model(
     )
     assert (model.track_lengths >= 2).all()
     return model
+
+
+def write_workspace(model: SfmModel, folder: Path, holdout: str = "none") -> Workspace:
+    """A workspace of which a model is the map, and its images, pictures of noise, beside it."""
+    images = folder / "images"
+    images.mkdir(parents=True)
+    for i, name in enumerate(model.names):
+        camera = model.camera(i)
+        cv2.imwrite(str(images / name), noise_image(i, camera.width, camera.height))
+    workspace = Workspace.create(folder / "ws", images, model.names, holdout)
+    model.save(workspace.model_path)
+    return workspace
 
 
 def write_colmap_text(model: SfmModel, folder: Path) -> None:

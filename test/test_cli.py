@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 import signal
@@ -8,16 +9,20 @@ from pathlib import Path
 
 import cv2
 import pytest
+from image_bag import write_image_bag
 from scenes import noise_image, tiny_bundle
 from synthetic_model import make_model
+from table_bundle import CAMERA as TABLE_CAMERA
+from table_bundle import camera_from_map, make_table_bundle, view
+from walks import write_walk
 
 from reloc_ros import cli
-from reloc_ros.bundle import ONNX_MODEL
+from reloc_ros.bundle import ONNX_MODEL, Bundle
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
 COMMAND = [sys.executable, "-c", "from reloc_ros.cli import main; main()"]
-VERBS = ["map", "clean", "align", "select", "label", "train", "eval", "export", "run"]
+VERBS = ["map", "clean", "align", "select", "label", "train", "eval", "export", "run", "report"]
 
 
 @pytest.fixture
@@ -120,6 +125,7 @@ def test_wrong_usage_is_code_two_without_a_traceback(reloc, arguments):
         ("train",),
         ("eval",),
         ("export", "-o", "out"),
+        ("report", "-o", "r.html"),
         ("align", "--up", "none"),
         ("clean",),
     ],
@@ -190,6 +196,9 @@ def test_a_step_too_early_names_the_step_before(refused, workspace, verb, needs)
         (("align", "--board", "aruco:0.1:DICT_4X4_50"), "add --up"),
         (("align", "--distance", "1 2 3", "--up", "none"), "the map has no point 1"),
         (("align", "--base-from-camera", "1 2"), "--base-from-camera is"),
+        (("label", "--voxel-size", 0.05), "--voxel-size belongs to --method voxels"),
+        (("label", "--import", "k.json", "--method", "depth"), "leave out --method"),
+        (("label", "--plain"), "--plain belongs to --export FILE"),
         (("eval", "--conditions", "fog"), "unknown condition 'fog'"),
         (("eval", "--conditions", ""), "condition"),
     ],
@@ -239,6 +248,45 @@ def test_steps_say_what_they_did_and_do_it_once(reloc, workspace):
     assert "unknown visibility test 'xray'" in reloc("label", "-w", workspace, "--method", "xray")[1]
 
 
+def test_report_writes_one_page_and_refuses_a_folder_that_is_not_there(reloc, refused, workspace, tmp_path):
+    code, printed = reloc("report", "-w", workspace, "-o", tmp_path / "r.html")
+    assert code == 0 and "MB" in printed and (tmp_path / "r.html").is_file()
+    assert "there is no folder" in refused("report", "-w", workspace, "-o", tmp_path / "nowhere" / "r.html")
+
+
+def test_labels_are_drawn_written_and_taken_back_as_they_are(reloc, labelled, tmp_path):
+    """What was asked for before is not made anew by another method."""
+    assert reloc("label", "-w", labelled, "--method", "voxels", "--voxel-size", 0.05)[0] == 0
+    made, file = (labelled / "labels.npz").read_bytes(), tmp_path / "keypoints.json"
+    code, printed = reloc("label", "-w", labelled, "--preview", "--export", file)
+    assert code == 0 and "blue is seen, red hidden, grey unknown" in printed
+    assert (labelled / "label_preview.mp4").stat().st_size > 0 and (
+        labelled / "labels.npz"
+    ).read_bytes() == made
+    entries = json.loads(file.read_text())
+    del entries[min(entries)]
+    file.write_text(json.dumps(entries))
+    code, printed = reloc("label", "-w", labelled, "--import", file, "--preview")
+    assert code == 0 and "1 map images are not in" in printed
+    imported = (labelled / "labels.npz").read_bytes()
+    for arguments in (
+        ("--export", tmp_path / "again.json"),
+        (),
+    ):  # hand work is not lost by the plain command
+        assert reloc("label", "-w", labelled, *arguments)[0] == 0
+        assert (labelled / "labels.npz").read_bytes() == imported
+    assert reloc("label", "-w", labelled, "--method", "depth")[0] == 0
+    assert (labelled / "labels.npz").read_bytes() != imported
+
+
+@pytest.mark.parametrize("size", [0, -1, 0.5, "nan"])
+def test_impossible_voxel_sizes_are_refused_and_labels_kept(refused, labelled, size):
+    made = (labelled / "labels.npz").read_bytes()
+    sentence = refused("label", "-w", labelled, "--method", "voxels", "--voxel-size", size)
+    assert "a share of the scene's extent from 0.001 to 0.2" in sentence
+    assert (labelled / "labels.npz").read_bytes() == made
+
+
 def test_run_writes_a_pose_or_a_reason_for_every_image(reloc, bundle, photos, tmp_path):
     (photos / "broken.jpg").write_bytes(b"not an image")
     code, printed = reloc("run", bundle, photos, "--poses", tmp_path / "poses.json")
@@ -251,7 +299,7 @@ def test_run_writes_a_pose_or_a_reason_for_every_image(reloc, bundle, photos, tm
 def test_run_refuses_an_empty_and_a_missing_folder(refused, bundle, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "holds no images" in refused("run", bundle, tmp_path / "empty")
-    assert "no image folder" in refused("run", bundle, tmp_path / "nowhere")
+    assert "give a video, a bag or a folder" in refused("run", bundle, tmp_path / "nowhere")
 
 
 def test_run_refuses_a_missing_and_a_truncated_bundle(refused, bundle, photos, tmp_path):
@@ -299,6 +347,95 @@ def test_a_camera_of_another_size_loses_every_image_with_the_reason(reloc, bundl
     code, _ = reloc("run", bundle, photos, "--camera", tmp_path / "cameras.txt", "--poses", poses)
     entries = json.loads(poses.read_text())["images"].values()
     assert code == 0 and all("800x600" in entry["detail"] for entry in entries)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
+    return make_table_bundle(tmp_path_factory.mktemp("table") / "table.bundle").path
+
+
+def test_run_on_a_video_tells_how_many_images_are_lost_and_why(reloc, table, tmp_path):
+    video = write_walk(tmp_path / "walk.mp4")
+    outputs = [tmp_path / name for name in ("p.json", "p.tum", "o.mp4")]
+    options = zip(("--poses", "--tum", "--overlay"), outputs, strict=True)
+    code, printed = reloc("run", table, video, *itertools.chain(*options))
+    assert code == 0, printed
+    assert "9 of 12 images localized by onnx" in printed and "(lost: no_keypoints 3)" in printed
+    assert "ends early" not in printed and all(path.is_file() for path in outputs)
+
+
+def test_run_says_when_a_video_ends_early_and_uses_what_there_is(reloc, table, tmp_path):
+    whole = write_walk(tmp_path / "walk.avi", (1, 2, 3) * 20)
+    (tmp_path / "cut.avi").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    code, printed = reloc("run", table, tmp_path / "cut.avi", "--poses", tmp_path / "p.json")
+    used = len(json.loads((tmp_path / "p.json").read_text())["images"])
+    assert code == 0 and 10 < used < 60
+    assert f"ends early: {used} of 60 frames could be read and were used" in printed
+
+
+def test_run_on_a_bag_writes_a_bag(reloc, refused, table, tmp_path):
+    pytest.importorskip("rosbags")
+    views = [view(index) for index in (1, 2, 0, 3)]
+    bag = write_image_bag(tmp_path / "walk", {"/camera/image_raw": views}, TABLE_CAMERA)
+    arguments = ("run", table, bag, "--poses", tmp_path / "p.json", "--bag", tmp_path / "out.mcap")
+    code, printed = reloc(*arguments)
+    assert code == 0 and "3 of 4 images localized" in printed and (tmp_path / "out.mcap").is_file()
+    assert "a bag is never replaced" in refused(*arguments)
+    bare = write_image_bag(tmp_path / "bare", {"/camera/image_raw": views})
+    assert "give the intrinsics with --camera" in refused("run", table, bare, "--poses", tmp_path / "p.json")
+
+
+def test_run_localizes_by_detections_and_says_what_it_assumes(reloc, table, tmp_path):
+    video = write_walk(tmp_path / "walk.mp4", (0,))
+    landmarks = Bundle.load(table).landmarks.positions_map
+    pixels = TABLE_CAMERA.project(camera_from_map(4).apply(landmarks))
+    rows = [[*xy, 0.9] if TABLE_CAMERA.contains(xy)[0] else [0, 0, 0] for xy in pixels.tolist()]
+    (tmp_path / "d.json").write_text(json.dumps({"frame_000000.png": rows}))
+    arguments = ("--detections", tmp_path / "d.json", "--poses", tmp_path / "p.json")
+    code, printed = reloc("run", table, video, *arguments)
+    assert code == 0 and "1 of 1 images localized by the keypoints of" in printed
+    assert "with a sigma of 2 px" in printed
+
+
+def test_run_refuses_what_it_cannot_do_with_the_options(refused, table, tmp_path):
+    video = write_walk(tmp_path / "walk.mp4")
+    (tmp_path / "text.txt").write_text("hello")
+    assert "neither a video" in refused("run", table, tmp_path / "text.txt")
+    assert "name that with --overlay" in refused("run", table, video, "--mesh", "chair.ply")
+    assert "must end in .mp4" in refused("run", table, video, "--overlay", tmp_path / "o.gif")
+    overlay = ("--overlay", tmp_path / "o.mp4")
+    assert "cannot read mesh 'chair.ply'" in refused("run", table, video, *overlay, "--mesh", "chair.ply")
+    assert "'x y z'" in refused("run", table, video, *overlay, "--mesh-pose", "here")
+    assert "is read from" in refused("run", table, video, "--poses", video)
+    assert "is not a bag" in refused("run", table, video, "--topic", "/camera")
+    assert "as JSON" in refused("run", table, video, "--detections", tmp_path / "text.txt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["text.txt", "walk.mp4"]
+
+
+@pytest.mark.slow
+def test_run_that_is_stopped_leaves_no_file_and_says_so(table, tmp_path):
+    video = write_walk(tmp_path / "walk.mp4", (1, 2, 3) * 500)
+    (tmp_path / "out").mkdir()
+    outputs = ("--poses", tmp_path / "out" / "p.json", "--overlay", tmp_path / "out" / "o.mp4")
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(table), str(video), *map(str, outputs)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list((tmp_path / "out").glob(".new-*o.mp4")) and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        printed = " ".join("".join(process.communicate(timeout=60)).split())
+    finally:
+        process.kill()
+    assert process.returncode == 130, printed
+    assert "images; files are written only when all are done" in printed
+    assert "Traceback" not in printed and not list((tmp_path / "out").iterdir())
 
 
 def test_map_refuses_missing_and_empty_image_folders(refused, tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from scenes import random_landmarks
 
 from reloc_ros.errors import RelocError
-from reloc_ros.landmarks import Landmarks, interleaved_groups
+from reloc_ros.landmarks import Landmarks
 
 FIELDS = ("ids", "positions_map", "directions_map", "view_cones_rad")
 
@@ -91,20 +91,3 @@ def test_fewer_landmarks_than_a_pose_needs_are_refused(tmp_path):
     random_landmarks(3).save(tmp_path / "landmarks.npz")
     with pytest.raises(RelocError, match="at least 4"):
         Landmarks.load(tmp_path / "landmarks.npz")
-
-
-def test_groups_are_as_large_as_each_other_and_part_neighbours():
-    places = np.random.default_rng(2).uniform(-10, 10, (50, 3))
-    positions = np.repeat(places, 2, axis=0) + np.tile([[0, 0, 0], [0.01, 0, 0]], (50, 1))
-    groups = interleaved_groups(positions, 4)
-    assert np.bincount(groups).tolist() == [25, 25, 25, 25]
-    assert np.mean(groups[::2] != groups[1::2]) > 0.9
-    np.testing.assert_array_equal(groups, interleaved_groups(positions, 4))
-    middles = np.array([positions[groups == group].mean(axis=0) for group in range(4)])
-    assert np.abs(middles).max() < 4  # each covers the whole place
-
-
-@pytest.mark.parametrize("groups", [0, 9])
-def test_impossible_groups_are_refused(groups):
-    with pytest.raises(RelocError, match=f"8 landmarks make 1 to 8 groups, not {groups}"):
-        interleaved_groups(np.zeros((8, 3)), groups)

@@ -102,6 +102,33 @@ def test_noise_and_thirty_percent_outliers_give_nearly_the_true_pose(solver):
     assert result.inliers[12:].all() and result.inliers[:12].sum() <= 2
 
 
+def test_keypoints_from_elsewhere_give_the_pose_that_the_same_ones_of_the_network_give():
+    localizer = make_localizer(noise_px=0.7)
+    own = localizer.localize(picture())
+    result = localizer.localize_keypoints(picture(), own.keypoints)
+    assert_right(result, 0.6, 0.04)
+    assert (result.camera_from_map.matrix == own.camera_from_map.matrix).all()
+    assert (result.covariance == own.covariance).all() and (result.inliers == own.inliers).all()
+    assert set(result.stage_ms) == {"pnp", "total"}
+
+
+def test_keypoints_from_elsewhere_are_dropped_outside_the_image_and_below_the_least_score():
+    localizer = make_localizer()
+    keypoints = localizer.localize(picture()).keypoints
+    keypoints.positions_px[0] = (-5, 10)
+    keypoints.positions_px[1] = (MAP_CAMERA.width + 5, 10)
+    keypoints.scores[2] = 0.1
+    result = localizer.localize_keypoints(picture(), keypoints)
+    assert_right(result)
+    assert result.keypoints.landmarks.tolist() == list(range(3, SHAPE.landmarks))
+
+
+def test_keypoints_from_elsewhere_in_an_image_of_another_aspect_are_refused_as_well():
+    keypoints = make_localizer().localize(picture()).keypoints
+    result = make_localizer().localize_keypoints(np.zeros((100, 500, 3), np.uint8), keypoints)
+    assert reason(result) == LostReason.BAD_IMAGE and "another aspect" in result.detail
+
+
 def test_reported_uncertainty_covers_the_error():
     result = make_localizer(noise_px=1.0).localize(picture())
     error = result.camera_from_map.inverse().translation - CAMERA_FROM_MAP.inverse().translation
@@ -361,6 +388,77 @@ def test_a_lost_result_carries_what_was_found():
 
     result = make_localizer(spoil).localize(picture())
     assert result.keypoints.landmarks.tolist() == list(range(7)) and result.inliers.all()
+
+
+def hidden_among(count: int) -> Callable[[np.ndarray], None]:
+    """All but the first `count` are anywhere, none of them with conviction."""
+
+    def spoil(found: np.ndarray) -> None:
+        found[count:, :2] = np.random.default_rng(7).uniform(0, [320, 256], (SHAPE.landmarks - count, 2))
+        found[count:, 2] = 0.25
+
+    return spoil
+
+
+def moved(shift: list[float], turn_deg: list[float]) -> SE3:
+    """A wrong camera_from_map."""
+    return SE3.from_rotation_vector(np.radians(turn_deg), shift) @ CAMERA_FROM_MAP
+
+
+NEAR = moved([0.03, -0.02, 0.05], [1.0, -1.0, 2.0])
+WRONG = {
+    "a little aside": moved([0.5, 0.0, 0.0], [0.0, 8.0, 0.0]),
+    "far": moved([0.0, 0.0, 5.0], [0.0, 0.0, 0.0]),
+    "turned away": moved([0.0, 0.0, 0.0], [0.0, 180.0, 0.0]),
+    "on its head": moved([0.0, 0.0, 0.0], [0.0, 0.0, 180.0]),
+    "in the midst of the landmarks": moved([0.0, 0.0, -3.5], [0.0, 0.0, 0.0]),
+}
+
+
+def test_a_prior_is_found_where_the_search_gives_up_too_early():
+    """The plain solver's hundred draws miss a third of the keypoints."""
+    localizer = make_localizer(hidden_among(13), noise_px=0.5, solver="opencv", min_evidence=3.0)
+    assert reason(localizer.localize(picture())) == LostReason.NO_CONSENSUS
+    result = localizer.localize(picture(), prior=NEAR)
+    assert_right(result, 0.6, 0.04)
+    assert result.inliers[:13].all()
+
+
+@pytest.mark.parametrize("solver", ["poselib", "usac"])
+@pytest.mark.parametrize("prior", WRONG.values(), ids=WRONG)
+def test_a_wrong_prior_changes_no_answer(prior, solver):
+    """A camera that was carried away is found at its first picture as without one."""
+    localizer = make_localizer(disagreeing(8), noise_px=0.7, solver=solver)
+    without, result = localizer.localize(picture()), localizer.localize(picture(), prior=prior)
+    assert_right(result, 0.6, 0.04)
+    np.testing.assert_allclose(result.camera_from_map.matrix, without.camera_from_map.matrix, atol=1e-3)
+
+
+@pytest.mark.parametrize("prior", [NEAR, *WRONG.values()], ids=["near", *WRONG])
+def test_a_prior_alone_is_no_reason_to_believe(prior):
+    """Every test is passed or failed by the keypoints, wherever the camera was expected."""
+
+    def lost(spoil: Callable[[np.ndarray], None], **config) -> LostReason:
+        return reason(make_localizer(spoil, **config).localize(picture(), prior=prior))
+
+    for seed in range(10):
+
+        def anywhere(found: np.ndarray, seed: int = seed) -> None:
+            found[:, :2] = np.random.default_rng(seed).uniform(0, [320, 256], (SHAPE.landmarks, 2))
+
+        assert lost(anywhere) == LostReason.NO_CONSENSUS
+
+    def few(found: np.ndarray) -> None:
+        found[5:, 2] = 0
+
+    assert lost(few) == LostReason.TOO_FEW_KEYPOINTS
+    assert lost(disagreeing(20)) == LostReason.NO_CONSENSUS
+    assert lost(lambda found: None, min_evidence=36.5) == LostReason.WEAK_EVIDENCE
+
+    def blurred(found: np.ndarray) -> None:
+        found[:, 3] = 60.0
+
+    assert lost(blurred, noise_px=2.0) == LostReason.UNCERTAIN_POSE
 
 
 def test_keypoints_are_in_the_pixels_of_the_image():

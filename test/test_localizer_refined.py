@@ -12,7 +12,7 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.calibration import UNCALIBRATED
 from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost
+from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost, LostReason
 
 TRUTH = POSES[3]
 NOISE_PX = 1.5
@@ -66,6 +66,24 @@ def test_a_pose_that_the_reference_views_do_not_support_stays_as_it_is_and_says_
     assert not result.refined and result.support.share < 0.2
     np.testing.assert_array_equal(result.camera_from_map.matrix, coarse.camera_from_map.matrix)
     np.testing.assert_array_equal(result.covariance, coarse.covariance)
+
+
+@pytest.mark.parametrize(
+    ("share", "given", "seed", "believed"),
+    [
+        (0.8, {}, 0, True),
+        (0.8, {"with_references": False}, 0, False),
+        (0.8, {}, 10, False),  # the picture is of another place: the reference views do not agree
+        (0.4, {}, 0, False),
+    ],
+    ids=["seconded", "no reference views", "they disagree", "too little to second"],
+)
+def test_half_the_evidence_is_enough_where_the_reference_views_agree(share, given, seed, believed):
+    there_is = found(make_localizer().localize(picture(3))).keypoints.scores.sum()  # all of them agree
+    localizer = make_localizer(min_evidence=there_is / share, **given)
+    result = localizer.localize(picture(3, seed=seed))
+    assert isinstance(result, Localized) == believed
+    assert believed or result.reason == LostReason.WEAK_EVIDENCE
 
 
 def test_the_residual_is_that_of_the_sharpened_pose():

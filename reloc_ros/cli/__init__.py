@@ -19,9 +19,11 @@ from reloc_ros.cli.export import export
 from reloc_ros.cli.label import label
 from reloc_ros.cli.map import map_
 from reloc_ros.cli.replay import replay
+from reloc_ros.cli.report import report
 from reloc_ros.cli.run import run
 from reloc_ros.cli.select import select
 from reloc_ros.cli.train import train
+from reloc_ros.cli.web import web
 from reloc_ros.errors import RelocError
 from reloc_ros.version import __version__
 
@@ -37,11 +39,13 @@ for name, verb in {
     "clean": clean,
     "align": align,
     "select": select,
+    "web": web,
     "label": label,
     "train": train,
     "eval": evaluate,
     "export": export,
     "run": run,
+    "report": report,
     "replay": replay,
 }.items():
     app.command(name)(verb)
@@ -50,6 +54,7 @@ _SOURCE_ROS = "source a ROS 2 distribution, or .venv/setup.bash"
 _REMEDIES = {
     "rosbags": "run pip install 'reloc_ros[replay]'",
     "rclpy": _SOURCE_ROS,
+    "viser": "run pip install 'reloc_ros[web]'",
     "rosgraph_msgs": _SOURCE_ROS,
 }
 """How to get a package that does not come with `offline`."""

@@ -8,32 +8,113 @@ from typing import Annotated
 import typer
 
 from reloc_ros.cli.common import BackendOption, PrecisionOption, RefineOption, ThreadsOption, bars, console
+from reloc_ros.errors import RelocError
+
+_AR, _BAG, _DETECTIONS = "AR content", "Bags", "Detections made elsewhere"
 
 
 def run(
     bundle: Annotated[Path, typer.Argument(help="The bundle folder.", show_default=False)],
-    images: Annotated[Path, typer.Argument(help="A folder of images.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(help="A video, a bag (MCAP or sqlite3), or a folder of images.", show_default=False),
+    ],
     poses: Annotated[Path, typer.Option(help="The JSON file to write.")] = Path("poses.json"),
+    tum: Annotated[Path | None, typer.Option(help="Also write a TUM trajectory.")] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(help="Also write a video with what each pose means: .mp4, .mov, .mkv or .avi."),
+    ] = None,
     camera: Annotated[
         Path | None, typer.Option(help="Intrinsics: COLMAP cameras.txt/bin or ROS camera_info yaml.")
     ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=240, help="Pictures a second in the overlay of a folder.")
+    ] = 5.0,
+    mesh: Annotated[
+        Path | None,
+        typer.Option(help="A .ply or .obj to show in the overlay instead of axes.", rich_help_panel=_AR),
+    ] = None,
+    mesh_pose: Annotated[
+        str | None,
+        typer.Option(
+            help="Where it stands in the map: 'x y z' or 'x y z qx qy qz qw'; amid the landmarks if not given.",
+            rich_help_panel=_AR,
+        ),
+    ] = None,
+    mesh_scale: Annotated[
+        float, typer.Option(help="How many units of the map its unit is.", rich_help_panel=_AR)
+    ] = 1.0,
+    topic: Annotated[
+        str | None, typer.Option(help="The bag's image topic, if it has several.", rich_help_panel=_BAG)
+    ] = None,
+    bag: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write poses and status as topics: .mcap, .db3, or a folder.", rich_help_panel=_BAG
+        ),
+    ] = None,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the bag's messages along.", rich_help_panel=_BAG)
+    ] = False,
+    detections: Annotated[
+        Path | None,
+        typer.Option(
+            help='Localize by these, not by the network: {"image.png": \\[\\[x, y, confidence], …]}.',
+            rich_help_panel=_DETECTIONS,
+        ),
+    ] = None,
+    detection_sigma: Annotated[
+        float, typer.Option(help="Their standard deviation in pixels.", rich_help_panel=_DETECTIONS)
+    ] = 2.0,
     backend: BackendOption = "auto",
     threads: ThreadsOption = 0,
     precision: PrecisionOption = "auto",
     refine: RefineOption = True,
 ) -> None:
-    """Localize a folder of images and write their poses.
+    """Localize a video, a bag or a folder of images: poses as JSON, TUM and topics, and a video that shows them.
 
-    Example: [bold]reloc run desk.bundle photos --poses poses.json[/bold]
+    The files appear when all images are done. A lost image has a reason and no pose.
+
+    Example: [bold]reloc run desk.bundle walk.mp4 --tum walk.tum --overlay poses.mp4[/bold]
     """
     from reloc_ros.camera_files import read_camera_file
-    from reloc_ros.localizer import Localized, Localizer, LocalizerConfig
-    from reloc_ros.offline.run import run_folder, write_poses
+    from reloc_ros.localizer import Localizer, LocalizerConfig
+    from reloc_ros.offline import run as running
+    from reloc_ros.offline.detections import read_detections
+    from reloc_ros.offline.run_outputs import Content, Outputs
+    from reloc_ros.offline.sources import open_source
 
+    outputs = Outputs(poses, tum, overlay, bag, copy)
+    outputs.check(source, bundle, camera, mesh, detections)
+    if overlay is None and (mesh is not None or mesh_pose is not None):
+        raise RelocError("a mesh is shown in the overlay; name that with --overlay")
+    content = Content.read(mesh, mesh_pose, mesh_scale)
     intrinsics = None if camera is None else read_camera_file(camera)
     localizer = Localizer.from_bundle(bundle, backend, LocalizerConfig(refine=refine), threads, precision)
-    with bars() as progress:
-        results = run_folder(localizer, images, intrinsics, progress)
-    write_poses(poses, results)
-    found = sum(isinstance(result, Localized) for result in results.values())
-    console.print(f"{found} of {len(results)} images localized by {localizer.backend.name}; poses in {poses}")
+    images = open_source(source, topic, needs_camera=intrinsics is None)
+    detected, keypoints_by = None, localizer.backend.name
+    if detections is not None:
+        landmarks = len(localizer.bundle.landmarks)
+        detected = read_detections(detections, landmarks, images.names, detection_sigma)
+        keypoints_by = f"the keypoints of {detections}, with a sigma of {detection_sigma:g} px"
+    sinks = outputs.sinks(localizer.bundle, images, keypoints_by, content, rate)
+    tally = running.Tally()
+    try:
+        with bars() as progress:
+            running.run(localizer, images, sinks, intrinsics, detected, progress, tally)
+    except RelocError:
+        raise
+    except BaseException:
+        console.print(f"stopped after {tally.images} images; files are written only when all are done")
+        raise
+    announced = len(images.names or ())
+    if announced - tally.images > max(1, announced // 100):  # some containers only tell about how many
+        console.print(
+            f"'{source}' ends early: {tally.images} of {announced} frames could be read and were used"
+        )
+    reasons = ", ".join(f"{reason} {count}" for reason, count in tally.reasons.most_common())
+    console.print(
+        f"{tally.localized} of {tally.images} images localized by {keypoints_by}"
+        f"{f' (lost: {reasons})' if reasons else ''}; results in {', '.join(map(str, outputs.paths))}"
+    )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from reloc_ros.cli.common import WorkspaceOption, bars, console, open_workspace
+
+_NAMED = 12
+"""Of the images in trouble, so many are named."""
 
 
 def select(
@@ -14,23 +18,54 @@ def select(
     count: Annotated[
         str, typer.Option(help="How many landmarks, or auto: as many as every view needs to see enough.")
     ] = "auto",
-    most: Annotated[int, typer.Option("--max", help="With --count auto: never more than this.")] = 500,
+    most: Annotated[int, typer.Option("--max", help="Without --count: never more than this.")] = 500,
+    points: Annotated[
+        Path | None, typer.Option(help="Take the points of this text file instead: lines of x y z.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Give up landmarks chosen by hand in reloc web.")
+    ] = False,
 ) -> None:
-    """Choose the landmarks automatically.
+    """Choose the landmarks, automatically or from a list.
 
     Example: [bold]reloc select -w desk --count 128[/bold]
     """
+    from reloc_ros.errors import RelocError
     from reloc_ros.offline import steps
     from reloc_ros.offline.select import parse_count
 
     opened, wanted = open_workspace(workspace), parse_count(count)
+    if points is not None and wanted is not None:
+        raise RelocError(
+            "--points lists the landmarks and --count asks for a number of them; use one of the two"
+        )
     with bars() as progress:
-        done = steps.select_step(opened, wanted, most, progress)
+        done = steps.select_step(opened, wanted, most, progress, points, replace)
     console.print(
         f"{done['landmarks']} landmarks of {done['of_points']} points; {done['map_images']} images see "
         f"{done['spread_median']:.0f} well-spread ones in the median, at least {done['spread_min']}"
     )
+    if points is not None:
+        remedy = f"more points would help, see reloc web -w {workspace}"
+    else:
+        remedy = "raise --max" if wanted is None else "raise --count, or leave it out"
+    _tell_short(done, remedy)
+
+
+def _tell_short(done: dict[str, Any], remedy: str) -> None:
+    """Say which images see fewer landmarks than they need, and why."""
+    if unmet := done.get("unmet_images"):
+        console.print(
+            f"{done['landmarks']} landmarks are too few for all images to see {done['view_needs']}: {_names(unmet)}; "
+            f"{remedy}",
+            soft_wrap=True,
+        )
     if done["poor_images"]:
         console.print(
-            f"too few points to see {done['view_needs']}: {', '.join(done['poor_images'])}", soft_wrap=True
+            f"too few points to see {done['view_needs']}: {_names(done['poor_images'])}", soft_wrap=True
         )
+
+
+def _names(images: list[str]) -> str:
+    more = len(images) - _NAMED
+    return ", ".join(images[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
-from reloc_ros.localizer import Localized, Lost
+from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost
 from reloc_ros.offline.conditions import ALL, CONDITIONS
 from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.progress import Progress, silent
@@ -51,6 +51,26 @@ class Outcome:
     nees: float | None
     """Normalised error squared: of six degrees of freedom, so 6 on average where the covariance is honest."""
     stage_ms: dict[str, float]
+    camera_from_map: SE3 | None = dataclasses.field(default=None, compare=False)
+    """The pose it gave."""
+    keypoints: Keypoints = dataclasses.field(default=NO_KEYPOINTS, compare=False)
+    """N of them, in the pixels of the image as its condition left it."""
+    inliers: NDArray[np.bool_] = dataclasses.field(
+        default_factory=lambda: NO_KEYPOINTS.scores > 0, compare=False
+    )
+    """(N,) which of them agree with the pose."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the keypoints."""
+        pose = self.camera_from_map
+        shallow = {name: getattr(self, name) for name in _FIGURES}
+        if pose is None:
+            return shallow | {"camera_from_map": None}
+        entry = {"rotation_wxyz": pose.quaternion_wxyz.tolist(), "translation": pose.translation.tolist()}
+        return shallow | {"camera_from_map": entry}
+
+
+_FIGURES = ("name", "reason", "rotation_deg", "position", "position_percent", "nees", "stage_ms")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +143,7 @@ class Score:
             "nees_within_95": None if nothing else self.nees_within_95,
             "median_ms": self.stage_ms(50),
             "p95_ms": self.stage_ms(95),
-            "outcomes": [dataclasses.asdict(outcome) for outcome in self.outcomes],
+            "outcomes": [outcome.to_json() for outcome in self.outcomes],
         }
 
 
@@ -197,9 +217,11 @@ def normalised_error_squared(found: SE3, covariance: NDArray[np.float64], true: 
 
 
 def _outcome(query: Query, result: Localized | Lost, distance: float) -> Outcome:
+    found = {"stage_ms": result.stage_ms, "keypoints": result.keypoints, "inliers": result.inliers}
     if isinstance(result, Lost):
-        return Outcome(query.name, result.reason.value, None, None, None, None, result.stage_ms)
-    position = center_error(result.camera_from_map, query.camera_from_map)
-    rotation_deg = rotation_error_deg(result.camera_from_map, query.camera_from_map)
-    nees = normalised_error_squared(result.camera_from_map, result.covariance, query.camera_from_map)
-    return Outcome(query.name, None, rotation_deg, position, 100 * position / distance, nees, result.stage_ms)
+        return Outcome(query.name, result.reason.value, None, None, None, None, **found)
+    pose, true = result.camera_from_map, query.camera_from_map
+    position = center_error(pose, true)
+    nees = normalised_error_squared(pose, result.covariance, true)
+    errors = rotation_error_deg(pose, true), position, 100 * position / distance, nees
+    return Outcome(query.name, None, *errors, camera_from_map=pose, **found)

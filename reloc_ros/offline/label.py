@@ -20,6 +20,7 @@ from reloc_ros.npz import read_npz
 from reloc_ros.offline.appearance import likeness, observed_landmarks
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sfm import SfmModel
+from reloc_ros.offline.voxels import VoxelGrid
 
 FORMAT = 1
 
@@ -41,6 +42,8 @@ ALIKE_ON_SURFACE = 0.5
 """The same where the points around lie at its depth, however far the view is outside its angles."""
 UNLIKE = 0.2
 """A patch that correlates no better than this is not certain to show it, though the depths say so."""
+VOXEL_SIZE = 0.01
+"""Side of a voxel as a share of the scene's extent."""
 METHODS = ("appearance", "depth", "voxels")
 
 
@@ -93,18 +96,19 @@ def label_images(
     method: str = "depth",
     images_dir: Path | None = None,
     progress: Progress = silent,
+    voxel_size: float = VOXEL_SIZE,
 ) -> Labels:
     """Label every image of `model` (map images only) with every landmark.
 
     `depth` compares each landmark with the points observed around its projection and with the angles it was seen
     from; `appearance` also compares, where that leaves doubt, what the image shows with what other views showed of
-    the landmark, for which it needs the images; `voxels` walks a voxel grid along the ray from the camera, as the
-    first design of this idea did.
+    the landmark, for which it needs the images; `voxels` walks a grid of voxels, `voxel_size` of the scene's extent
+    wide, along the ray from the camera, as the first design of this idea did.
     """
     if method not in METHODS:
         raise RelocError(f"unknown visibility test {method!r}; use one of {', '.join(METHODS)}")
     if method == "voxels":
-        return _label(model, landmarks, VoxelTest(model, landmarks), progress)
+        return _label(model, landmarks, VoxelTest(model, landmarks, voxel_size), progress)
     labels = _label(model, landmarks, DepthTest(model, landmarks), progress)
     if method == "depth":
         return labels
@@ -124,17 +128,25 @@ def _label(
     model: SfmModel, landmarks: Landmarks, test: DepthTest | VoxelTest, progress: Progress = silent
 ) -> Labels:
     observed = observed_landmarks(model, landmarks)
+    labels = unlabelled(model, landmarks)
+    inside = labels.visibility == Visibility.UNKNOWN
+    for index, states in enumerate(labels.visibility):
+        states[:] = test(index, labels.keypoints_px[index].astype(np.float64))
+        progress("label", index + 1, len(model.names))
+    labels.visibility[observed] = Visibility.SEEN
+    labels.visibility[~inside] = Visibility.HIDDEN
+    return labels
+
+
+def unlabelled(model: SfmModel, landmarks: Landmarks) -> Labels:
+    """The projections alone: each landmark unknown where it projects into the image, hidden elsewhere."""
     keypoints, states = [], []
     for index, pose in enumerate(model.camera_from_map):
         camera = model.camera(index)
         pixels = camera.project(pose.apply(landmarks.positions_map))
-        state = test(index, pixels)
-        state[observed[index]] = Visibility.SEEN
-        state[~camera.contains(pixels)] = Visibility.HIDDEN
         keypoints.append(pixels.astype(np.float32))
-        states.append(state)
-        progress("label", index + 1, len(model.names))
-    return Labels(model.names, np.stack(keypoints), np.stack(states))
+        states.append(np.where(camera.contains(pixels), Visibility.UNKNOWN, Visibility.HIDDEN))
+    return Labels(model.names, np.stack(keypoints), np.stack(states).astype(np.int8))
 
 
 class DepthTest:
@@ -185,36 +197,20 @@ class DepthTest:
 class VoxelTest:
     """Visibility by walking voxels from the camera to the landmark: any occupied one before it hides it."""
 
-    VOXELS_ACROSS = 100
-    MIN_POINTS = 2
     CLEARANCE_VOXELS = 2.0
+    """The walk ends so far before the landmark, whose own surface is occupied."""
 
-    def __init__(self, model: SfmModel, landmarks: Landmarks) -> None:
+    def __init__(self, model: SfmModel, landmarks: Landmarks, voxel_size: float = VOXEL_SIZE) -> None:
         self._model = model
         self._landmarks = landmarks
-        low, high = np.quantile(model.points_map, [0.02, 0.98], axis=0)
-        self._low = low
-        self._size = float((high - low).max()) / self.VOXELS_ACROSS
-        self._shape = np.maximum(np.ceil((high - low) / self._size).astype(int), 1)
-        counts = np.zeros(self._shape, dtype=np.int32)
-        cells, inside = self._cells(model.points_map)
-        np.add.at(counts, tuple(cells[inside].T), 1)
-        self._occupied = counts >= self.MIN_POINTS
+        self._grid = VoxelGrid(model.points_map, voxel_size)
 
     def __call__(self, image: int, pixels: NDArray[np.float64]) -> NDArray[np.int8]:
         """(K,) states in one image; `pixels` is not needed."""
         start = self._model.camera_from_map[image].center
         rays = self._landmarks.positions_map - start
         lengths = np.linalg.norm(rays, axis=1)
-        steps = np.arange(0.5, lengths.max() / self._size + 1, 0.5) * self._size
-        points = start + rays[:, None] * (steps[None, :, None] / lengths[:, None, None])
-        cells, inside = self._cells(points.reshape(-1, 3))
-        hit = np.zeros(len(cells), dtype=bool)
-        hit[inside] = self._occupied[tuple(cells[inside].T)]
-        before = steps[None] < lengths[:, None] - self.CLEARANCE_VOXELS * self._size
-        hidden = (hit.reshape(before.shape) & before).any(axis=1)
+        walked = np.maximum(lengths - self.CLEARANCE_VOXELS * self._grid.size, 0)
+        ends = start + rays * (walked / np.maximum(lengths, 1e-300))[:, None]
+        hidden = self._grid.is_blocked(start, ends)
         return np.where(hidden, Visibility.HIDDEN, Visibility.SEEN).astype(np.int8)
-
-    def _cells(self, points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        cells = np.floor((points - self._low) / self._size).astype(np.int64)
-        return cells, ((cells >= 0) & (cells < self._shape)).all(axis=1)

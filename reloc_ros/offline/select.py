@@ -10,12 +10,14 @@ from scipy.sparse import csr_array
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.label import Visibility, label_images
+from reloc_ros.offline.label import Labels, Visibility, label_images
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sfm import SfmModel
 
 FEWEST, MOST = 20, 500
 """However many the views need, it is not fewer than this and, unless told otherwise, not more than that."""
+LEAST = 8
+"""Whoever chooses them: fewer are not enough to localize from."""
 VIEW_NEEDS = 32
 """So many well-spread landmarks a view is to see: with two fifths of it covered, twenty are left."""
 CELLS_ACROSS = 6
@@ -43,6 +45,16 @@ class Selection:
     attainable: NDArray[np.int64]
     """(I,) how many it would see if every candidate were a landmark."""
 
+    @property
+    def poor(self) -> NDArray[np.bool_]:
+        """(I,) whether a view cannot see what it needs, for want of points."""
+        return self.attainable < VIEW_NEEDS
+
+    @property
+    def unmet(self) -> NDArray[np.bool_]:
+        """(I,) whether a view sees fewer than it needs though there are points: more landmarks would help it."""
+        return self.spread < np.minimum(self.attainable, VIEW_NEEDS)
+
 
 def select_landmarks(
     model: SfmModel, count: int | None = None, most: int = MOST, progress: Progress = silent
@@ -60,8 +72,8 @@ def select_landmarks(
     Raises:
         RelocError: when the model has too few well-tracked points.
     """
-    if count is not None and count < 8:
-        raise RelocError(f"--count must be at least 8 landmarks to localize from, got {count}")
+    if count is not None and count < LEAST:
+        raise RelocError(f"--count must be at least {LEAST} landmarks to localize from, got {count}")
     if most < FEWEST:
         raise RelocError(f"--max must be at least {FEWEST} landmarks, got {most}")
     candidates, quality, reach = _candidates(model)
@@ -77,6 +89,20 @@ def select_landmarks(
     else:
         greedy.pick(count)
     return Selection(candidates.subset(np.array(greedy.picked)), greedy.spread, greedy.attainable)
+
+
+def well_spread(model: SfmModel, labels: Labels) -> NDArray[np.int64]:
+    """(I,) how many landmarks each image of the model sees, of one cell of it at most `CELL_HOLDS`."""
+    views, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
+    cells = _cells(labels.keypoints_px[views, landmarks], _sizes(model)[views])
+    counts = np.zeros((len(model.names), CELLS_ACROSS**2), dtype=np.int64)
+    np.add.at(counts, (views, cells), 1)
+    return _spread(counts)
+
+
+def attainable_spread(model: SfmModel) -> NDArray[np.int64]:
+    """(I,) how many well-spread landmarks each image would see if every point fit for one were one."""
+    return well_spread(model, label_images(model, _candidates(model)[0]))
 
 
 def parse_count(text: str) -> int | None:
@@ -97,7 +123,7 @@ def _candidates(model: SfmModel) -> tuple[Landmarks, NDArray[np.float64], NDArra
     usable = (tracks >= MIN_TRACK) & (model.errors_px <= np.quantile(model.errors_px, MAX_ERROR_QUANTILE))
     rows = _best_of_each_cell(model, np.where(usable, quality, -np.inf))
     landmarks = Landmarks(model.point_ids[rows], model.points_map[rows], directions[rows], cones[rows])
-    return landmarks, quality[rows], SEPARATION * _picture_widths(model)[rows]
+    return landmarks, quality[rows], SEPARATION * picture_widths(model)[rows]
 
 
 def _best_of_each_cell(model: SfmModel, quality: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -118,7 +144,7 @@ def _best_of_each_cell(model: SfmModel, quality: NDArray[np.float64]) -> NDArray
     return np.sort(usable[first][:MAX_CANDIDATES])
 
 
-def _picture_widths(model: SfmModel) -> NDArray[np.float64]:
+def picture_widths(model: SfmModel) -> NDArray[np.float64]:
     """(P,) what a view of each point spans from left to right at the point's distance, the mean over its views."""
     centers = model.centers_map[model.observation_image]
     distances = np.linalg.norm(model.points_map[model.observation_point] - centers, axis=1)

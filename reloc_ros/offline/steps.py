@@ -38,12 +38,16 @@ from reloc_ros.offline.evaluate import (
     held_out_queries,
     median_distance,
 )
+from reloc_ros.offline.evaluation_file import write_evaluation
 from reloc_ros.offline.frames import read_photo
-from reloc_ros.offline.label import Labels, Visibility, label_images
+from reloc_ros.offline.label import Labels
+from reloc_ros.offline.label_steps import has_labels
+from reloc_ros.offline.label_steps import label_step as label_step  # one of the steps, too
 from reloc_ros.offline.map_edits import frame_facts, frame_summary
+from reloc_ros.offline.mapped import map_model, read_mapped
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.references import make_references
-from reloc_ros.offline.select import MOST, VIEW_NEEDS, select_landmarks
+from reloc_ros.offline.selection import select_step as select_step  # and another
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.trials import Photo
 from reloc_ros.offline.workspace import Workspace, fingerprint
@@ -56,63 +60,6 @@ logger = logging.getLogger(__name__)
 NETWORK = Path("train") / "network.pt"
 CALIBRATION_PICTURES = 40
 """About so many map images set the ranges of the network in bytes."""
-
-
-def map_model(workspace: Workspace) -> SfmModel:
-    """The model as the map may know it: without anything of the held-out images."""
-    model = SfmModel.load(workspace.model_path)
-    return model.without(workspace.is_held_out(model.names))
-
-
-def select_step(
-    workspace: Workspace, count: int | None, most: int = MOST, progress: Progress = silent
-) -> dict[str, Any]:
-    """Choose the landmarks, see `select_landmarks`; returns a summary."""
-    inputs = {"model": workspace.model_path, "held_out": workspace.holdout, "view_needs": VIEW_NEEDS}
-    inputs |= {"count": "auto", "most": most} if count is None else {"count": count}
-    if not workspace.is_current("select", inputs):
-        model = map_model(workspace)
-        chosen = select_landmarks(model, count, most, progress)
-        with atomic_path(workspace.landmarks_path) as temporary:
-            chosen.landmarks.save(temporary)
-        summary = {
-            "landmarks": len(chosen.landmarks),
-            "of_points": len(model.points_map),
-            "map_images": len(model.names),
-            "view_needs": VIEW_NEEDS,
-            "spread_median": float(np.median(chosen.spread)),
-            "spread_min": int(chosen.spread.min()),
-            "poor_images": [
-                name for name, poor in zip(model.names, chosen.attainable < VIEW_NEEDS, strict=True) if poor
-            ],
-        }
-        workspace.record("select", inputs, [workspace.landmarks_path], summary)
-    return workspace.summary("select")
-
-
-def label_step(workspace: Workspace, method: str, progress: Progress = silent) -> dict[str, Any]:
-    """Label the visibility of each landmark in each map image; returns a summary."""
-    inputs = _label_inputs(workspace, method)
-    if not workspace.is_current("label", inputs):
-        landmarks = Landmarks.load(workspace.landmarks_path)
-        if workspace.has_changed("select", "model", workspace.model_path):
-            raise RelocError(
-                f"the map changed after reloc select; run reloc select -w {workspace.path} again, or undo the change"
-            )
-        labels = label_images(map_model(workspace), landmarks, method, workspace.images_dir, progress)
-        with atomic_path(workspace.labels_path) as temporary:
-            labels.save(temporary)
-        seen = np.count_nonzero(labels.visibility == Visibility.SEEN, axis=1)
-        summary = {
-            "method": method,
-            "images": len(labels.names),
-            "seen_per_image_median": float(np.median(seen)),
-            "seen_per_image_min": int(seen.min()),
-            "image_with_fewest": labels.names[int(seen.argmin())],
-            "unknown_share": float(np.mean(labels.visibility == Visibility.UNKNOWN)),
-        }
-        workspace.record("label", inputs, [workspace.labels_path], summary)
-    return workspace.summary("label")
 
 
 def train_step(
@@ -158,15 +105,9 @@ def _labelled_images(
     rows = [model.names.index(name) for name in labels.names]
     cameras, poses = [model.camera(row) for row in rows], [model.camera_from_map[row] for row in rows]
     images = []
-    for done, (name, camera) in enumerate(zip(labels.names, cameras, strict=True)):
-        image = read_photo(workspace.images_dir / name)
-        if image.shape[:2] != (camera.height, camera.width):
-            raise RelocError(
-                f"image {workspace.images_dir / name} is {image.shape[1]}x{image.shape[0]}, but the map was made from "
-                f"{camera.width}x{camera.height}; put the original back or map again"
-            )
+    for image in read_mapped(workspace, labels.names, cameras):
         images.append(image)
-        progress("read images", done + 1, len(labels.names))
+        progress("read images", len(images), len(labels.names))
     return images, Truth(Landmarks.load(workspace.landmarks_path), cameras, poses)
 
 
@@ -176,21 +117,17 @@ def _labels_key(workspace: Workspace) -> str:
 
 def _refuse_stale(workspace: Workspace) -> dict[str, Any]:
     """The summary of a training whose labels, landmarks and model are still those of the workspace."""
-    trained, labelled = workspace.summary("train"), workspace.summary("label")
+    trained = workspace.summary("train")
     again = f"-w {workspace.path}"
     if trained is None or not (workspace.path / NETWORK).is_file():
         raise RelocError(f"workspace {workspace.path} has no trained network; run reloc train {again} first")
-    if labelled is None or not workspace.is_current("label", _label_inputs(workspace, labelled["method"])):
+    if not has_labels(workspace):
         raise RelocError(
             f"the map or its landmarks changed after reloc label; run reloc label and train {again} again"
         )
     if trained["labels"] != _labels_key(workspace):
         raise RelocError(f"the labels changed after reloc train; run reloc train {again} again")
     return trained
-
-
-def _label_inputs(workspace: Workspace, method: str) -> dict[str, Any]:
-    return {"model": workspace.model_path, "landmarks": workspace.landmarks_path, "method": method}
 
 
 def _run_folder(workspace: Workspace, inputs: dict[str, Any]) -> Path:
@@ -234,7 +171,7 @@ def export_step(
         "encoder_weights": trained["encoder_weights"],
         "map_frame": frame_summary(frame_facts(workspace)),
     }
-    return write_bundle(
+    bundle = write_bundle(
         output,
         scale=workspace.scale,
         camera=model.cameras[int(np.bincount(model.camera_ids).argmax())],
@@ -244,13 +181,17 @@ def export_step(
         write_models=write_models,
         calibrate=lambda bundle: _calibrate(workspace, model, trained, bundle, progress),
     )
+    sizes = {file.name: file.stat().st_size for file in sorted(bundle.path.iterdir())}
+    summary = {"bytes": sizes, "int8": made_from["int8"]}
+    workspace.record("export", _bundle_inputs(workspace), summary=summary)
+    return bundle
 
 
 def _calibrate(
     workspace: Workspace, model: SfmModel, trained: dict[str, Any], bundle: Bundle, progress: Progress
 ) -> Calibration:
     """Calibrate by the images that training did not see; once for the same network."""
-    inputs = _bundle_inputs(workspace) | {"entries": sorted(UNCALIBRATED.to_json())}
+    inputs = _calibration_inputs(workspace)
     if not workspace.is_current("calibrate", inputs):
         names = (trained.get("validation") or {}).get("images") or []
         if not names:
@@ -265,6 +206,19 @@ def _calibrate(
         measured = calibrate(bundle, make_backend(bundle), photos, progress=progress)
         workspace.record("calibrate", inputs, summary=measured.to_json())
     return Calibration.from_json(workspace.summary("calibrate"))
+
+
+def is_of_this_network(workspace: Workspace, step: str) -> bool:
+    """Whether "calibrate", "export" or "evaluate" was done with the network that the workspace holds now."""
+    inputs = _calibration_inputs if step == "calibrate" else _bundle_inputs
+    return workspace.is_current(step, inputs(workspace))
+
+
+def _calibration_inputs(workspace: Workspace) -> dict[str, Any]:
+    return _bundle_inputs(workspace) | {
+        "entries": sorted(UNCALIBRATED.to_json()),
+        "config": LocalizerConfig(),
+    }
 
 
 def _bundle_inputs(workspace: Workspace) -> dict[str, Path]:
@@ -311,7 +265,7 @@ def _add_int8(
 def own_bundle(workspace: Workspace, progress: Progress = silent) -> Path:
     """The bundle that a workspace keeps to be measured: what `reloc export` would write, made where it is not there."""
     path = workspace.path / "bundle"
-    inputs = _bundle_inputs(workspace)
+    inputs = _bundle_inputs(workspace) | {"config": LocalizerConfig()}  # it was calibrated with that
     if not workspace.is_current("bundle", inputs):
         export_step(workspace, path, progress=progress)
         workspace.record("bundle", inputs, [path])
@@ -342,9 +296,11 @@ def evaluate_step(
 
         methods["SIFT + LO-RANSAC"] = SiftBaseline.from_model(known, workspace.images_dir, progress).localize
     distance = median_distance(known, localizer.bundle.landmarks.positions_map)
-    return evaluate(
-        methods, queries, workspace.images_dir, distance, workspace.scale == "metric", conditions, progress
-    )
+    metric = workspace.scale == "metric"
+    scores = evaluate(methods, queries, workspace.images_dir, distance, metric, conditions, progress)
+    write_evaluation(workspace.evaluation_path, scores)
+    workspace.record("evaluate", _bundle_inputs(workspace), [workspace.evaluation_path])
+    return scores
 
 
 def write_scores(path: Path, scores: Sequence[Score]) -> None:

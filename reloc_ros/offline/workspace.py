@@ -126,6 +126,11 @@ class Workspace:
     def train_dir(self) -> Path:
         return self.path / "train"
 
+    @property
+    def evaluation_path(self) -> Path:
+        """What `reloc eval` measured last."""
+        return self.path / "evaluation.json"
+
     def is_held_out(self, names: Iterable[str]) -> np.ndarray:
         """Say for each of some of the images whether it is held out: (N,) bool."""
         held_out = set(self._facts()["held_out"])

@@ -10,13 +10,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import Camera
+from reloc_ros.image_messages import image_from_compressed, image_from_message
 from reloc_ros.ros.adaptive_subscription import AdaptiveSubscription
-from reloc_ros.ros.conversions import (
-    fixed_camera_for,
-    image_from_compressed,
-    image_from_message,
-    message_camera_for,
-)
+from reloc_ros.ros.conversions import fixed_camera_for, message_camera_for
 from reloc_ros.ros.parameters import Parameters
 
 ImageMessage = Image | CompressedImage

@@ -27,8 +27,7 @@ from std_msgs.msg import Header
 from reloc_ros.demo.reel import Reel, stop_rendering
 from reloc_ros.demo.trajectories import CAMERA
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
-from reloc_ros.ros.conversions import pose_from_se3
+from reloc_ros.ros.conversions import camera_info_from, pose_from_se3
 
 NAMESPACE = "demo"
 FRAME = "demo_camera"
@@ -81,17 +80,6 @@ class DemoPublisher(Node):
 def truth_profile() -> QoSProfile:
     """The truth of a whole walk is kept for a watcher that comes late or is slow."""
     return QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-
-def camera_info_from(camera: Camera, header: Header) -> CameraInfo:
-    """The intrinsics of a brown camera as a message, unrectified."""
-    message = CameraInfo(header=header, width=camera.width, height=camera.height)
-    message.distortion_model = "rational_polynomial"
-    message.d = [float(number) for number in camera.coefficients]
-    message.k = camera.matrix.ravel()
-    message.r = np.eye(3).ravel()
-    message.p = np.hstack([camera.matrix, np.zeros((3, 1))]).ravel()
-    return message
 
 
 class _Stopped(Exception):

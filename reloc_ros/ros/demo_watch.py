@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import signal
 import threading
 import time
@@ -30,6 +29,7 @@ from reloc_ros.msg import RelocStatus
 from reloc_ros.ros.conversions import se3_from_transform
 from reloc_ros.ros.demo_processes import Child, start_node, start_publisher
 from reloc_ros.ros.demo_publisher import FRAME, NAMESPACE, truth_profile
+from reloc_ros.ros.domain import claim_domain
 from reloc_ros.status import State
 
 SETTLE_S = 1.0
@@ -110,15 +110,6 @@ def _camera_from_map(message: PoseStamped) -> SE3:
     return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [p.x, p.y, p.z]).inverse()
 
 
-def isolate() -> int:
-    """A ROS domain of the demo's own, on this machine only; must come before any node. Returns the domain."""
-    domain = 1 + os.getpid() % 101  # above 101, Linux may hand out the ports to others
-    os.environ["ROS_DOMAIN_ID"] = str(domain)
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    os.environ.pop("ROS_STATIC_PEERS", None)
-    return domain
-
-
 def run_live(run: LiveRun, console: Console) -> tuple[Record, Reel]:
     """Start the camera and the node, watch them to the end of the walk, and stop them.
 
@@ -126,7 +117,7 @@ def run_live(run: LiveRun, console: Console) -> tuple[Record, Reel]:
         RelocError: one of them could not do its part.
         KeyboardInterrupt: at SIGINT, SIGTERM or SIGHUP, with both ended.
     """
-    domain = isolate()
+    domain = claim_domain()
     reel = Reel.within(run.output_dir, run.rate_hz, run.seconds)
     record = Record(reel.trajectory)
     stopped = threading.Event()

@@ -26,6 +26,10 @@ _TO_MEND = (
 _IDLE = ("not_configured", "not_active", "nobody_listens")
 
 
+HEARS_ALL = "fit"
+"""What is said of subscriptions that hear every publisher."""
+
+
 class Diagnostics:
     """Publishes once a second, from construction to `close`."""
 
@@ -55,7 +59,7 @@ def diagnostic_from(
         "state": {getattr(RelocStatus, s): s.lower() for s in ("LOST", "DEGRADED", "TRACKING")}[status.state],
         "reason": status.reason,
         "detail": status.detail,
-        "subscriptions": problem or "fit",
+        "subscriptions": problem or HEARS_ALL,
         "transform": status.transform or "as configured",
         "map": bundle,
         "map_frame": status.map_frame,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.ros.camera_input import CameraInput, ImageMessage, pixels_of
 from reloc_ros.ros.loaded_map import LoadedMap
@@ -33,8 +34,10 @@ class FrameOutcome:
     """From the start of work on the image to its result."""
 
 
-def localize_message(message: ImageMessage, loaded: LoadedMap, camera_input: CameraInput) -> FrameOutcome:
-    """From an image as it came to what it shows."""
+def localize_message(
+    message: ImageMessage, loaded: LoadedMap, camera_input: CameraInput, prior: SE3 | None
+) -> FrameOutcome:
+    """From an image as it came to what it shows; `prior` is camera_from_map where the camera is expected, if it is."""
     started_s = time.perf_counter()  # work takes real time, whatever clock the node goes by
     image = None
 
@@ -54,7 +57,7 @@ def localize_message(message: ImageMessage, loaded: LoadedMap, camera_input: Cam
         return outcome(
             None, "waiting_for_camera_info", f"nothing has arrived on {camera_input.info_topic} yet"
         )
-    result = loaded.localizer.localize(image, camera)
+    result = loaded.localizer.localize(image, camera, prior)
     if isinstance(result, Lost):
         return outcome(result, result.reason.value, result.detail)
     return outcome(result, "", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import array
+import contextlib
 import itertools
 import sys
 from collections.abc import Sequence
@@ -15,13 +16,15 @@ from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
-from reloc_ros.ros.conversions import pose_from_se3
+from reloc_ros.geometry import SE3, Camera
+from reloc_ros.ros.conversions import camera_info_from, pose_from_se3
 from reloc_ros.ros.process import Stop, run_node
+from reloc_ros.ros.transport import room_for_large_messages
 
 TRUTH_DEPTH = 1000
 """No truth may be lost, however far behind its listener is."""
@@ -29,18 +32,21 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class LoadCamera(Node):
-    """Publishes `image`, and `truth` where it is known."""
+    """Publishes `image` and `camera_info`, and `truth` where that is known."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         super().__init__("load_camera")
-        images = load_images(given.folder, given.width, given.height)
+        camera, images = load_images(
+            given.folder, Bundle.load(given.bundle).camera, given.width, given.height
+        )
         truths = load_truths(given.truth, len(images)) if given.truth else [None] * len(images)
         # Bytes in an array.array go into a message without a copy of each element.
         frames = list(zip((array.array("B", image.tobytes()) for image in images), truths, strict=True))
         self._frames = itertools.cycle([*frames, *frames[-2:0:-1]])
-        self._width, self._height = given.width, given.height
-        reliability = ReliabilityPolicy[given.reliability.upper()]
-        self._publisher = self.create_publisher(Image, "image", QoSProfile(depth=5, reliability=reliability))
+        self._camera = camera
+        profile = QoSProfile(depth=5, reliability=ReliabilityPolicy[given.reliability.upper()])
+        self._images = self.create_publisher(Image, "image", profile)
+        self._infos = self.create_publisher(CameraInfo, "camera_info", profile)
         self._truths = self.create_publisher(PoseStamped, "truth", TRUTH_DEPTH)
         self.create_timer(1 / given.rate_hz, self._publish)
 
@@ -55,31 +61,44 @@ class LoadCamera(Node):
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera_optical_frame")
         if map_from_camera is not None:
             self._truths.publish(PoseStamped(header=header, pose=pose_from_se3(map_from_camera)))
-        message = Image(
-            header=header, width=self._width, height=self._height, encoding="bgr8", step=3 * self._width
-        )
+        self._infos.publish(camera_info_from(self._camera, header))
+        width, height = self._camera.width, self._camera.height
+        message = Image(header=header, width=width, height=height, encoding="bgr8", step=3 * width)
         message.data = data
-        self._publisher.publish(message)
+        self._images.publish(message)
 
 
-def load_images(folder: Path, width: int, height: int) -> list[NDArray[np.uint8]]:
-    """The folder's pictures in name order, resized.
+def load_images(
+    folder: Path, camera: Camera, width: int, height: int
+) -> tuple[Camera, list[NDArray[np.uint8]]]:
+    """The folder's pictures (height, width, 3) in name order, scaled to fill that size and cut to it; and their camera.
+
+    Args:
+        camera: of the pictures, at any resolution.
 
     Raises:
-        RelocError: there is none.
+        RelocError: there is no picture, or one of another shape than the camera's.
     """
     if not folder.is_dir():
         raise RelocError(f"{folder} is not a folder of images")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    images = [cv2.imread(str(path)) for path in paths]
-    images = [
-        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        for image in images
-        if image is not None
-    ]
+    scale = max(width / camera.width, height / camera.height)
+    size = max(width, round(scale * camera.width)), max(height, round(scale * camera.height))
+    x, y = (size[0] - width) // 2, (size[1] - height) // 2
+    images = []
+    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES):
+        image = cv2.imread(str(path))
+        if image is None:
+            continue
+        if abs(image.shape[1] * camera.height - image.shape[0] * camera.width) > max(image.shape):
+            raise RelocError(
+                f"{path} is {image.shape[1]}x{image.shape[0]}, of another shape than the bundle's camera, "
+                f"{camera.width}x{camera.height}"
+            )
+        how = cv2.INTER_AREA if size[0] <= image.shape[1] else cv2.INTER_LINEAR
+        images.append(cv2.resize(image, size, interpolation=how)[y : y + height, x : x + width])
     if not images:
         raise RelocError(f"{folder} holds no image; put {', '.join(IMAGE_SUFFIXES)} files there")
-    return images
+    return camera.resized(*size).cropped(x, y, width, height), images
 
 
 def load_truths(path: Path, count: int) -> list[SE3]:
@@ -102,17 +121,20 @@ def load_truths(path: Path, count: int) -> list[SE3]:
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="load_camera", description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("bundle", type=Path)
     parser.add_argument("rate_hz", type=float)
     parser.add_argument("width", type=int)
     parser.add_argument("height", type=int)
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--reliability", default="reliable")
+    parser.add_argument("--large-segment", action="store_true")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
-    return run_node("load_camera", lambda: LoadCamera(given))
+    with room_for_large_messages() if given.large_segment else contextlib.nullcontext():
+        return run_node("load_camera", lambda: LoadCamera(given))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+from reloc_ros.geometry import SE3, Array, center_error, rotation_error_deg
 from reloc_ros.msg import RelocStatus
 
-WRONG_M, WRONG_DEG = 0.1, 5.0
-"""A pose farther from the truth than that is wrong."""
+WRONG_DEG = 5.0
+WRONG_SHARE = 0.1
+"""A pose farther from the truth than that share of the map's size is wrong; in a map in metres 10 cm."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,13 +24,20 @@ class Load:
     backend: str
     expected: int
     """Images that the camera's rate makes in that time."""
+    sent: int | None
+    """Images that the camera sent, as its truths tell."""
     received: int
+    """By the node; the others were lost on the way."""
     localized: int
     lost: int
     dropped: int
     """Overtaken by a newer image before the node began with them."""
+    skipped: int
+    """Not looked at, by the rate limit."""
     poses: int
-    """Published; localized images whose pose the status withheld are not among them."""
+    """Published."""
+    without_pose: dict[str, int]
+    """Images that were looked at and for which none was published, by the reason."""
     compared: int
     """Poses for which the truth was told."""
     wrong: int
@@ -44,8 +53,9 @@ class Load:
     cpu_percent: float
     """Of one core, by the node."""
     rss_first_mb: float
-    """Memory at the beginning and at the end."""
+    """Memory in the first and the last tenth of the time (medians), and the most of it."""
     rss_mb: float
+    rss_max_mb: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +70,11 @@ class HeardPose:
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """Of the node's process."""
+    """Of the node's process, over the measured time."""
 
     cpu_s: float
-    """Since its start."""
-    rss_mb: float
+    rss_mb: Sequence[float]
+    """At even times."""
 
 
 def load_from(
@@ -72,42 +82,54 @@ def load_from(
     statuses: Sequence[RelocStatus],
     poses: Sequence[HeardPose],
     truths: Mapping[int, SE3],
-    usages: tuple[Usage, Usage],
-    elapsed_s: float,
+    usage: Usage,
+    between_s: tuple[float, float],
     rate_hz: float,
+    wrong_beyond: float,
 ) -> Load:
     """The figures of a measured time.
 
     Args:
         before: the last status before it.
         truths: camera_from_map by the image's stamp in nanoseconds.
-        usages: at its beginning and at its end.
+        between_s: its begin and end.
+        wrong_beyond: the error of a wrong pose's position, in the map's unit.
     """
+    began_s, ended_s = between_s
     last = statuses[-1] if statuses else before
     delays_ms = np.array([1e3 * (pose.arrived_s - pose.stamp_s) for pose in poses] or [np.nan])
-    tenth = max(len(delays_ms) // 10, 1)
+    rss_mb = np.array(usage.rss_mb)
+    seen = [status for status in statuses if status.header.frame_id]
     compared = [(pose.camera_from_map, truths[pose.stamp_ns]) for pose in poses if pose.stamp_ns in truths]
     return Load(
-        seconds=elapsed_s,
+        seconds=ended_s - began_s,
         backend=last.backend,
-        expected=round(elapsed_s * rate_hz),
+        expected=round((ended_s - began_s) * rate_hz),
+        sent=sum(began_s <= 1e-9 * stamp_ns < ended_s for stamp_ns in truths) if truths else None,
         received=last.frames_received - before.frames_received,
         localized=last.frames_localized - before.frames_localized,
         lost=last.frames_lost - before.frames_lost,
         dropped=last.frames_dropped - before.frames_dropped,
+        skipped=last.frames_skipped - before.frames_skipped,
         poses=len(poses),
+        without_pose=dict(collections.Counter(s.reason for s in seen if not s.pose_published)),
         compared=len(compared),
-        wrong=sum(_is_wrong(pose, truth) for pose, truth in compared),
+        wrong=sum(_is_wrong(pose, truth, wrong_beyond) for pose, truth in compared),
         stamp_to_pose_p50_ms=float(np.percentile(delays_ms, 50)),
         stamp_to_pose_p99_ms=float(np.percentile(delays_ms, 99)),
-        first_tenth_p50_ms=float(np.percentile(delays_ms[:tenth], 50)),
-        last_tenth_p50_ms=float(np.percentile(delays_ms[-tenth:], 50)),
+        first_tenth_p50_ms=float(np.median(_first_tenth(delays_ms))),
+        last_tenth_p50_ms=float(np.median(_first_tenth(delays_ms[::-1]))),
         localize_p50_ms=float(np.nanpercentile([1e3 * s.latency_s for s in statuses] or [np.nan], 50)),
-        cpu_percent=100 * (usages[1].cpu_s - usages[0].cpu_s) / elapsed_s,
-        rss_first_mb=usages[0].rss_mb,
-        rss_mb=usages[1].rss_mb,
+        cpu_percent=100 * usage.cpu_s / (ended_s - began_s),
+        rss_first_mb=float(np.median(_first_tenth(rss_mb))),
+        rss_mb=float(np.median(_first_tenth(rss_mb[::-1]))),
+        rss_max_mb=float(rss_mb.max()),
     )
 
 
-def _is_wrong(pose: SE3, truth: SE3) -> bool:
-    return center_error(pose, truth) > WRONG_M or rotation_error_deg(pose, truth) > WRONG_DEG
+def _first_tenth(values: Array) -> Array:
+    return values[: max(len(values) // 10, 1)]
+
+
+def _is_wrong(pose: SE3, truth: SE3, wrong_beyond: float) -> bool:
+    return center_error(pose, truth) > wrong_beyond or rotation_error_deg(pose, truth) > WRONG_DEG

@@ -37,7 +37,9 @@ class LoadedMap:
         if not bundle:
             raise RelocError("parameter bundle is not set; give the folder that reloc export wrote")
         config = LocalizerConfig(solver=given.solver, refine=given.refine)
-        localizer = Localizer.from_bundle(Path(bundle).expanduser(), given.backend, config, given.threads)
+        localizer = Localizer.from_bundle(
+            Path(bundle).expanduser(), given.backend, config, given.threads, given.precision
+        )
         positions = localizer.bundle.landmarks.positions_map
         return LoadedMap(
             localizer,

@@ -18,6 +18,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from reloc_ros.backends import PRECISIONS
 from reloc_ros.errors import RelocError
 from reloc_ros.initial_pose import InitialPoseConfig
 from reloc_ros.pnp import Solver
@@ -27,7 +28,7 @@ from reloc_ros.status import StatusConfig
 
 
 class Change(enum.Enum):
-    """When a parameter may be set; the value is how the README says it."""
+    """When a parameter may be set; the value is how the documentation says it."""
 
     START = "at start"
     UNCONFIGURED = "unconfigured"
@@ -66,6 +67,12 @@ class Parameters:
         "What runs the network. `auto` takes the first of onnx, openvino and torch that starts; a named one must.",
         choices=("auto", "torch", "onnx", "tensorrt", "openvino"),
     )
+    precision: str = _parameter(
+        "auto",
+        "Numbers that the network computes with. `auto` takes the fastest that processor, engine and bundle have; a "
+        "named one must be there.",
+        choices=PRECISIONS,
+    )
     threads: int = _parameter(
         0, "Threads of the network; 0 leaves their number to the engine.", limits=(0, 256)
     )
@@ -76,6 +83,12 @@ class Parameters:
     )
     refine: bool = _parameter(
         True, "Sharpen poses against the bundle's reference views, where it has some and they agree."
+    )
+    use_prior: bool = _parameter(
+        True,
+        "Try the last pose, moved by the odometry where TF has odom_frame, as one hypothesis more for the next image. "
+        "It is judged as all others are.",
+        change=Change.ALWAYS,
     )
     map_frame: str = _parameter("", "Frame of the poses. Empty: the one the bundle names.")
     camera_frame: str = _parameter("", "Optical frame of the camera. Empty: the one each image names.")
@@ -139,8 +152,10 @@ class Parameters:
         "starts in it (REP-105). The last two need a map in metres.",
         choices=typing.get_args(TfMode),
     )
-    base_frame: str = _parameter("base_link", "The robot's frame, for tf_mode map_base.")
-    odom_frame: str = _parameter("odom", "The odometry's frame, for tf_mode map_odom.")
+    base_frame: str = _parameter(
+        "base_link", "The robot's frame, for tf_mode map_base and publish_initial_pose."
+    )
+    odom_frame: str = _parameter("odom", "The odometry's frame, for tf_mode map_odom and use_prior.")
     transform_tolerance_s: float = _parameter(
         0.1,
         "How far ahead of now map_odom is dated, so that it holds until the next one.",
@@ -297,7 +312,7 @@ def _choice_refusal(field: dataclasses.Field, value: Any) -> str:
 
 
 def parameter_table() -> str:
-    """All parameters as a Markdown table, as it stands in the README."""
+    """All parameters as a Markdown table, as it stands in docs/node.md."""
     rows = ["| parameter | default | may change | |", "|---|---|---|---|"]
     for field in FIELDS.values():
         metadata = field.metadata

@@ -27,8 +27,10 @@ class Answer:
     """Looked at for this answer."""
 
 
-@dataclasses.dataclass
-class _Request:
+@dataclasses.dataclass(eq=False)
+class Request:
+    """One that waits."""
+
     future: Future
     deadline_s: float
     answer: Answer
@@ -40,7 +42,7 @@ class RelocalizeRequests:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._lock = threading.Lock()
-        self._waiting: list[_Request] = []
+        self._waiting: list[Request] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -49,21 +51,30 @@ class RelocalizeRequests:
         """A future whose result is an `Answer`, after that time at the latest."""
         deadline_s = time.monotonic() + (timeout_s if timeout_s > 0 else DEFAULT_TIMEOUT_S)
         nothing_yet = Answer(None, "waiting_for_image", "no image has arrived since the request", 0)
-        request = _Request(Future(executor=self._node.executor), deadline_s, nothing_yet)
+        request = Request(Future(executor=self._node.executor), deadline_s, nothing_yet)
         with self._lock:
             self._waiting.append(request)
         return request.future
 
-    def image(self, verdict: Verdict, pose: PoseWithCovarianceStamped | None) -> None:
-        """One image was looked at; `pose` is given where it counts."""
-        if not self._waiting:
-            return
+    def asked(self) -> tuple[Request, ...]:
+        """Those who wait at this moment: an image that was judged before a request says nothing to it."""
         with self._lock:
-            for request in self._waiting:
+            return tuple(self._waiting)
+
+    def image(
+        self, asked: tuple[Request, ...], verdict: Verdict, pose: PoseWithCovarianceStamped | None
+    ) -> None:
+        """One image was looked at; `pose` is given where it counts.
+
+        Args:
+            asked: who waited when the image was judged.
+        """
+        with self._lock:
+            for request in asked:
                 images = request.answer.images + 1
                 request.answer = Answer(pose, verdict.reason, verdict.detail, images)
         if pose is not None:
-            self._answer_those(lambda request: True)
+            self._answer_those(lambda request: request in asked)
 
     def expire(self) -> None:
         """Answer those who have waited for long enough; call it now and then."""

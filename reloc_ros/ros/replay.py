@@ -23,8 +23,8 @@ from rclpy.time import Time
 from rclpy.validate_topic_name import validate_topic_name
 from rosgraph_msgs.msg import Clock
 
+from reloc_ros.bag import Bag, RawMessage, Recorded
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.bag import Bag, RawMessage, Recorded
 from reloc_ros.ros.transport import room_for_large_messages
 
 logger = logging.getLogger(__name__)

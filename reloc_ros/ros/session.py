@@ -22,6 +22,7 @@ from reloc_ros.ros.frame_outcome import FrameOutcome, localize_message
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.parameters import Parameters
 from reloc_ros.ros.pose_outputs import NOT_SENT, PoseOutputs, Sent
+from reloc_ros.ros.pose_prior import expected_pose
 from reloc_ros.ros.relocalize_requests import RelocalizeRequests
 from reloc_ros.ros.status_voice import StatusVoice
 from reloc_ros.ros.tf_config import TfConfig
@@ -152,9 +153,9 @@ class Session:
 
     def relocalize(self, timeout_s: float):
         """Forget where the camera was; a future whose result is the `Answer` of the images to come."""
-        with self._lock:
+        with self._lock:  # as one: no image is judged between the two
             self._status.forget()
-        future = self.requests.add(timeout_s)
+            future = self.requests.add(timeout_s)
         self._voice.say_idle("relocalizing", "asked to forget where the camera was", self.loaded)
         return future
 
@@ -223,9 +224,17 @@ class Session:
     # On the worker's thread.
 
     def _handle(self, message: ImageMessage) -> None:
-        loaded, tree, given = self.loaded, self._tree, self.given  # the same for all of one image
-        outcome = localize_message(message, loaded, self.input)
-        verdict = self._judge(loaded, outcome)
+        tree, given = self._tree, self.given  # the same for all of one image
+        with self._lock:
+            loaded, last = self.loaded, self._status.last_good
+        prior = None
+        if given.use_prior:
+            frame = given.camera_frame or message.header.frame_id
+            odometry = tree if loaded.is_metric else None  # which speaks of metres
+            prior = expected_pose(last, message.header.stamp, frame, odometry)
+        outcome = localize_message(message, loaded, self.input, prior)
+        with self._lock:
+            verdict, asked = self._judge(loaded, outcome), self.requests.asked()
         sent = NOT_SENT
         if verdict.publish:
             sent = self.outputs.send(outcome.header, outcome.result, verdict, given, loaded, tree)
@@ -236,22 +245,20 @@ class Session:
         found = isinstance(outcome.result, Localized)
         age_s = float(status.frame_age_s)
         self.health.add(time.monotonic(), latency_s=outcome.latency_s, age_s=age_s, found=found)
-        self.requests.image(verdict, sent.pose)
+        self.requests.image(asked, verdict, sent.pose)
         self.views.show(outcome, verdict, loaded)
 
     def _judge(self, loaded: LoadedMap, outcome: FrameOutcome) -> Verdict:
+        """Under the lock."""
         counts, result = self._voice.counts, outcome.result
-        with self._lock:
-            if loaded is not self.loaded:
-                counts.lost += 1
-                return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
-            if isinstance(result, Localized):
-                counts.localized += 1
-                return self._status.localized(
-                    result.camera_from_map, seconds_from_stamp(outcome.header.stamp)
-                )
+        if loaded is not self.loaded:
             counts.lost += 1
-            return self._status.lost(outcome.reason, outcome.detail)
+            return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
+        if isinstance(result, Localized):
+            counts.localized += 1
+            return self._status.localized(result.camera_from_map, seconds_from_stamp(outcome.header.stamp))
+        counts.lost += 1
+        return self._status.lost(outcome.reason, outcome.detail)
 
 
 def _with_what_was_sent(verdict: Verdict, sent: Sent) -> Verdict:

@@ -30,7 +30,7 @@ class TfConfig:
     base_frame: str = "base_link"
     """Used by map_base."""
     odom_frame: str = "odom"
-    """Used by map_odom."""
+    """Used by map_odom, and by `motion` in every mode."""
     inverse: bool = False
     """Broadcast the map as the child, for trees where the other frame has a parent already."""
     transform_tolerance_s: float = 0.1

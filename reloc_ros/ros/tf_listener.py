@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -119,13 +120,20 @@ class TfListener:
             timeout_s,
         )
 
-    def motion(self, frame: str, fixed_frame: str, earlier: Time, later: Time, timeout_s: float) -> SE3:
-        """`earlier_from_later` of a frame that moves in a fixed one; raises as `lookup`."""
-        return self._wait_for(
-            lambda: self._buffer.lookup_transform_full(frame, earlier, frame, later, fixed_frame),
-            (fixed_frame, frame, later),
-            timeout_s,
-        )
+    def motion(self, frame: str, fixed_frame: str, earlier: Time, later: Time) -> SE3 | None:
+        """`earlier_from_later` of a frame that moves in a fixed one, up to the newest that is known; None without.
+
+        It does not wait: the odometry may be some milliseconds behind the image.
+        """
+        with self._changed:
+            for known in (
+                later,
+                Time(),
+            ):  # Time() is the newest, which is not before `earlier` where that is known
+                with contextlib.suppress(TransformException):
+                    found = self._buffer.lookup_transform_full(frame, earlier, frame, known, fixed_frame)
+                    return se3_from_transform(found.transform)
+        return None
 
     def _wait_for(
         self, find: Callable[[], TransformStamped], latest: tuple[str, str, Time], timeout_s: float

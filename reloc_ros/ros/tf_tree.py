@@ -35,9 +35,9 @@ STARTED_OVER_NS = 2_000_000_000
 class TfTree:
     """Broadcasts by the mode, unless that would give a frame a second parent; looks transforms up.
 
-    Make it early (at configure), so that the tree is known when the first pose comes. `publish`, `lookup` and
-    `motion` may wait for `lookup_timeout_s`: call them on a thread other than the executor's, and hold no lock
-    there that one of the node's callbacks takes. Everything may be called on any thread.
+    Make it early (at configure), so that the tree is known when the first pose comes. `publish` and `lookup` may wait
+    for `lookup_timeout_s`: call them on a thread other than the executor's, and hold no lock there that one of the
+    node's callbacks takes. Everything may be called on any thread.
     """
 
     def __init__(self, node: Node, config: TfConfig) -> None:
@@ -101,15 +101,12 @@ class TfTree:
         except NoTransform as error:
             return TfOutcome(False, "no_transform", str(error))
 
-    def motion(self, frame: str, earlier: Stamp, later: Stamp) -> SE3 | TfOutcome:
-        """`earlier_from_later`: how `frame` moved in odom_frame between two times, or why that is not known."""
+    def motion(self, frame: str, earlier: Stamp, later: Stamp) -> SE3 | None:
+        """`earlier_from_later`: how `frame` moved in odom_frame between two times; None where TF does not tell."""
         if self._listener is None:
-            raise RelocError("TfTree does not listen; set listen")
+            return None
         times = Time.from_msg(earlier), Time.from_msg(later)
-        try:
-            return self._listener.motion(frame, self.config.odom_frame, *times, self.config.lookup_timeout_s)
-        except NoTransform as error:
-            return TfOutcome(False, "no_transform", str(error))
+        return self._listener.motion(frame, self.config.odom_frame, *times)
 
     def _publish(self, stamp: Time, map_from_camera: SE3, camera_frame: str) -> TfOutcome:
         if self.config.mode == "none":

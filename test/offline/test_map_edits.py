@@ -111,7 +111,7 @@ def test_what_was_out_of_date_stays_so(labelled):
         labelled, RemovedPoints(SfmModel.load(labelled.model_path).point_ids[:40], ("x",) * 40), {}
     )
     write_map_frame(labelled, facts(ONE), "metric")
-    with pytest.raises(RelocError, match="changed after reloc select"):
+    with pytest.raises(RelocError, match="changed after its landmarks were chosen"):
         steps.label_step(labelled, "depth")
     assert is_current(labelled) == (False, False)
 
@@ -141,7 +141,7 @@ def test_removed_points_are_noticed_and_putting_them_back_makes_all_current_agai
 def test_landmarks_of_a_map_before_it_was_cleaned_are_not_labelled(labelled):
     ids = SfmModel.load(labelled.model_path).point_ids
     write_removed_points(labelled, RemovedPoints(ids[:40], ("x",) * 40), {})
-    with pytest.raises(RelocError, match="the map changed after reloc select; run reloc select"):
+    with pytest.raises(RelocError, match="the map changed after its landmarks were chosen"):
         steps.label_step(labelled, "depth")
     steps.select_step(labelled, 12)
     steps.label_step(labelled, "depth")

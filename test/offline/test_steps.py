@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 from types import SimpleNamespace
 
 import cv2
@@ -13,8 +14,10 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localizer
-from reloc_ros.offline import steps, views
+from reloc_ros.offline import label_steps, steps, views
 from reloc_ros.offline.augment import AugmentConfig
+from reloc_ros.offline.evaluation_file import read_evaluation
+from reloc_ros.offline.keypoints_json import write_keypoints
 from reloc_ros.offline.label import Labels
 from reloc_ros.offline.train import TrainConfig
 from reloc_ros.offline.workspace import Workspace
@@ -107,6 +110,64 @@ def test_steps_are_done_once_and_again_when_what_they_need_changes(labelled):
     assert Labels.load(labelled.labels_path).visibility.shape[1] == 13
 
 
+def test_another_voxel_size_labels_again_and_belongs_to_voxels_alone(labelled):
+    first = made_at(labelled)
+    label_steps.label_step(labelled, "depth", voxel_size=0.05)
+    assert made_at(labelled) == first
+    label_steps.label_step(labelled, "voxels", voxel_size=0.05)
+    second = made_at(labelled)
+    label_steps.label_step(labelled, "voxels", voxel_size=0.05)
+    assert made_at(labelled) == second
+    label_steps.label_step(labelled, "voxels", voxel_size=0.1)
+    assert made_at(labelled)["labels.npz"] != second["labels.npz"]
+
+
+def test_imported_labels_take_the_place_of_the_others_and_can_be_trained_and_measured(labelled, tmp_path):
+    file = tmp_path / "keypoints.json"
+    labels = Labels.load(labelled.labels_path)
+    write_keypoints(file, labels)
+    entries = json.loads(file.read_text())
+    row = entries[labels.names[0]][int(np.flatnonzero(labels.visibility[0] == 1)[0])]
+    row[2] = 0
+    file.write_text(json.dumps(entries))
+    label_steps.import_labels_step(labelled, file)
+    changed = Labels.load(labelled.labels_path).visibility != labels.visibility
+    assert np.count_nonzero(changed) == 1
+    assert label_steps.has_labels(labelled)
+    steps.train_step(labelled, CONFIG)
+    steps._refuse_stale(labelled)
+    steps.select_step(labelled, 13)
+    assert not label_steps.has_labels(labelled)
+    with pytest.raises(RelocError, match="was it made before the last select"):
+        label_steps.import_labels_step(labelled, file)
+
+
+def test_labels_of_an_earlier_version_stay_current(labelled):
+    """Their record says the method and nothing else."""
+    facts = json.loads((labelled.path / "workspace.json").read_text())
+    del facts["steps"]["label"]["summary"]["how"]
+    (labelled.path / "workspace.json").write_text(json.dumps(facts))
+    assert label_steps.has_labels(labelled)
+
+
+def test_a_preview_is_drawn_once_for_the_same_labels(labelled):
+    label_steps.preview_step(labelled)
+    files = [labelled.path / f"label_preview.{kind}" for kind in ("png", "mp4")]
+    first = [file.stat().st_mtime_ns for file in files]
+    label_steps.preview_step(labelled)
+    assert [file.stat().st_mtime_ns for file in files] == first
+    label_steps.label_step(labelled, "voxels")
+    label_steps.preview_step(labelled)
+    assert all(file.stat().st_mtime_ns > time for file, time in zip(files, first, strict=True))
+
+
+def test_a_preview_without_the_images_is_refused(labelled):
+    shutil.rmtree(labelled.images_dir)
+    with pytest.raises(RelocError, match=r"cannot read image .* there is no such file"):
+        label_steps.preview_step(labelled)
+    assert not list(labelled.path.glob("*preview*"))
+
+
 def test_training_is_done_once_and_says_what_it_made(labelled):
     summary = steps.train_step(labelled, CONFIG)
     assert summary["steps"] == 3
@@ -159,6 +220,10 @@ def test_a_workspace_becomes_a_bundle_that_is_what_was_measured(labelled, tmp_pa
 
     scores = steps.evaluate_step(labelled, ["clean", "dark"], "onnx")
     assert [(score.condition, len(score.outcomes)) for score in scores] == [("clean", 3), ("dark", 3)]
+    assert read_evaluation(labelled.evaluation_path) == tuple(scores)
+    assert steps.is_of_this_network(labelled, "evaluate") and steps.is_of_this_network(labelled, "export")
+    exported = labelled.summary("export")
+    assert exported["bytes"] == {file.name: file.stat().st_size for file in bundle.path.iterdir()}
     measured = Bundle.load(labelled.path / "bundle")
     np.testing.assert_array_equal(measured.landmarks.ids, bundle.landmarks.ids)
     made = (labelled.path / "bundle" / "manifest.json").stat().st_mtime_ns

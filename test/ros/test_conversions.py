@@ -12,14 +12,14 @@ from cv_bridge import CvBridge
 from hypothesis import given
 from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
+from std_msgs.msg import Header
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Camera
+from reloc_ros.image_messages import camera_from_message, image_from_compressed, image_from_message
 from reloc_ros.ros.conversions import (
-    camera_from_message,
+    camera_info_from,
     fixed_camera_for,
-    image_from_compressed,
-    image_from_message,
     message_camera_for,
     pose_from_se3,
     se3_from_transform,
@@ -225,6 +225,19 @@ def test_camera_info_is_the_camera_of_its_fields():
     camera = camera_from_message(info())
     assert (camera.model, camera.width, camera.height) == ("brown", 640, 480)
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (500.0, 510.0, 320.0, 240.0)
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        Camera("pinhole", 640, 480, 500.0, 510.0, 320.0, 240.0),
+        Camera("brown", 640, 480, 500.0, 510.0, 320.0, 240.0, (-0.1, 0.05, 1e-3, 1e-3, 0.01, 0, 0, 0)),
+        Camera("fisheye", 640, 480, 280.0, 280.0, 320.0, 240.0, (0.02, -0.01, 0, 0)),
+    ],
+    ids=lambda camera: camera.model,
+)
+def test_cameras_survive_the_way_to_a_message_and_back(camera):
+    assert camera_from_message(camera_info_from(camera, Header())) == camera
 
 
 def test_a_window_and_binning_of_the_sensor_change_the_pixels_and_not_the_rays():

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 from geometry_msgs.msg import PoseStamped
-from node_process import Peer
+from node_process import Peer, camera_info
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image
-from table_bundle import camera_from_map, view
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from table_bundle import CAMERA, camera_from_map, view
+
+from reloc_ros.geometry import Camera
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -63,6 +66,57 @@ def test_nobody_listening_means_no_images_and_somebody_means_images_at_once(star
     peer.show(view(5), tracking)
     peer.wait_for(lambda: poses, "a pose")
     assert peer.statuses[-1].frames_received > received
+
+
+CALIBRATION = """
+image_width: 640
+image_height: 480
+camera_matrix: {rows: 3, cols: 3, data: [500, 0, 319.5, 0, 500, 239.5, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0, 0, 0, 0, 0]}
+"""
+
+
+def assert_right(pose: PoseStamped) -> None:
+    p, expected = pose.pose.position, camera_from_map(5).center
+    np.testing.assert_allclose([p.x, p.y, p.z], expected, atol=1e-4)
+
+
+def test_a_camera_info_file_stands_for_what_the_driver_says_at_any_resolution(start_node, peer, tmp_path):
+    file = tmp_path / "camera.yaml"
+    file.write_text(CALIBRATION)
+    start_node(camera_source="file", camera_info_file=str(file), silence_timeout_s=5.0)
+    wrong = camera_info(Camera("pinhole", 320, 240, 100.0, 100.0, 20.0, 20.0))
+    for width, height in ((640, 480), (320, 240)):
+        before = len(peer.statuses)
+
+        def tracked(before=before, width=width, height=height) -> bool:
+            peer.publisher(CameraInfo, "/camera_info").publish(wrong)
+            peer.publish_image(view(5, width, height))
+            time.sleep(0.05)
+            return any(tracking(s) for s in peer.statuses[before:]) and bool(peer.poses)
+
+        peer.wait_for(tracked, f"tracking at {width}x{height}")
+    assert peer.node.count_subscribers("/camera_info") == 0
+    for pose in peer.poses:
+        assert_right(pose)
+
+
+def test_rectified_images_go_by_the_rectified_camera(start_node, peer):
+    """K and D are those of the raw images, of another lens and size; P alone is that of the rectified ones."""
+    start_node(image_rectified=True, remap={"image": "/front/image_rect"}, silence_timeout_s=5.0)
+    info = camera_info(CAMERA)
+    info.k, info.d = [300.0, 0.0, 300.0, 0.0, 300.0, 200.0, 0.0, 0.0, 1.0], [-0.4, 0.2, 0.01, 0.01, 0.0]
+
+    def tracked() -> bool:
+        peer.publisher(CameraInfo, "/camera_info").publish(info)
+        peer.publish_image(view(5), topic="/front/image_rect")
+        time.sleep(0.05)
+        return any(tracking(s) for s in peer.statuses) and bool(peer.poses)
+
+    peer.wait_for(tracked, "tracking")
+    for pose in peer.poses:
+        assert_right(pose)
 
 
 def test_two_cameras_are_two_nodes_in_their_namespaces(start_node):

@@ -12,7 +12,6 @@ from reloc_ros.msg import RelocStatus
 from table_bundle import camera_from_map, view
 
 from reloc_ros.geometry import center_error, rotation_error_deg
-from reloc_ros.ros.conversions import se3_from_transform
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +36,7 @@ def nanoseconds(stamp) -> int:
 
 
 def test_poses_transform_and_status_of_an_image_agree_and_carry_its_stamp(usual, peer):
-    # The first ones are not broadcast, while the node listens for who is whose parent.
-    status = peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    status, pose, with_covariance = peer.show_pose(view(5))
     assert status.pose_published
     assert (status.reason, status.detail) == ("", "")
     assert (status.map_frame, status.scale_known) == ("map", True)
@@ -48,24 +46,15 @@ def test_poses_transform_and_status_of_an_image_agree_and_carry_its_stamp(usual,
     assert 0 < status.latency_s < status.frame_age_s < 10
     assert status.header.frame_id == FRAME
 
-    stamp = nanoseconds(status.header.stamp)
-    peer.wait_for(lambda: any(nanoseconds(p.header.stamp) == stamp for p in peer.poses), "the pose")
-    peer.wait_for(
-        lambda: any(nanoseconds(p.header.stamp) == stamp for p in peer.poses_with_covariance),
-        "its covariance",
-    )
-    pose = next(p for p in peer.poses if nanoseconds(p.header.stamp) == stamp)
     expected = camera_from_map(5).inverse()
     p = pose.pose.position
     assert pose.header.frame_id == "map"
     np.testing.assert_allclose([p.x, p.y, p.z], expected.translation, atol=1e-5)
-    covariance = np.reshape(peer.poses_with_covariance[-1].pose.covariance, (6, 6))
+    covariance = np.reshape(with_covariance.pose.covariance, (6, 6))
     np.testing.assert_allclose(covariance, covariance.T)
     assert np.all(np.linalg.eigvalsh(covariance) > 0)
 
-    when = Time.from_msg(status.header.stamp)
-    peer.wait_for(lambda: peer.tf.can_transform("map", FRAME, when), "the transform")
-    map_from_camera = se3_from_transform(peer.tf.lookup_transform("map", FRAME, when).transform)
+    _, map_from_camera = peer.show_transform(view(5))
     assert center_error(map_from_camera.inverse(), camera_from_map(5)) < 1e-5
     assert rotation_error_deg(map_from_camera.inverse(), camera_from_map(5)) < 1e-4
 

@@ -124,6 +124,6 @@ def test_the_node_itself_may_tell_what_has_changed(board):
     assert given.now.bundle == node.get_parameter("bundle").value == "/maps/other"
 
 
-def test_readme_lists_every_parameter_as_it_is_declared():
-    readme = Path(__file__).parents[2] / "README.md"
-    assert parameter_table() in readme.read_text(encoding="utf-8")
+def test_documentation_lists_every_parameter_as_it_is_declared():
+    page = Path(__file__).parents[2] / "docs" / "node.md"
+    assert parameter_table() in page.read_text(encoding="utf-8")

@@ -299,10 +299,36 @@ def test_motion_between_two_images_comes_from_the_odometry(world, drive):
     earlier = world.now()
     time.sleep(0.3)
     later = world.now()
-    earlier_from_later = found(world, tree.motion, CAMERA, earlier.to_msg(), later.to_msg())
+    found(world, tree.lookup, "odom", CAMERA, later.to_msg())
+    np.testing.assert_allclose(
+        tree.motion(CAMERA, earlier.to_msg(), later.to_msg()).matrix,
+        camera_motion(earlier, later).matrix,
+        atol=1e-4,
+    )
+
+
+def camera_motion(earlier: Time, later: Time) -> SE3:
+    """earlier_from_later of the camera on the robot that drives."""
     odom_from_camera = [odom_from_base(stamp) @ BASE_FROM_CAMERA for stamp in (earlier, later)]
-    expected = odom_from_camera[0].inverse() @ odom_from_camera[1]
-    np.testing.assert_allclose(earlier_from_later.matrix, expected.matrix, atol=1e-4)
+    return odom_from_camera[0].inverse() @ odom_from_camera[1]
+
+
+def test_motion_is_told_up_to_the_newest_odometry_at_once_or_not_at_all(world):
+    tree = world.tree("map_base", lookup_timeout_s=10.0)
+    earlier = world.now()
+    later, much_later = seconds_after(earlier, 0.1), seconds_after(earlier, 0.2)
+    assert tree.motion(CAMERA, earlier.to_msg(), later.to_msg()) is None
+    world.send_static("base_link", CAMERA, BASE_FROM_CAMERA)
+    for stamp in (earlier, later):
+        world.send("odom", "base_link", odom_from_base(stamp), stamp)
+        found(world, tree.lookup, "odom", CAMERA, stamp.to_msg())
+    start_s = time.monotonic()
+    behind = tree.motion(CAMERA, earlier.to_msg(), much_later.to_msg())
+    np.testing.assert_allclose(behind.matrix, camera_motion(earlier, later).matrix, atol=1e-4)
+    before = seconds_after(earlier, -0.1)
+    assert tree.motion(CAMERA, before.to_msg(), later.to_msg()) is None
+    assert time.monotonic() - start_s < 5
+    assert world.tree("none").motion(CAMERA, earlier.to_msg(), later.to_msg()) is None
 
 
 def test_a_clock_that_jumps_back_stops_the_broadcast_until_the_next_pose(simulated_world):

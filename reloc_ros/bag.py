@@ -51,7 +51,7 @@ class Bag:
             raise RelocError(f"there is no bag at {path}")
         if path.is_dir() and not (path / "metadata.yaml").exists():
             raise RelocError(f"{path} is not a bag: it has no metadata.yaml")
-        with _damage_as_sentence(path):
+        with damage_as_sentence(path):
             self._reader = Reader(path)
             self._reader.open()
         self.start_ns: int = self._reader.start_time if self._reader.message_count else 0
@@ -83,7 +83,7 @@ class Bag:
         connections = [c for c in self._reader.connections if c.topic in topics]
         if not connections:  # for the reader that would mean all
             return
-        with _damage_as_sentence(self.path):
+        with damage_as_sentence(self.path):
             for connection, stamp_ns, data in self._reader.messages(connections, start_ns, stop_ns):
                 yield RawMessage(connection.topic, stamp_ns, data)
 
@@ -106,7 +106,7 @@ def _recorded(topic: str, connections: list[Any]) -> Recorded:
 
 
 @contextlib.contextmanager
-def _damage_as_sentence(path: Path) -> Iterator[None]:
+def damage_as_sentence(path: Path) -> Iterator[None]:
     """A file may be damaged in any way, and its reader then fails in any way."""
     try:
         yield

@@ -1,0 +1,207 @@
+"""The pixels and intrinsics in ROS messages, whoever deserialized them: rclpy, or rosbags without ROS.
+
+Here is where foreign images are checked. The classes below say which fields are read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Camera
+
+
+class Image(Protocol):
+    """sensor_msgs/msg/Image."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: Any
+
+
+class CompressedImage(Protocol):
+    """sensor_msgs/msg/CompressedImage."""
+
+    format: str
+    data: Any
+
+
+class RegionOfInterest(Protocol):
+    """sensor_msgs/msg/RegionOfInterest."""
+
+    x_offset: int
+    y_offset: int
+    height: int
+    width: int
+
+
+class CameraInfo(Protocol):
+    """sensor_msgs/msg/CameraInfo."""
+
+    height: int
+    width: int
+    distortion_model: str
+    d: Any
+    k: Any
+    p: Any
+    binning_x: int
+    binning_y: int
+    roi: RegionOfInterest
+
+
+# Encoding -> (bytes of a pixel in the message, OpenCV code to BGR; None: it is BGR or grey already).
+# OpenCV names a Bayer pattern by its second row, ROS by its first: hence rggb is BayerBG.
+_ENCODINGS: dict[str, tuple[int, int | None]] = {
+    "mono8": (1, None),
+    "8UC1": (1, None),
+    "bgr8": (3, None),
+    "8UC3": (3, None),
+    "rgb8": (3, cv2.COLOR_RGB2BGR),
+    "bgra8": (4, cv2.COLOR_BGRA2BGR),
+    "8UC4": (4, cv2.COLOR_BGRA2BGR),
+    "rgba8": (4, cv2.COLOR_RGBA2BGR),
+    "mono16": (2, None),
+    "16UC1": (2, None),
+    "bgr16": (6, None),
+    "rgb16": (6, cv2.COLOR_RGB2BGR),
+    "bgra16": (8, cv2.COLOR_BGRA2BGR),
+    "rgba16": (8, cv2.COLOR_RGBA2BGR),
+    "bayer_rggb8": (1, cv2.COLOR_BayerBG2BGR),
+    "bayer_bggr8": (1, cv2.COLOR_BayerRG2BGR),
+    "bayer_gbrg8": (1, cv2.COLOR_BayerGR2BGR),
+    "bayer_grbg8": (1, cv2.COLOR_BayerGB2BGR),
+    "bayer_rggb16": (2, cv2.COLOR_BayerBG2BGR),
+    "bayer_bggr16": (2, cv2.COLOR_BayerRG2BGR),
+    "bayer_gbrg16": (2, cv2.COLOR_BayerGR2BGR),
+    "bayer_grbg16": (2, cv2.COLOR_BayerGB2BGR),
+    "yuv422": (2, cv2.COLOR_YUV2BGR_UYVY),
+    "uyvy": (2, cv2.COLOR_YUV2BGR_UYVY),
+    "yuv422_yuy2": (2, cv2.COLOR_YUV2BGR_YUY2),
+    "yuyv": (2, cv2.COLOR_YUV2BGR_YUY2),
+    "nv12": (1, cv2.COLOR_YUV2BGR_NV12),
+    "nv21": (1, cv2.COLOR_YUV2BGR_NV21),
+}
+_YUV_422 = (cv2.COLOR_YUV2BGR_UYVY, cv2.COLOR_YUV2BGR_YUY2)
+_YUV_420 = (cv2.COLOR_YUV2BGR_NV12, cv2.COLOR_YUV2BGR_NV21)
+"""Half as many rows of colour follow the rows of brightness."""
+
+
+def image_from_message(message: Image) -> NDArray[np.uint8]:
+    """Decode to BGR (H, W, 3) or grey (H, W), uint8; the array may share the message's memory.
+
+    Raises:
+        RelocError: an encoding that is no picture, a size of zero, or data that does not fit the size.
+    """
+    encoding, width, height = message.encoding, message.width, message.height
+    if encoding not in _ENCODINGS:
+        raise RelocError(f"image encoding {encoding!r} is not supported; use one of {', '.join(_ENCODINGS)}")
+    if width == 0 or height == 0:
+        raise RelocError(f"image is {width}x{height} pixels; it needs at least one")
+    pixel_bytes, code = _ENCODINGS[encoding]
+    if message.step < width * pixel_bytes:
+        raise RelocError(
+            f"image step is {message.step} bytes, but a row of {width} {encoding} pixels "
+            f"has {width * pixel_bytes}"
+        )
+    if (code in _YUV_422 + _YUV_420 and width % 2) or (code in _YUV_420 and height % 2):
+        raise RelocError(f"an image in {encoding} needs an even size, got {width}x{height}")
+    rows = height * 3 // 2 if code in _YUV_420 else height
+    if len(message.data) < message.step * rows:
+        raise RelocError(
+            f"image data is truncated: {len(message.data)} bytes instead of {message.step * rows} "
+            f"({rows} rows of {message.step})"
+        )
+    pixels = _eight_bit_from(_view_of(message, rows, pixel_bytes))
+    return pixels if code is None else cv2.cvtColor(pixels, code)
+
+
+def _view_of(message: Image, rows: int, pixel_bytes: int) -> NDArray:
+    """The pixels (rows, W) or (rows, W, channels), in the message's own memory."""
+    # 16 bit encodings are the only ones with a byte order; drivers set the flag at will for the others.
+    wide = message.encoding.endswith("16") or message.encoding == "16UC1"
+    dtype = np.dtype((">" if message.is_bigendian else "<") + "u2") if wide else np.dtype(np.uint8)
+    channels = pixel_bytes // dtype.itemsize
+    pixels = np.ndarray(
+        (rows, message.width, channels),
+        dtype,
+        buffer=message.data,
+        strides=(message.step, pixel_bytes, dtype.itemsize),
+    )
+    return pixels[:, :, 0] if channels == 1 else pixels
+
+
+def image_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
+    """Decode JPEG, PNG or what else OpenCV reads to BGR (H, W, 3) or grey (H, W), uint8.
+
+    Raises:
+        RelocError: data that is no whole picture.
+    """
+    if "compressedDepth" in message.format:
+        raise RelocError(
+            "the compressed image holds depth, not a picture; remap image to a colour or grey topic"
+        )
+    data = np.frombuffer(message.data, np.uint8)
+    # A cut JPEG decodes to a half grey picture, so look for its end; some cameras pad with zeros.
+    if data[:2].tobytes() == b"\xff\xd8" and not data[-4096:].tobytes().rstrip(b"\0").endswith(b"\xff\xd9"):
+        raise RelocError(f"the compressed image is truncated: its {len(data)} bytes lack the JPEG end marker")
+    # The calibration belongs to the pixels as stored: an orientation tag must not turn them.
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(data, flags) if len(data) else None
+    if pixels is None:
+        raise RelocError(
+            f"the compressed image of {len(data)} bytes is not readable as {message.format or 'a picture'}"
+        )
+    return _eight_bit_from(pixels)
+
+
+def _eight_bit_from(pixels: NDArray) -> NDArray[np.uint8]:
+    """Scale 16 bit values to 8 bit, by the smallest usual sensor depth that holds them.
+
+    Drivers put 10, 12 and 14 bit values into 16 bits both left- and right-aligned and the message does not
+    say which; taking right-aligned ones at face value would leave a nearly black picture.
+    """
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype.kind != "u" or pixels.dtype.itemsize != 2:
+        raise RelocError(f"image values are {pixels.dtype}; a picture has 8 or 16 bit unsigned ones")
+    brightest = int(pixels.max())
+    bits = next(bits for bits in (8, 10, 12, 14, 16) if brightest < 1 << bits)
+    return (pixels >> np.uint16(bits - 8)).astype(np.uint8)
+
+
+def camera_from_message(message: CameraInfo, *, rectified: bool = False) -> Camera:
+    """The camera of the images that this camera_info goes with, its region of interest and binning applied.
+
+    Args:
+        rectified: the images are rectified, so P holds and there is no distortion.
+
+    Raises:
+        RelocError: an uncalibrated (all zero), non-finite or unknown camera, or a window off the sensor.
+    """
+    width, height = message.width, message.height
+    if rectified:
+        projection = list(message.p)
+        k = [value for row in range(3) for value in projection[4 * row : 4 * row + 3]]
+        camera = Camera.from_ros("plumb_bob", width, height, k, [])
+    else:
+        camera = Camera.from_ros(message.distortion_model, width, height, message.k, message.d)
+    roi = message.roi
+    if roi.width or roi.height:  # all zeros means the whole sensor
+        if roi.x_offset + roi.width > width or roi.y_offset + roi.height > height:
+            raise RelocError(
+                f"camera_info region {roi.width}x{roi.height} at ({roi.x_offset}, {roi.y_offset}) "
+                f"does not fit the {width}x{height} sensor"
+            )
+        camera = camera.cropped(roi.x_offset, roi.y_offset, roi.width, roi.height)
+    # Zero and one both mean no binning.
+    binning_x, binning_y = max(message.binning_x, 1), max(message.binning_y, 1)
+    if (binning_x, binning_y) != (1, 1):
+        camera = camera.resized(camera.width // binning_x, camera.height // binning_y)
+    return camera
