@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
+from reloc_ros.demo.faces import Face
 from reloc_ros.demo.renderer import Renderer
 from reloc_ros.demo.room import cluttered_room
 from reloc_ros.errors import RelocError
@@ -37,10 +39,9 @@ FITS = 0.5
 """Of what was matched the renderer must say so often that it is seen, or the map is not of this room."""
 
 
-def true_visibility(model: SfmModel, landmarks: Landmarks) -> States:
+def true_visibility(model: SfmModel, landmarks: Landmarks, faces: Sequence[Face]) -> States:
     """(I, K) what the renderer says of each landmark in each image; UNKNOWN outside the image and near an edge."""
-    room = cluttered_room()
-    renderers = {key: Renderer(room.faces, lens, supersampling=1) for key, lens in model.cameras.items()}
+    renderers = {key: Renderer(faces, lens, supersampling=1) for key, lens in model.cameras.items()}
     steps = np.arange(-AROUND_PX, AROUND_PX + 1)
     right, down = (step.ravel() for step in np.meshgrid(steps, steps))
     states = np.full((len(model.names), len(landmarks)), Visibility.UNKNOWN, dtype=np.int8)
@@ -82,10 +83,10 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 
-def compare(workspace: Workspace, voxel_sizes: list[float]) -> Grid:
+def compare(workspace: Workspace, voxel_sizes: list[float], faces: Sequence[Face]) -> Grid:
     """Label by every test and compare, among the pairs of image and landmark that no feature match decided."""
     model, landmarks = map_model(workspace), Landmarks.load(workspace.landmarks_path)
-    truth = true_visibility(model, landmarks)
+    truth = true_visibility(model, landmarks, faces)
     observed = observed_landmarks(model, landmarks)
     if np.mean(truth[observed] == Visibility.SEEN) < FITS:
         raise RelocError(
@@ -121,7 +122,7 @@ def main(
 ) -> None:
     """Compare every visibility test with the truth."""
     try:
-        grid = compare(Workspace.open(workspace), _numbers(voxel_sizes))
+        grid = compare(Workspace.open(workspace), _numbers(voxel_sizes), cluttered_room().faces)
     except RelocError as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(RelocError.EXIT_CODE) from None

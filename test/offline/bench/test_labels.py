@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from synthetic_model import make_model
 
-from reloc_ros.demo.renderer import Renderer
-from reloc_ros.demo.room import MIDDLE_MAP, cluttered_room
-from reloc_ros.demo.trajectories import CAMERA, orbit
+from reloc_ros.demo.faces import Face
+from reloc_ros.demo.trajectories import CAMERA
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
 from reloc_ros.offline.bench.labels import Agreement, compare, true_visibility
@@ -15,26 +15,33 @@ from reloc_ros.offline.label import Visibility
 from reloc_ros.offline.workspace import Workspace
 
 SEEN, HIDDEN, UNKNOWN = Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN
-SMALL = CAMERA.resized(160, 120)
 
 
-def test_the_renderer_tells_surfaces_from_what_is_behind_and_before_them():
-    pose = orbit(MIDDLE_MAP).camera_from_map[0]
-    model = dataclasses.replace(make_model(), cameras={1: SMALL}, camera_from_map=(pose,) * 12)
-    depths = Renderer(cluttered_room().faces, SMALL, supersampling=1).render(pose).depths
-    x, y = (axis.ravel() for axis in np.meshgrid(np.arange(10, 150, 10), np.arange(10, 110, 10)))
-    rays = np.column_stack([SMALL.unproject(np.column_stack([x, y])), np.ones(len(x))])
-    places = np.vstack(
-        [pose.inverse().apply(factor * rays * depths[y, x, None]) for factor in (1.0, 1.5, 0.7, -1.0)]
+def wall(z: float, size: float) -> Face:
+    """A square that faces the camera at the origin, which looks along z."""
+    corner, right, down = np.array([-size / 2, -size / 2, z]), np.array([size, 0, 0]), np.array([0, size, 0])
+    return Face("wall", corner, right, down, np.full((16, 16, 3), 128, np.uint8))
+
+
+PLACES = {
+    (0.0, 0.0, 2.0): SEEN,  # on the near wall
+    (0.3, 0.2, 4.0): HIDDEN,  # behind it, on the far one
+    (1.5, 0.0, 4.0): SEEN,  # beside it, on the far one
+    (0.0, 0.0, 2.06): UNKNOWN,  # as good as on the near wall
+    (0.5, 0.0, 2.0): UNKNOWN,  # at its edge
+    (1.5, 0.0, 3.0): UNKNOWN,  # in the air: a point that is wrong
+    (0.0, 0.0, -2.0): UNKNOWN,  # behind the camera
+}
+
+
+def test_the_truth_is_what_the_renderer_shows_and_edges_are_left_open():
+    model = dataclasses.replace(make_model(), cameras={1: CAMERA}, camera_from_map=(SE3.identity(),) * 12)
+    count = len(PLACES)
+    landmarks = Landmarks(
+        np.arange(count), np.array(list(PLACES)), np.tile([0, 0, 1.0], (count, 1)), np.ones(count)
     )
-    count = len(places)
-    landmarks = Landmarks(np.arange(count), places, np.tile([0, 0, 1.0], (count, 1)), np.ones(count))
-    truth = true_visibility(model, landmarks)[0]
-    on_it, behind_it, before_it, behind_the_camera = np.split(truth, 4)
-    assert (on_it != HIDDEN).all() and np.mean(on_it == SEEN) > 0.5  # the rest lie near edges
-    assert (behind_it != SEEN).mean() > 0.9 and np.mean(behind_it == HIDDEN) > 0.8
-    assert (before_it != HIDDEN).mean() > 0.9 and np.mean(before_it == UNKNOWN) > 0.8
-    assert (behind_the_camera == UNKNOWN).all()
+    truth = true_visibility(model, landmarks, [wall(2.0, 1.0), wall(4.0, 6.0)])
+    assert [Visibility(state) for state in truth[0]] == list(PLACES.values())
 
 
 def test_precision_and_recall_are_of_pairs_with_a_known_truth():
@@ -51,4 +58,4 @@ def test_a_map_of_another_place_is_refused(tmp_path):
     model.save(workspace.model_path)
     steps.select_step(workspace, 12)
     with pytest.raises(RelocError, match="is not a map of the rendered room"):
-        compare(workspace, [0.01])
+        compare(workspace, [0.01], [wall(2.0, 1.0)])
