@@ -18,10 +18,11 @@ from walks import write_walk
 
 from reloc_ros import cli
 from reloc_ros.bundle import ONNX_MODEL, Bundle
+from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
 COMMAND = [sys.executable, "-c", "from reloc_ros.cli import main; main()"]
-VERBS = ["map", "align", "select", "label", "train", "eval", "export", "run", "report"]
+VERBS = ["map", "clean", "align", "select", "label", "train", "eval", "export", "run", "report"]
 
 
 @pytest.fixture
@@ -125,7 +126,8 @@ def test_wrong_usage_is_code_two_without_a_traceback(reloc, arguments):
         ("eval",),
         ("export", "-o", "out"),
         ("report", "-o", "r.html"),
-        ("align", "--trajectory", "t"),
+        ("align", "--up", "none"),
+        ("clean",),
     ],
 )
 def test_missing_workspace_is_refused(refused, tmp_path, arguments):
@@ -142,6 +144,27 @@ def test_damaged_model_is_refused(refused, workspace):
     model = workspace / "model.npz"
     model.write_bytes(model.read_bytes()[:1000])
     assert "model.npz' is damaged" in refused("select", "-w", workspace)
+
+
+def test_cleaning_and_aligning_tell_what_they_did_and_are_undone(reloc, workspace):
+    before = (workspace / "model.npz").read_bytes()
+    code, printed = reloc("clean", "-w", workspace, "--sphere", "0 0 0 1.2", "--keep-outliers")
+    assert code == 0 and "of 300 points kept" in printed and "removed: outside the crop" in printed
+    assert (workspace / "cloud.ply").is_file()
+    a, b = SfmModel.load(workspace / "model.npz").point_ids[[0, -1]]
+    code, printed = reloc("align", "-w", workspace, "--distance", f"{a} {b} 0.82", "--up", "camera")
+    assert code == 0 and "m per unit" in printed and "up +-" in printed and "the level camera" in printed
+    assert "second one would" in printed and "origin: where 'image_000.jpg' was taken" in printed
+    assert Workspace.open(workspace).scale == "metric"
+    assert "back" in reloc("clean", "-w", workspace, "--undo")[1]
+    assert "reconstruction again" in reloc("align", "-w", workspace, "--undo")[1]
+    assert (workspace / "model.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize("arguments", [("clean", "--box", "0 0 0 1 1 1"), ("align", "--up", "camera")])
+def test_undo_stands_alone(reloc, workspace, arguments):
+    code, printed = reloc(*arguments, "--undo", "-w", workspace)
+    assert code == 2 and "--undo" in printed and "Traceback" not in printed
 
 
 @pytest.mark.parametrize(
@@ -165,6 +188,14 @@ def test_a_step_too_early_names_the_step_before(refused, workspace, verb, needs)
         (("select", "--count", "many"), "--count is a whole number or auto, not 'many'"),
         (("select", "--count", "auto", "--max", 5), "--max must be at least 20 landmarks, got 5"),
         (("select", "--count", 100000), "lower --count"),
+        (("clean", "--box", "1 2 3"), "--box is 6 numbers, not '1 2 3'"),
+        (("clean", "--sphere", "0 0 0 wide"), "--sphere is 4 numbers, not '0 0 0 wide'"),
+        (("clean", "--import", "none.ply"), "there is no file 'none.ply'"),
+        (("clean", "--ply", "cloud.obj"), "name it .ply, not 'cloud.obj'"),
+        (("align",), "needs to be told something"),
+        (("align", "--board", "aruco:0.1:DICT_4X4_50"), "add --up"),
+        (("align", "--distance", "1 2 3", "--up", "none"), "the map has no point 1"),
+        (("align", "--base-from-camera", "1 2"), "--base-from-camera is"),
         (("label", "--voxel-size", 0.05), "--voxel-size belongs to --method voxels"),
         (("label", "--import", "k.json", "--method", "depth"), "leave out --method"),
         (("label", "--plain"), "--plain belongs to --export FILE"),
@@ -373,7 +404,7 @@ def test_run_refuses_what_it_cannot_do_with_the_options(refused, table, tmp_path
     assert "name that with --overlay" in refused("run", table, video, "--mesh", "chair.ply")
     assert "must end in .mp4" in refused("run", table, video, "--overlay", tmp_path / "o.gif")
     overlay = ("--overlay", tmp_path / "o.mp4")
-    assert "cannot read mesh 'chair.ply'" in refused("run", table, video, *overlay, "--mesh", "chair.ply")
+    assert "cannot read mesh" in refused("run", table, video, *overlay, "--mesh", tmp_path / "no.ply")
     assert "'x y z'" in refused("run", table, video, *overlay, "--mesh-pose", "here")
     assert "is read from" in refused("run", table, video, "--poses", video)
     assert "is not a bag" in refused("run", table, video, "--topic", "/camera")

@@ -12,6 +12,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from reloc_ros.cli.align import align
+from reloc_ros.cli.clean import clean
 from reloc_ros.cli.common import console
 from reloc_ros.cli.evaluate import evaluate
 from reloc_ros.cli.export import export
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for name, verb in {
     "map": map_,
+    "clean": clean,
     "align": align,
     "select": select,
     "web": web,

@@ -6,25 +6,106 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from reloc_ros.cli.common import WorkspaceOption, console, open_workspace
+from reloc_ros.cli.common import WorkspaceOption, bars, console, open_workspace
 
 
 def align(
     workspace: WorkspaceOption,
     trajectory: Annotated[
-        Path,
-        typer.Option(help="TUM file: image tx ty tz qx qy qz qw of map_from_camera.", show_default=False),
-    ],
+        Path | None, typer.Option(help="TUM file: image tx ty tz qx qy qz qw of map_from_camera.")
+    ] = None,
+    distance: Annotated[
+        list[str] | None, typer.Option(help="'A B METRES': ids of two points of the cloud, or their x,y,z.")
+    ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="'a.jpg:x,y b.jpg:x,y ; a.jpg:x,y b.jpg:x,y = METRES': two places picked in images."
+        ),
+    ] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(
+            help="charuco:COLSxROWS:SQUARE:MARKER:DICT, grid:COLSxROWS:MARKER:GAP:DICT[:FIRST_ID] or "
+            "aruco:SIZE:DICT[:ID], in metres; AprilTags by their DICT, APRILTAG_36h11."
+        ),
+    ] = None,
+    up: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Gravity by: camera (held level), plane (floor or table), board (lying flat), board-wall "
+            "(upright), imu:TOPIC, or none. Repeated, the others check the first."
+        ),
+    ] = None,
+    bag: Annotated[
+        Path | None, typer.Option(help="The recording that --odometry and --up imu: read.")
+    ] = None,
+    odometry: Annotated[
+        str | None, typer.Option(help="Its topic of Odometry, PoseStamped or PoseWithCovarianceStamped.")
+    ] = None,
+    base_from_camera: Annotated[
+        str | None,
+        typer.Option(help="The camera on the robot, 'x y z qx qy qz qw'; else its lever is ignored."),
+    ] = None,
+    imu_from_camera: Annotated[
+        str | None, typer.Option(help="identity, body (x ahead, y left, z up), or qx,qy,qz,qw.")
+    ] = None,
+    picture_top: Annotated[
+        str, typer.Option(help="The side of the pictures that is up: top, left, right or bottom.")
+    ] = "top",
+    undo: Annotated[bool, typer.Option("--undo", help="Go back to the frame of the reconstruction.")] = False,
 ) -> None:
-    """Bring the map to metres and gravity from where some of its images truly were.
+    """Bring the map to metres and upright, from what is known about the place.
 
-    Example: [bold]reloc align -w desk --trajectory truth.tum[/bold]
+    Metres come from a distance, a board or a trajectory, gravity from --up or a trajectory. Sources that contradict
+    each other are refused. What was selected, labelled and trained stays valid.
+
+    Example: [bold]reloc align -w desk --distance "1042 877 0.82" --up camera[/bold]
     """
     from reloc_ros.offline import align as alignment
+    from reloc_ros.offline.mounts import parse_mount
 
-    done = alignment.align(open_workspace(workspace), trajectory)
-    console.print(
-        f"scale {done.scale:.5g} +- {done.scale_error:.2g} m per unit from {done.inliers} of {done.poses} poses; "
-        f"they fit within {100 * done.rms_m:.2g} cm rms"
+    opened = open_workspace(workspace)
+    sources = alignment.AlignSources(
+        trajectory=trajectory,
+        bag=bag,
+        odometry=odometry,
+        body_from_camera=None if base_from_camera is None else parse_mount(base_from_camera),
+        distances=tuple(distance or ()),
+        measures=tuple(measure or ()),
+        board=board,
+        up=tuple(up or ()),
+        imu_from_camera=imu_from_camera,
+        picture_top=picture_top,
     )
+    if undo:
+        if sources != alignment.AlignSources():
+            raise typer.BadParameter("--undo stands alone")
+        alignment.undo_align(opened)
+        console.print("the map is in the frame of its reconstruction again")
+        return
+    with bars() as progress:
+        frame = alignment.align(opened, sources, progress)
+    for scale in frame.scales:
+        percent = 100 * scale.standard_error / scale.scale
+        _tell(
+            f"scale {scale.scale:.5g} +- {scale.standard_error:.2g} m per unit ({percent:.2g} %) by {scale.source}: "
+            f"{scale.used} of {scale.of} agree, {100 * scale.residual_m:.2g} cm rms"
+        )
+    for direction in frame.ups:
+        _tell(
+            f"up +- {direction.standard_error_deg:.2g} deg by {direction.source}: "
+            f"{direction.used} of {direction.of} agree"
+        )
+    for estimate in (*frame.scales, *frame.ups):
+        for note in estimate.notes:
+            _tell(f"{estimate.source}: {note}")
+    _tell(f"origin: {frame.origin}; axes: {frame.axes}")
+    if not frame.scales:
+        _tell("the map has no metres yet; add --distance, --board or --trajectory")
+
+
+def _tell(sentence: str) -> None:
+    console.print(escape(sentence), soft_wrap=True, highlight=False)

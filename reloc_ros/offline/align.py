@@ -1,221 +1,264 @@
-"""`reloc align`: bring the map into metres with z up, from where some of its images truly were."""
+"""`reloc align`: metres and gravity for a map, from whatever sources there are, once they agree."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.offline.board_scale import BodyFit, map_from_board, scale_estimate, scale_of_board, up_estimate
+from reloc_ros.offline.boards import parse_board
+from reloc_ros.offline.estimates import ScaleEstimate, UpEstimate, first_up, most_certain_scale
 from reloc_ros.offline.frames import frame_rate_hz
+from reloc_ros.offline.gravity import PICTURE_TOPS, level_rotation, up_of_cameras, up_of_imu, up_of_plane
+from reloc_ros.offline.map_edits import map_from_sfm, original_model, removed_points, write_map_frame
+from reloc_ros.offline.mounts import parse_imu_rotation
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.scale import distance_of_picks, distance_of_points, scale_of_distances
 from reloc_ros.offline.sfm import SfmModel
-from reloc_ros.offline.similarity import Similarity, fit_similarity, spread
-from reloc_ros.offline.trajectory import Trajectory, match_images, read_trajectory
+from reloc_ros.offline.similarity import Similarity
+from reloc_ros.offline.trajectory import Trajectory, read_trajectory
+from reloc_ros.offline.trajectory_fit import MIN_POSES, REMEDY, OnOneLineError, TrajectoryFit, fit_trajectory
 from reloc_ros.offline.workspace import Workspace
 
-MIN_POSES = 4
-MIN_INLIER_SHARE = 0.5
-MAX_SIGMA_SHARE = 0.1
-"""Positions that scatter by more than this share of the path's extent are of another path."""
-MIN_SECOND_SPREAD_SHARE = 0.02
-"""Cameras on a line leave the rotation about it open: their spread across must be this share of that along."""
-MAX_ORIENTATION_SCATTER_DEG = 15.0
-MAX_ORIENTATION_OFFSET_DEG = 15.0
-_TRIALS = 500
-_FINEST_SHARE = 5e-3
-"""No trajectory is expected to be finer than this share of its spread: closer than that is never an outlier."""
+NO_LEVER = (
+    "where the camera is on the robot was not told (--base-from-camera): the robot's positions stand for its"
+)
+UPS = "camera, plane, board, board-wall, imu:TOPIC or none"
 
 
 @dataclass(frozen=True)
-class AlignSummary:
-    """How well the model fits the trajectory."""
+class AlignSources:
+    """What is known about the place; see `reloc align --help`."""
 
-    scale: float
-    """Metres to one unit of the reconstruction."""
-    scale_error: float
-    """Standard error of `scale`."""
-    poses: int
-    """Trajectory poses that belong to an image of the model."""
-    unmatched: int
-    """Trajectory poses that belong to none."""
-    inliers: int
-    rms_m: float
-    """Of the inliers' camera centres."""
-    max_m: float
-    orientation_offset_deg: float | None
-    """Median angle between the trajectory's orientations and the model's; None when the file has none."""
+    trajectory: Path | None = None
+    """TUM file, see `match_images` for its first column."""
+    bag: Path | None = None
+    odometry: str | None = None
+    """A topic of poses in the bag."""
+    body_from_camera: SE3 | None = None
+    """The camera's mount on what the odometry tells the pose of."""
+    distances: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    board: str | None = None
+    up: tuple[str, ...] = ()
+    imu_from_camera: str | None = None
+    picture_top: str = "top"
 
 
-def align(workspace: Workspace, trajectory_file: str | Path) -> AlignSummary:
-    """Move the workspace's model into the frame and to the scale of a trajectory.
+@dataclass(frozen=True, eq=False)
+class MapFrame:
+    """How the map frame is defined."""
 
-    The file has TUM lines, `image tx ty tz qx qy qz qw`: map_from_camera in metres, z up, the camera frame
-    optical. `image` is the image's name, that name without its suffix, the number it ends in (`123` for
-    `frame_000123.jpg`), or for a map from a video the time since it began (`4.1`). It is always the model as
-    reconstructed that is moved, so a second call replaces the first.
+    map_from_sfm: Similarity
+    scales: tuple[ScaleEstimate, ...]
+    """The first is the one that counts, the others agree with it; none for a map of unknown scale."""
+    ups: tuple[UpEstimate, ...]
+    """Likewise; none where the axes are those of the reconstruction."""
+    origin: str
+    axes: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "map_from_sfm": self.map_from_sfm.to_json(),
+            "origin": self.origin,
+            "axes": self.axes,
+            "scale": [scale.to_json() for scale in self.scales],
+            "up": [up.to_json() for up in self.ups],
+        }
+
+
+AS_RECONSTRUCTED = MapFrame(
+    Similarity.identity(), (), (), "that of the reconstruction", "those of the reconstruction"
+)
+
+
+def align(workspace: Workspace, sources: AlignSources, progress: Progress = silent) -> MapFrame:
+    """Move a workspace's map into metres and upright, as far as the sources tell.
+
+    It is always the model as reconstructed that is measured and moved, so a second call replaces the first.
+    What was selected, labelled and trained stays valid.
     """
-    trajectory = read_trajectory(trajectory_file)
-    original = workspace.unaligned_model_path
-    model = SfmModel.load(original if original.exists() else workspace.model_path)
+    _check(sources)
+    model = original_model(workspace).without_points(removed_points(workspace).ids)
+    frame = measure(model, workspace, sources, progress)
+    write_map_frame(workspace, frame.to_json(), "metric" if frame.scales else "unknown")
+    return frame
+
+
+def undo_align(workspace: Workspace) -> None:
+    """Put the map back into the frame of the reconstruction."""
+    write_map_frame(workspace, AS_RECONSTRUCTED.to_json(), "unknown")
+
+
+def measure(
+    model: SfmModel, workspace: Workspace, sources: AlignSources, progress: Progress = silent
+) -> MapFrame:
+    """Find the map frame by all the sources together, or refuse what contradicts or does not suffice."""
+    scales, ups = [], []
+    bodies: list[BodyFit] = []
+    if sources.distances or sources.measures:
+        now = map_from_sfm(workspace)
+        distances = [distance_of_points(text, model, now) for text in sources.distances]
+        distances += [distance_of_picks(text, model) for text in sources.measures]
+        scales.append(scale_of_distances(distances))
+    if sources.board is not None:
+        board = parse_board(sources.board)
+        bodies = scale_of_board(model, workspace.images_dir, board, progress)
+        scales.append(scale_estimate(board, bodies))
+    for word in sources.up:
+        if word != "none":
+            ups.append(_up(word, model, workspace, sources, bodies))
+    fit = _fit_trajectory(model, workspace, sources, has_up=bool(sources.up))
+    if fit is not None:
+        lever = sources.odometry is not None and sources.body_from_camera is None
+        return _frame_of_trajectory(model, fit, scales, ups, (NO_LEVER,) if lever else ())
+    scale = most_certain_scale(scales) if scales else None
+    ordered = tuple(sorted(scales, key=lambda one: one is not scale))
+    if not ups:
+        return replace(AS_RECONSTRUCTED, map_from_sfm=_scaling(scale.scale), scales=ordered)
+    first_up(ups)
+    metres = scale.scale if scale else 1.0
+    if sources.up[0].startswith("board"):
+        return _frame_of_board(bodies[0], sources.up[0] == "board-wall", metres, ordered, tuple(ups))
+    return _level_frame(model, metres, ordered, tuple(ups))
+
+
+def _check(sources: AlignSources) -> None:
+    metres = (sources.trajectory, sources.odometry, sources.board, *sources.distances, *sources.measures)
+    if not sources.up and not any(metres):
+        raise RelocError(
+            "reloc align needs to be told something: --distance, --measure, --board, --trajectory or --odometry for "
+            f"metres, and --up ({UPS}) for gravity"
+        )
+    if sources.trajectory and sources.odometry:
+        raise RelocError("--trajectory and --odometry both say where the images were taken; give one of them")
+    if not sources.up and not (sources.trajectory or sources.odometry):
+        raise RelocError(f"this gives metres but not what is up; add --up: {UPS}")
+    for word in sources.up:
+        if word not in ("camera", "plane", "board", "board-wall", "none") and not word.startswith("imu:"):
+            raise RelocError(f"--up is {UPS}, not '{word}'")
+    if "none" in sources.up and (len(sources.up) > 1 or not any(metres)):
+        raise RelocError("--up none leaves the axes as they are: it stands alone, beside a source of metres")
+    if any(word.startswith("board") for word in sources.up) and sources.board is None:
+        raise RelocError("--up board needs to know the board; describe it with --board")
+    if sources.bag is None and (sources.odometry or any(word.startswith("imu:") for word in sources.up)):
+        raise RelocError("a topic is read from a recording; name it with --bag")
+    if sources.picture_top not in PICTURE_TOPS:
+        raise RelocError(f"--picture-top is {', '.join(PICTURE_TOPS)}, not '{sources.picture_top}'")
+
+
+def _up(
+    word: str, model: SfmModel, workspace: Workspace, sources: AlignSources, bodies: list[BodyFit]
+) -> UpEstimate:
+    if word == "camera":
+        return up_of_cameras(model, sources.picture_top)
+    if word == "plane":
+        return up_of_plane(model, sources.picture_top)
+    if word.startswith("board"):
+        return up_estimate(bodies, on_wall=word == "board-wall")
+    from reloc_ros.offline.bag_poses import image_stamps_ns, read_bag_accelerations
+
+    topic = word.removeprefix("imu:")
+    rotation = parse_imu_rotation(sources.imu_from_camera)
+    imu = read_bag_accelerations(sources.bag, topic)
+    stamps = image_stamps_ns(workspace.images_dir, model.names)
+    _refuse_timeless(model, stamps)
+    rows = np.array([row for row, name in enumerate(model.names) if name in stamps])
+    times = np.array([stamps[model.names[row]] for row in rows])
+    return up_of_imu(model, rows, times, imu, f"the IMU on {topic}", rotation)
+
+
+def _fit_trajectory(
+    model: SfmModel, workspace: Workspace, sources: AlignSources, has_up: bool
+) -> tuple[str, TrajectoryFit, bool] | None:
+    """What the trajectory is called, how the model fits to it, and whether it tells more than the scale."""
+    if sources.trajectory is None and sources.odometry is None:
+        return None
+    if sources.odometry is None:
+        label, trajectory, remedy = str(sources.trajectory), read_trajectory(sources.trajectory), REMEDY
+    else:
+        label, trajectory = f"topic {sources.odometry}", _odometry(model, workspace, sources)
+        remedy = "check --base-from-camera, and that the topic is of the same walk"
     rate_hz = frame_rate_hz(workspace.images_dir)
-    map_from_sfm, summary = fit_trajectory(model, trajectory, str(trajectory_file), rate_hz)
-    if not original.exists():
-        model.save(original)
-    model.transformed(map_from_sfm).save(workspace.model_path)
-    workspace.set_scale("metric")
-    notes = asdict(summary) | {"map_from_sfm": map_from_sfm.to_json()}
-    inputs = {"trajectory": Path(trajectory_file), "model": original}
-    workspace.record("align", inputs, [workspace.model_path, original], notes)
-    return summary
+    try:
+        return label, fit_trajectory(model, trajectory, label, rate_hz, remedy=remedy), True
+    except OnOneLineError:
+        if not has_up:
+            raise
+    return label, fit_trajectory(model, trajectory, label, rate_hz, False, remedy), False
 
 
-def fit_trajectory(
-    model: SfmModel, trajectory: Trajectory, label: str = "the trajectory", rate_hz: float | None = None
-) -> tuple[Similarity, AlignSummary]:
-    """Find `map_from_sfm`, or refuse a trajectory that does not determine it or contradicts the model."""
-    images = match_images(trajectory.keys, model.names, rate_hz)
-    pairs = [
-        (pose, image)
-        for pose, image in zip(trajectory.map_from_camera, images, strict=True)
-        if image is not None
-    ]
-    if len(pairs) < MIN_POSES:
+def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> Trajectory:
+    from reloc_ros.offline.bag_poses import camera_trajectory, image_stamps_ns, read_bag_poses
+
+    poses = read_bag_poses(sources.bag, sources.odometry)
+    stamps = image_stamps_ns(workspace.images_dir, model.names)
+    _refuse_timeless(model, stamps)
+    made = camera_trajectory(poses, list(stamps), list(stamps.values()), sources.body_from_camera)
+    if len(made.keys) < MIN_POSES:
         raise RelocError(
-            f"{label}: {len(pairs)} of its {len(images)} poses belong to an image of the map, {MIN_POSES} are "
-            f"needed; its first column should be image names such as '{model.names[0]}'"
+            f"topic {sources.odometry} of {sources.bag} has poses at the times of only {len(made.keys)} of the map's "
+            f"images, {MIN_POSES} are needed; the map must be made from the same recording"
         )
-    centers_map = np.array([pose.translation for pose, _ in pairs])
-    centers_sfm = model.centers_map[[image for _, image in pairs]]
-    _refuse_line(centers_map, f"{label}: its positions lie")
-    _refuse_line(centers_sfm, f"{label}: the map's cameras for its poses lie")
-    similarity, inliers = fit_robustly(centers_map, centers_sfm)
-    residuals = np.linalg.norm(similarity.apply(centers_sfm) - centers_map, axis=1)
-    _refuse_contradiction(label, residuals, inliers, centers_map)
-    _refuse_line(centers_sfm[inliers], f"{label}: the cameras of those poses that agree lie")
-    offset = None
-    if trajectory.has_orientations:
-        kept = [pair for pair, inlier in zip(pairs, inliers, strict=True) if inlier]
-        offset = _orientation_offset_deg(label, similarity, model, kept)
-    inlier_residuals = residuals[inliers]
-    summary = AlignSummary(
-        scale=similarity.scale,
-        scale_error=scale_error(similarity, centers_sfm[inliers], inlier_residuals),
-        poses=len(pairs),
-        unmatched=len(images) - len(pairs),
-        inliers=int(inliers.sum()),
-        rms_m=float(np.sqrt(np.mean(inlier_residuals**2))),
-        max_m=float(inlier_residuals.max()),
-        orientation_offset_deg=offset,
-    )
-    return similarity, summary
+    return made
 
 
-def fit_robustly(
-    points_a: NDArray[np.float64], points_b: NDArray[np.float64]
-) -> tuple[Similarity, NDArray[np.bool_]]:
-    """`a_from_b` by least median of squares, which needs no threshold in metres, then least squares.
-
-    Rousseeuw, "Least Median of Squares Regression" (1984): sigma is 1.4826 (1 + 5 / (n - p)) sqrt(median),
-    and inliers are within 2.5 sigma; here a residual has three parts, whose median norm is 1.538 sigma.
-    """
-    rng = np.random.default_rng(0)
-    count = len(points_a)
-    best, best_median = None, np.inf
-    for _ in range(_TRIALS):
-        chosen = rng.choice(count, 3, replace=False)
-        if spread(points_b[chosen])[1] < 1e-3 * spread(points_b)[0]:
-            continue
-        candidate = fit_similarity(points_a[chosen], points_b[chosen])
-        median = np.median(np.linalg.norm(candidate.apply(points_b) - points_a, axis=1))
-        if median < best_median:
-            best, best_median = candidate, median
-    if best is None:  # every three of them on a line, but not all: three clusters of which two coincide
-        best = fit_similarity(points_a, points_b)
-    inliers = np.ones(count, dtype=bool)
-    sigma = 0.0
-    for _ in range(10):
-        residuals = np.linalg.norm(best.apply(points_b) - points_a, axis=1)
-        sigma = max(sigma, np.median(residuals) / 1.538 * (1 + 5 / max(1, count - 3)))
-        inliers = residuals <= max(
-            3.4 * sigma, _FINEST_SHARE * spread(points_a)[0]
-        )  # 99 % of three normal parts
-        if inliers.sum() < MIN_POSES:
-            break
-        best = fit_similarity(points_a[inliers], points_b[inliers])
-        # The best half of the poses always looks too good; those that were let in say how good they really
-        # are.
-        residuals = np.linalg.norm(best.apply(points_b[inliers]) - points_a[inliers], axis=1)
-        sigma = np.sqrt(np.sum(residuals**2) / max(1, 3 * len(residuals) - 7))
-    return best, inliers
-
-
-def scale_error(
-    similarity: Similarity, points_b: NDArray[np.float64], residuals: NDArray[np.float64]
-) -> float:
-    """Standard error of the scale: the residual sigma over the root of the points' summed squared spread."""
-    freedom = max(1, 3 * len(points_b) - 7)
-    sigma = np.sqrt(np.sum(residuals**2) / freedom)
-    return float(sigma / np.linalg.norm(points_b - points_b.mean(axis=0)))
-
-
-def _refuse_line(points: NDArray[np.float64], subject: str) -> None:
-    first, second, _ = spread(points)
-    if first == 0:
-        raise RelocError(f"{subject} all in one place; use images taken from different places")
-    if second < MIN_SECOND_SPREAD_SHARE * first:
+def _refuse_timeless(model: SfmModel, stamps: dict[str, int]) -> None:
+    if not stamps:
         raise RelocError(
-            f"{subject} on one line, which leaves the roll about it open; add images beside that line"
+            f"it is not known when the map's images were taken, such as '{model.names[0]}'; make the map from the bag "
+            "itself (reloc map BAG), or name images by their time in nanoseconds"
         )
 
 
-def _refuse_contradiction(
-    label: str, residuals: NDArray[np.float64], inliers: NDArray[np.bool_], centers_map: NDArray[np.float64]
-) -> None:
-    extent = np.median(np.linalg.norm(centers_map - np.median(centers_map, axis=0), axis=1))
-    if inliers.sum() < max(MIN_POSES, MIN_INLIER_SHARE * len(inliers)):
-        raise RelocError(
-            f"{label} contradicts the map: only {inliers.sum()} of {len(inliers)} poses agree with each other; "
-            "check that the first column names the right images"
-        )
-    typical = float(np.median(residuals))
-    if typical > MAX_SIGMA_SHARE * extent:
-        raise RelocError(
-            f"{label} contradicts the map: its positions are off by {typical:.3g} m at the median, over a path of "
-            f"{extent:.3g} m; check that the first column names the right images"
-        )
+def _frame_of_trajectory(
+    model: SfmModel,
+    fitted: tuple[str, TrajectoryFit, bool],
+    scales: list[ScaleEstimate],
+    ups: list[UpEstimate],
+    notes: tuple[str, ...],
+) -> MapFrame:
+    label, fit, is_frame = fitted
+    found = fit.map_from_sfm
+    scale = ScaleEstimate(label, found.scale, fit.scale_error, fit.inliers, fit.poses, fit.rms_m, notes)
+    most_certain_scale([scale, *scales])
+    if not is_frame:
+        if not ups:
+            return replace(AS_RECONSTRUCTED, map_from_sfm=_scaling(found.scale), scales=(scale, *scales))
+        first_up(ups)
+        return _level_frame(model, found.scale, (scale, *scales), tuple(ups))
+    up = UpEstimate(label, found.rotation[2], fit.turn_error_deg, fit.inliers, fit.poses, None)
+    first_up([up, *ups])
+    return MapFrame(found, (scale, *scales), (up, *ups), f"that of {label}", f"those of {label}")
 
 
-def _orientation_offset_deg(
-    label: str, similarity: Similarity, model: SfmModel, pairs: Sequence[tuple[SE3, int]]
-) -> float:
-    """How far the trajectory's orientations are from the aligned model's, which were fitted to positions alone."""
-    turns = []
-    for map_from_camera, image in pairs:
-        camera_from_map = similarity.move_camera(model.camera_from_map[image])
-        turns.append((camera_from_map @ map_from_camera).rotation)
-    vectors = np.array([SE3(turn, np.zeros(3)).rotation_vector for turn in turns])
-    middle = turns[int(np.argmin([_angles_deg(turns, turn).sum() for turn in turns]))]
-    scatter, offset = (
-        np.median(_angles_deg(turns, middle)),
-        np.degrees(np.median(np.linalg.norm(vectors, axis=1))),
-    )
-    if scatter > MAX_ORIENTATION_SCATTER_DEG:
-        raise RelocError(
-            f"{label} contradicts the map: its orientations scatter by {scatter:.0f} deg around the map's; "
-            "each line must be map_from_camera, with the quaternion as x y z w"
-        )
-    if offset > MAX_ORIENTATION_OFFSET_DEG:
-        raise RelocError(
-            f"{label}: its orientations are all turned by {offset:.0f} deg from the map's; they must be of the "
-            "optical camera frame (x right, y down, z forward), not of the robot's body or an OpenGL camera"
-        )
-    return float(offset)
+def _frame_of_board(
+    fit: BodyFit, on_wall: bool, metres: float, scales: tuple[ScaleEstimate, ...], ups: tuple[UpEstimate, ...]
+) -> MapFrame:
+    board, turn = fit.board_from_sfm, map_from_board(on_wall)
+    found = Similarity(metres, turn @ board.rotation, turn @ board.translation * metres / board.scale)
+    axes = "z up, x to the board's right, y " + ("into the wall" if on_wall else "to its top edge")
+    return MapFrame(found, scales, ups, f"the middle of {fit.label}", axes)
 
 
-def _angles_deg(turns: Sequence[NDArray[np.float64]], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    chords = np.linalg.norm(np.array(turns) - reference, axis=(1, 2)) / (2 * np.sqrt(2))
-    return np.degrees(2 * np.arcsin(np.minimum(chords, 1)))
+def _level_frame(
+    model: SfmModel, metres: float, scales: tuple[ScaleEstimate, ...], ups: tuple[UpEstimate, ...]
+) -> MapFrame:
+    """z up; x to where the first image looks; the origin where it was taken, or on the plane below."""
+    up, first = ups[0], model.camera_from_map[0]
+    rotation, origin = level_rotation(up.up_sfm, first), first.center
+    where = f"where '{model.names[0]}' was taken"
+    if up.floor_sfm is not None:
+        origin = origin + (up.floor_sfm - origin @ up.up_sfm) * up.up_sfm
+        where = f"on {up.source}, below {where}"
+    axes = f"z up by {up.source}, x level and to where '{model.names[0]}' looks"
+    return MapFrame(Similarity(metres, rotation, -metres * rotation @ origin), scales, ups, where, axes)
+
+
+def _scaling(metres: float) -> Similarity:
+    return Similarity(metres, np.eye(3), np.zeros(3))

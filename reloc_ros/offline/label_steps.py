@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from reloc_ros.atomic import atomic_path
+from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.keypoints_json import Imported, read_keypoints
 from reloc_ros.offline.label import VOXEL_SIZE, Labels, Visibility, label_images, unlabelled
@@ -28,7 +29,7 @@ def label_step(
     if method == "voxels":
         how["voxel_size"] = voxel_size
     if not workspace.is_current("label", _label_inputs(workspace, how)):
-        landmarks = Landmarks.load(workspace.landmarks_path)
+        landmarks = _landmarks_of_this_map(workspace)
         model = map_model(workspace)
         labels = label_images(model, landmarks, method, workspace.images_dir, progress, voxel_size)
         _record_labels(workspace, labels, how)
@@ -37,13 +38,23 @@ def label_step(
 
 def import_labels_step(workspace: Workspace, file: Path) -> Imported:
     """Take the labels from a keypoints.json instead, see `read_keypoints`."""
-    model, landmarks = map_model(workspace), Landmarks.load(workspace.landmarks_path)
+    model, landmarks = map_model(workspace), _landmarks_of_this_map(workspace)
     widths_px = [model.camera(index).width for index in range(len(model.names))]
     left_out = frozenset(workspace.image_names) - set(model.names)
     imported = read_keypoints(file, unlabelled(model, landmarks), widths_px, left_out)
     states = fingerprint({"states": imported.labels.visibility})
     _record_labels(workspace, imported.labels, {"method": "import", "states": states})
     return imported
+
+
+def _landmarks_of_this_map(workspace: Workspace) -> Landmarks:
+    landmarks = Landmarks.load(workspace.landmarks_path)
+    if workspace.has_changed("select", "model", workspace.model_path):
+        raise RelocError(
+            "the map changed after its landmarks were chosen; undo the change, or choose them again with reloc select "
+            f"or reloc web -w {workspace.path}"
+        )
+    return landmarks
 
 
 def _record_labels(workspace: Workspace, labels: Labels, how: dict[str, Any]) -> None:

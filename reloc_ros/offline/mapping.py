@@ -10,6 +10,7 @@ from typing import Any
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.frames import extract_frames, list_photos, read_photo
 from reloc_ros.offline.holdout import parse_holdout
+from reloc_ros.offline.map_edits import forget_edits
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.reconstruct import SfmOptions, run_sfm
 from reloc_ros.offline.sfm import SfmModel, read_colmap
@@ -111,7 +112,7 @@ def _write(
     models: int,
 ) -> tuple[Workspace, MapSummary]:
     workspace = Workspace.create(root, images_dir, names, holdout)
-    workspace.unaligned_model_path.unlink(missing_ok=True)
+    forget_edits(workspace)
     held_out = workspace.is_held_out(model.names)
     if held_out.all():
         raise RelocError(f"hold-out '{holdout}' holds out every image that could be placed; hold out fewer")

@@ -106,6 +106,11 @@ class SfmModel:
         good = (result.errors_px <= MAX_ERROR_PX) & (result.angles_deg >= MIN_TRIANGULATION_ANGLE_DEG)
         return kept._keep_points(good)
 
+    def without_points(self, point_ids: ArrayLike) -> SfmModel:
+        """The model without the points of these ids; none of the others changes."""
+        dropped = np.isin(self.point_ids, point_ids)
+        return self._keep_points(~dropped) if dropped.any() else self
+
     def transformed(self, new_from_map: Similarity) -> SfmModel:
         """The model in another frame, of another scale."""
         return replace(

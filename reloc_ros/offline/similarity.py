@@ -32,6 +32,19 @@ class Similarity:
         """Move points (N, 3) in b to (N, 3) in a."""
         return self.scale * np.asarray(points, dtype=np.float64) @ self.rotation.T + self.translation
 
+    def inverse(self) -> Similarity:
+        return Similarity(
+            1 / self.scale, self.rotation.T.copy(), -self.rotation.T @ self.translation / self.scale
+        )
+
+    def __matmul__(self, other: Similarity) -> Similarity:
+        """`a_from_b @ b_from_c` is `a_from_c`."""
+        return Similarity(
+            self.scale * other.scale,
+            self.rotation @ other.rotation,
+            self.scale * self.rotation @ other.translation + self.translation,
+        )
+
     def move_camera(self, camera_from_b: SE3) -> SE3:
         """`camera_from_a`, its unit that of a, for a camera posed in b."""
         rotation = camera_from_b.rotation @ self.rotation.T

@@ -43,6 +43,7 @@ from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.label import Labels
 from reloc_ros.offline.label_steps import has_labels
 from reloc_ros.offline.label_steps import label_step as label_step  # one of the steps, too
+from reloc_ros.offline.map_edits import frame_facts, frame_summary
 from reloc_ros.offline.mapped import map_model, read_mapped
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.references import make_references
@@ -168,6 +169,7 @@ def export_step(
         "points": len(model.points_map),
         "training_steps": trained["steps"],
         "encoder_weights": trained["encoder_weights"],
+        "map_frame": frame_summary(frame_facts(workspace)),
     }
     bundle = write_bundle(
         output,

@@ -13,6 +13,7 @@ import numpy as np
 
 from reloc_ros.atomic import write_json
 from reloc_ros.errors import RelocError
+from reloc_ros.offline.commit import finish_commit
 from reloc_ros.offline.holdout import parse_holdout
 
 FORMAT = 1
@@ -39,6 +40,7 @@ class Workspace:
         if path.is_dir() and not started and {file.name for file in path.iterdir()} - _BEFORE_THE_FACTS:
             raise RelocError(f"'{path}' is not empty and not a workspace; name a new or empty folder")
         workspace = cls(path.absolute())
+        finish_commit(workspace.path)
         if started:
             workspace._facts()  # refuse to overwrite a newer or damaged one
         names = sorted(image_names)
@@ -60,6 +62,7 @@ class Workspace:
     def open(cls, path: str | Path) -> Workspace:
         """Open a workspace that `reloc map` made; anything else is refused with a sentence."""
         workspace = cls(Path(path).absolute())
+        finish_commit(workspace.path)
         workspace._facts()
         return workspace
 
@@ -97,9 +100,19 @@ class Workspace:
         return self.path / "model.npz"
 
     @property
-    def unaligned_model_path(self) -> Path:
-        """The model as it was reconstructed, kept by `reloc align` so that aligning twice does not compound."""
-        return self.path / "model_unaligned.npz"
+    def original_model_path(self) -> Path:
+        """The model as it was reconstructed, see `map_edits`; absent while `model_path` is just that."""
+        return self.path / "model_original.npz"
+
+    @property
+    def removed_points_path(self) -> Path:
+        """The points of the original model that `reloc clean` took out."""
+        return self.path / "removed_points.npz"
+
+    @property
+    def map_frame_path(self) -> Path:
+        """How `reloc align` defined the map frame."""
+        return self.path / "map_frame.json"
 
     @property
     def landmarks_path(self) -> Path:
@@ -123,17 +136,20 @@ class Workspace:
         held_out = set(self._facts()["held_out"])
         return np.array([name in held_out for name in names], dtype=bool)
 
-    def set_scale(self, scale: str) -> None:
-        if scale not in SCALES:
-            raise ValueError(f"scale is one of {SCALES}, not {scale!r}")
-        write_json(self._file, self._facts() | {"scale": scale})
-
     def is_current(self, step: str, inputs: Mapping[str, Any]) -> bool:
         """Whether the step was finished with exactly these inputs and all it wrote is still there."""
         record = self._facts()["steps"].get(step)
         if record is None or not all((self.path / output).exists() for output in record["outputs"]):
             return False
-        return record["fingerprint"] == fingerprint(inputs)
+        if "inputs" not in record:  # written before each input was noted by itself
+            return record["fingerprint"] == fingerprint(inputs)
+        return record["inputs"] == _fingerprints(inputs)
+
+    def has_changed(self, step: str, key: str, value: Any) -> bool:
+        """Whether a finished step is known to have had another value for one of its inputs."""
+        record = self._facts()["steps"].get(step, {})
+        noted = record.get("inputs", {}).get(key)
+        return noted is not None and noted != fingerprint({key: value})
 
     def record(
         self,
@@ -150,12 +166,52 @@ class Workspace:
             summary: JSON values worth telling later, given back by `summary`.
         """
         facts = self._facts()
-        facts["steps"][step] = {
-            "fingerprint": fingerprint(inputs),
+        facts["steps"][step] = self._entry(inputs, outputs, summary)
+        write_json(self._file, facts)
+
+    def write_moved(
+        self,
+        staged: Path,
+        scale: str,
+        moved: Mapping[Path, Path],
+        carried: Iterable[str],
+        step: str,
+        outputs: Iterable[Path],
+        summary: Mapping[str, Any],
+    ) -> None:
+        """Write to a folder the facts as they are once the map has moved to another frame.
+
+        What was finished with a file of the old frame counts as finished with that file in the new one; what
+        was out of date stays so.
+
+        Args:
+            staged: takes workspace.json, see `commit`.
+            scale: of the map in its new frame, one of `SCALES`.
+            moved: from files of the workspace to those that will take their place.
+            carried: the steps whose results do not depend on the frame, or move with it.
+            step: that moved the map, to be noted as finished, with its outputs and summary as in `record`.
+        """
+        if scale not in SCALES:
+            raise ValueError(f"scale is one of {SCALES}, not {scale!r}")
+        facts = self._facts() | {"scale": scale}
+        for name in facts["steps"].keys() & set(carried):
+            inputs = facts["steps"][name].get("inputs", {})
+            for key in inputs:
+                for old, new in moved.items():
+                    if inputs[key] == fingerprint({key: old}):
+                        inputs[key] = fingerprint({key: new})
+                        break
+        facts["steps"][step] = self._entry({}, outputs, summary)
+        write_json(staged / self._file.name, facts)
+
+    def _entry(
+        self, inputs: Mapping[str, Any], outputs: Iterable[str | Path], summary: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        return {
+            "inputs": _fingerprints(inputs),
             "outputs": [str((self.path / output).relative_to(self.path)) for output in outputs],
             "summary": dict(summary or {}),
         }
-        write_json(self._file, facts)
 
     def summary(self, step: str) -> dict[str, Any] | None:
         """What the step noted about its result, or None when it has not been finished."""
@@ -201,6 +257,10 @@ def fingerprint(inputs: Mapping[str, Any]) -> str:
     """
     text = json.dumps(_canonical(inputs), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fingerprints(inputs: Mapping[str, Any]) -> dict[str, str]:
+    return {key: fingerprint({key: value}) for key, value in inputs.items()}
 
 
 def _canonical(value: Any) -> Any:

@@ -1,217 +1,303 @@
+"""Metres and gravity of a filmed room from each source alone, with noise and a fifth of it wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import align_sources as made
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from synthetic_model import make_model
+from metric_room import (
+    CHARUCO,
+    CHARUCO_MIDDLE,
+    GRID,
+    MARKER,
+    NAMES,
+    POSES,
+    TAG,
+    TRUE_FROM_SFM,
+    Room,
+    film_room,
+    scale_error,
+    up_error_deg,
+)
 
 from reloc_ros.atomic import write_json
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, rotation_error_deg
-from reloc_ros.offline.align import align, fit_trajectory
+from reloc_ros.geometry import SE3
+from reloc_ros.offline import board_scale
+from reloc_ros.offline.align import AlignSources, align, undo_align
+from reloc_ros.offline.boards import parse_board
 from reloc_ros.offline.sfm import SfmModel
-from reloc_ros.offline.similarity import Similarity, fit_similarity
-from reloc_ros.offline.trajectory import Trajectory, match_images, read_trajectory
+from reloc_ros.offline.similarity import Similarity
 from reloc_ros.offline.workspace import Workspace
 
-METRIC_FROM_SFM = Similarity(
-    0.37, SE3.from_rotation_vector([0.4, -1.2, 2.0], [0, 0, 0]).rotation, np.array([3.0, -2.0, 0.5])
-)
+MAX_SCALE_ERROR = 0.005
+MAX_UP_ERROR_DEG = 0.5
 
 
-def true_trajectory(model: SfmModel, orientations: bool = True) -> Trajectory:
-    poses = [METRIC_FROM_SFM.move_camera(pose).inverse() for pose in model.camera_from_map]
-    if not orientations:
-        poses = [SE3(np.eye(3), pose.translation) for pose in poses]
-    return Trajectory(model.names, tuple(poses), orientations)
-
-
-def disturbed(trajectory: Trajectory, noise_m: float, outlier_share: float, seed: int = 0) -> Trajectory:
-    rng = np.random.default_rng(seed)
-    count = len(trajectory.keys)
-    offsets = rng.normal(0, noise_m, (count, 3))
-    wrong = rng.choice(count, int(outlier_share * count), replace=False)
-    offsets[wrong] += rng.uniform(0.5, 1.5, (len(wrong), 3)) * rng.choice([-1, 1], (len(wrong), 3))
-    poses = zip(trajectory.map_from_camera, offsets, strict=True)
-    moved = tuple(SE3(pose.rotation, pose.translation + offset) for pose, offset in poses)
-    return Trajectory(trajectory.keys, moved, trajectory.has_orientations)
-
-
-def write_tum(trajectory: Trajectory, file):
-    lines = ["# image tx ty tz qx qy qz qw"]
-    for key, pose in zip(trajectory.keys, trajectory.map_from_camera, strict=True):
-        w, x, y, z = pose.quaternion_wxyz
-        lines.append(" ".join([key, *(repr(float(v)) for v in (*pose.translation, x, y, z, w))]))
-    file.write_text("\n".join(lines) + "\n")
-
-
-@given(st.integers(0, 1000), st.floats(0.01, 100))
-def test_umeyama_recovers_any_similarity(seed, scale):
-    rng = np.random.default_rng(seed)
-    truth = Similarity(
-        scale, SE3.from_rotation_vector(rng.normal(size=3), [0, 0, 0]).rotation, rng.normal(size=3)
-    )
-    points = rng.normal(size=(4, 3))
-    found = fit_similarity(truth.apply(points), points)
-    assert found.scale == pytest.approx(scale, rel=1e-6)
-    np.testing.assert_allclose(found.rotation, truth.rotation, atol=1e-6)
-    np.testing.assert_allclose(found.apply(points), truth.apply(points), atol=1e-7 * max(1, scale))
-
-
-def test_umeyama_never_mirrors():
-    points = np.random.default_rng(0).normal(size=(20, 3))
-    assert np.linalg.det(fit_similarity(points * [1, 1, -1], points).rotation) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_scale_and_rotation_survive_noise_and_a_fifth_of_outliers(seed):
-    model = make_model(images=60)
-    trajectory = disturbed(true_trajectory(model), noise_m=0.005, outlier_share=0.2, seed=seed)
-    found, summary = fit_trajectory(model, trajectory)
-    assert abs(found.scale / METRIC_FROM_SFM.scale - 1) < 0.005
-    turn = rotation_error_deg(SE3(found.rotation, np.zeros(3)), SE3(METRIC_FROM_SFM.rotation, np.zeros(3)))
-    assert turn < 0.5
-    assert 40 <= summary.inliers <= 48
-    assert summary.rms_m < 0.015
-    assert summary.orientation_offset_deg < 0.5
-
-
-def test_the_scale_error_says_how_wrong_the_scale_is():
-    model = make_model(images=40)
-    pulls = []
-    for seed in range(40):
-        trajectory = disturbed(true_trajectory(model, orientations=False), 0.01, 0.0, seed)
-        found, summary = fit_trajectory(model, trajectory)
-        pulls.append((found.scale - METRIC_FROM_SFM.scale) / summary.scale_error)
-    assert 0.7 < np.std(pulls) < 1.4
+@pytest.fixture(scope="session")
+def room(tmp_path_factory) -> Room:
+    return film_room(tmp_path_factory.mktemp("room"))
 
 
 @pytest.fixture
-def workspace(tmp_path):
-    model = make_model(images=30)
-    workspace = Workspace.create(tmp_path / "ws", tmp_path / "images", model.names, "none")
-    model.save(workspace.model_path)
+def workspace(room, tmp_path) -> Workspace:
+    workspace = Workspace.create(tmp_path / "ws", room.images_dir, NAMES, "every:5:2")
+    room.model().save(workspace.model_path)
     return workspace
 
 
-def test_aligned_model_is_metric_and_aligning_again_does_not_compound(workspace, tmp_path):
-    model = SfmModel.load(workspace.model_path)
-    write_tum(true_trajectory(model), tmp_path / "true.tum")
-    summary = align(workspace, tmp_path / "true.tum")
-    once = SfmModel.load(workspace.model_path)
+@pytest.fixture(scope="session")
+def sightings(room):
+    model = room.model()
+    boards = {text: parse_board(text) for text in (CHARUCO, MARKER, TAG, GRID)}
+    return {text: board_scale.find_board(model, room.images_dir, board) for text, board in boards.items()}
+
+
+def write_tum(file, trajectory):
+    with file.open("w") as stream:
+        for key, pose in zip(trajectory.keys, trajectory.map_from_camera, strict=True):
+            w, x, y, z = pose.quaternion_wxyz
+            print(key, *pose.translation, x, y, z, w, file=stream)
+    return file
+
+
+def bag_in(
+    workspace: Workspace, tmp_path, seed: int = 0, stamps: bool = True, mount: SE3 = made.BASE_FROM_CAMERA
+):
+    """A bag of odometry and IMU, and a workspace over frames of it."""
+    pytest.importorskip("rosbags")
+    from pose_bags import write_pose_bag
+
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    if stamps:
+        write_json(
+            frames / "frames.json", {"stamps_ns": dict(zip(NAMES, made.STAMPS_NS.tolist(), strict=True))}
+        )
+    again = Workspace.create(tmp_path / "from_bag", frames, NAMES, "none")
+    SfmModel.load(workspace.model_path).save(again.model_path)
+    return again, write_pose_bag(tmp_path / "walk", made.odometry(seed, mount), made.accelerations(seed))
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("source", ["ids", "picks"])
+def test_scale_of_known_distances(room, workspace, source, seed):
+    room.model(seed).save(workspace.model_path)
+    if source == "ids":
+        distances = tuple(made.taped_distances(SfmModel.load(workspace.model_path), seed))
+        frame = align(workspace, AlignSources(distances=distances, up=("none",)))
+    else:
+        frame = align(workspace, AlignSources(measures=tuple(made.picked_measures(room, seed)), up=("none",)))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert (frame.scales[0].used, frame.scales[0].of) == (8, 10)
+    np.testing.assert_array_equal(frame.map_from_sfm.rotation, np.eye(3))
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("text", [CHARUCO, MARKER, TAG, GRID])
+def test_scale_and_up_of_a_board(room, sightings, text, seed):
+    board, disturbed = parse_board(text), made.disturbed_sightings(sightings[text], seed)
+    fits = board_scale.fit_bodies(room.model(seed), board, disturbed)
+    estimate = board_scale.scale_estimate(board, fits)
+    assert abs(estimate.scale / TRUE_FROM_SFM.scale - 1) < min(MAX_SCALE_ERROR, 5 * estimate.standard_error)
+    assert 0.7 < estimate.used / estimate.of < 0.95
+    assert up_error_deg(board_scale.up_estimate(fits, on_wall=text != CHARUCO).up_sfm) < MAX_UP_ERROR_DEG
+
+
+def test_a_board_on_the_floor_defines_the_map_frame(workspace):
+    frame = align(workspace, AlignSources(board=CHARUCO, up=("board",)))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
+    middle_sfm = TRUE_FROM_SFM.inverse().apply(CHARUCO_MIDDLE[None])
+    np.testing.assert_allclose(frame.map_from_sfm.apply(middle_sfm), 0, atol=0.006)
+    yaw = np.radians(25)
+    right_map = frame.map_from_sfm.rotation @ TRUE_FROM_SFM.rotation.T @ [np.cos(yaw), np.sin(yaw), 0]
+    np.testing.assert_allclose(right_map, [1, 0, 0], atol=0.01)
+
+
+def test_a_marker_on_the_wall_defines_the_map_frame(workspace):
+    frame = align(workspace, AlignSources(board=MARKER, up=("board-wall", "camera")))
+    right_map = frame.map_from_sfm.rotation @ TRUE_FROM_SFM.rotation.T
+    np.testing.assert_allclose(
+        right_map, np.eye(3), atol=0.01
+    )  # on the north wall the marker's right is east
+    assert len(frame.ups) == 2 and "marker 17" in frame.origin
+
+
+def test_scale_and_up_of_a_trajectory(room, workspace, tmp_path):
+    tum = write_tum(tmp_path / "t.tum", made.true_trajectory(NAMES, 0))
+    frame = align(workspace, AlignSources(trajectory=tum, up=("camera",)))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
     assert workspace.scale == "metric"
-    assert summary.scale == pytest.approx(METRIC_FROM_SFM.scale)
-    np.testing.assert_allclose(once.points_map, METRIC_FROM_SFM.apply(model.points_map), atol=1e-9)
-    again = align(workspace, tmp_path / "true.tum")
-    assert again.scale == pytest.approx(METRIC_FROM_SFM.scale)
-    np.testing.assert_array_equal(SfmModel.load(workspace.model_path).points_map, once.points_map)
-    stored = Similarity.from_json(workspace.summary("align")["map_from_sfm"])
-    np.testing.assert_allclose(stored.apply(model.points_map), once.points_map, atol=1e-9)
 
 
-def test_frames_of_a_video_are_found_by_their_time(workspace, tmp_path):
-    workspace.images_dir.mkdir()
-    write_json(workspace.images_dir / "frames.json", {"format": 1, "source": "", "rate_hz": 25.0})
-    truth = true_trajectory(SfmModel.load(workspace.model_path))
-    times_s = tuple(f"{i / 25 + 0.003:.4f}" for i in range(30))
-    write_tum(Trajectory(times_s, truth.map_from_camera, True), tmp_path / "timed.tum")
-    assert align(workspace, tmp_path / "timed.tum").poses == 30
+@pytest.mark.parametrize("seed", range(2))
+def test_scale_and_up_of_odometry_and_imu_in_a_bag(workspace, tmp_path, seed):
+    workspace, bag = bag_in(workspace, tmp_path, seed)
+    x, y, z, w = (float(made.IMU_FROM_CAMERA.quaternion_wxyz[k]) for k in (1, 2, 3, 0))
+    frame = align(
+        workspace,
+        AlignSources(
+            bag=bag,
+            odometry="/odom",
+            body_from_camera=made.BASE_FROM_CAMERA,
+            up=("imu:/imu",),
+            imu_from_camera=f"{x},{y},{z},{w}",
+        ),
+    )
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
+    assert up_error_deg(frame.ups[1].up_sfm) < MAX_UP_ERROR_DEG
+    assert frame.ups[1].used >= 25 and not frame.scales[0].notes
 
 
-def test_a_refused_trajectory_leaves_the_workspace_alone(workspace, tmp_path):
-    before = workspace.model_path.read_bytes()
-    model = SfmModel.load(workspace.model_path)
-    truth = true_trajectory(model)
-    shuffled = np.random.default_rng(0).permutation(len(truth.keys))
-    poses = tuple(truth.map_from_camera[i] for i in shuffled)
-    write_tum(Trajectory(truth.keys, poses, True), tmp_path / "shuffled.tum")
-    with pytest.raises(RelocError, match="contradicts"):
-        align(workspace, tmp_path / "shuffled.tum")
-    assert workspace.scale == "unknown"
-    assert workspace.model_path.read_bytes() == before
+def test_without_the_mount_the_robots_positions_stand_for_the_cameras_and_that_is_told(workspace, tmp_path):
+    mount = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.02, 0, 0.01])
+    workspace, bag = bag_in(workspace, tmp_path, mount=mount)
+    frame = align(workspace, AlignSources(bag=bag, odometry="/odom"))
+    assert "--base-from-camera" in frame.scales[0].notes[0]
+    assert scale_error(frame.map_from_sfm) < 0.02
 
 
-def test_poses_of_cameras_on_a_line_are_refused():
-    model = make_model(images=20)
-    line = tuple(SE3(np.eye(3), np.array([0.1 * i, 0, 1.0])) for i in range(20))
-    with pytest.raises(RelocError, match="on one line"):
-        fit_trajectory(model, Trajectory(model.names, line, False))
-    still = tuple(SE3(np.eye(3), np.ones(3)) for _ in range(20))
-    with pytest.raises(RelocError, match="one place"):
-        fit_trajectory(model, Trajectory(model.names, still, False))
+@pytest.mark.parametrize("seed", range(2))
+def test_up_of_the_level_camera_and_of_the_floor(room, workspace, seed):
+    made.rolled_cameras(room.model(seed), seed).save(workspace.model_path)
+    frame = align(workspace, AlignSources(up=("camera", "plane")))
+    assert workspace.scale == "unknown" and frame.map_from_sfm.scale == 1
+    assert [up_error_deg(up.up_sfm) < MAX_UP_ERROR_DEG for up in frame.ups] == [True, True]
+    assert frame.map_from_sfm.rotation[2] @ frame.ups[0].up_sfm == pytest.approx(1)
 
 
-def test_too_few_known_images_are_refused_with_an_example_of_a_name():
-    model = make_model(images=20)
-    truth = true_trajectory(model)
-    few = Trajectory(("x", "y", *truth.keys[2:5]), truth.map_from_camera[:5], True)
-    with pytest.raises(RelocError, match=r"3 of its 5 poses.*image_000\.jpg"):
-        fit_trajectory(model, few)
+def test_the_map_stands_on_the_plane_and_looks_along_x(workspace):
+    frame = align(workspace, AlignSources(board=CHARUCO, up=("plane",)))
+    sfm_from_true = TRUE_FROM_SFM.inverse()
+    floor = frame.map_from_sfm.apply(sfm_from_true.apply([[1.5, 1.5, 0], [2.5, 0.5, 0]]))
+    np.testing.assert_allclose(floor[:, 2], 0, atol=0.02)
+    first = SfmModel.load(workspace.model_path).camera_from_map[0]
+    np.testing.assert_allclose(first.center[:2], 0, atol=1e-9)
+    assert first.center[2] == pytest.approx(POSES[0].center[2], abs=0.02)
+    assert first.rotation[2, 0] > 0.7 and first.rotation[2, 1] == pytest.approx(0, abs=1e-9)
 
 
-def test_orientations_of_another_camera_frame_are_refused():
-    model = make_model(images=20)
-    truth = true_trajectory(model)
-    optical_from_opengl = SE3(np.diag([1.0, -1.0, -1.0]), np.zeros(3))
-    poses = tuple(pose @ optical_from_opengl for pose in truth.map_from_camera)
-    with pytest.raises(RelocError, match=r"turned by 180 deg.*optical"):
-        fit_trajectory(model, Trajectory(truth.keys, poses, True))
+def test_the_frame_is_written_down_and_undone(workspace):
+    original = workspace.model_path.read_bytes()
+    frame = align(workspace, AlignSources(board=CHARUCO, up=("camera",)))
+    told = json.loads(workspace.map_frame_path.read_text())
+    assert told["kind"] == "reloc map frame" and "charuco" in told["scale"][0]["source"]
+    assert told["scale"][0]["standard_error"] == frame.scales[0].standard_error
+    assert told["up"][0]["source"] == "the level camera" and NAMES[0] in told["origin"]
+    assert workspace.summary("align")["scale"]["metres_per_unit"] == pytest.approx(0.37, rel=0.005)
+    undo_align(workspace)
+    assert workspace.model_path.read_bytes() == original and workspace.scale == "unknown"
 
 
-def test_orientations_that_scatter_are_refused():
-    model = make_model(images=20)
-    truth = true_trajectory(model)
-    rng = np.random.default_rng(0)
-    poses = tuple(SE3.from_rotation_vector(rng.normal(size=3), p.translation) for p in truth.map_from_camera)
-    with pytest.raises(RelocError, match="orientations scatter"):
-        fit_trajectory(model, Trajectory(truth.keys, poses, True))
+def test_aligning_twice_gives_the_same_as_once(workspace):
+    sources = AlignSources(board=MARKER, up=("camera",))
+    align(workspace, sources)
+    once = workspace.model_path.read_bytes()
+    align(workspace, sources)
+    assert workspace.model_path.read_bytes() == once
 
 
-def test_trajectory_goes_to_a_file_and_back(tmp_path):
-    truth = true_trajectory(make_model())
-    spaced = Trajectory(("my photo 1.jpg", *truth.keys[1:]), truth.map_from_camera, True)
-    write_tum(spaced, tmp_path / "a.tum")
-    read = read_trajectory(tmp_path / "a.tum")
-    assert read.keys == spaced.keys and read.has_orientations
-    for a, b in zip(read.map_from_camera, truth.map_from_camera, strict=True):
-        np.testing.assert_allclose(a.matrix, b.matrix, atol=1e-9)
+def test_cameras_on_a_line_give_the_scale_and_another_source_the_vertical(room, workspace, tmp_path):
+    line = [np.array([0.05 * k, 0, 1.0]) for k in range(len(NAMES))]
+    true = [SE3(p.rotation, -p.rotation @ place) for p, place in zip(POSES, line, strict=True)]
+    sfm_from_true = TRUE_FROM_SFM.inverse()
+    poses = tuple(sfm_from_true.move_camera(pose) for pose in true)
+    dataclasses.replace(room.model(), camera_from_map=poses).save(workspace.model_path)
+    trajectory = made.true_trajectory(NAMES, 0)
+    straight = tuple(SE3(p.rotation.T, place) for p, place in zip(true, line, strict=True))
+    tum = write_tum(tmp_path / "t.tum", dataclasses.replace(trajectory, map_from_camera=straight))
+    with pytest.raises(RelocError, match=r"on one line.*add --up camera"):
+        align(workspace, AlignSources(trajectory=tum))
+    frame = align(workspace, AlignSources(trajectory=tum, up=("camera",)))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("change", "words"),
     [
-        ("", "no poses"),
-        ("# only a comment\n", "no poses"),
-        ("a.jpg 1 2 3 0 0 0\n", "line 1"),
-        ("a.jpg 1 2 3 0 0 0 1\nb.jpg 1 2 x 0 0 0 1\n", "line 2"),
-        ("a.jpg 1 2 nan 0 0 0 1\n", "line 1"),
-        ("a.jpg 1 2 3 0 0 0 0\n", "line 1"),
-        ("a.jpg 1 2 3 0 0 0 1\na.jpg 1 2 3 0 0 0 1\n", "more than once"),
+        ({}, "needs to be told something"),
+        ({"board": CHARUCO}, "metres but not what is up; add --up"),
+        ({"up": ("none",)}, "--up none leaves the axes as they are"),
+        ({"up": ("none", "camera"), "board": CHARUCO}, "--up none leaves the axes as they are"),
+        ({"up": ("moon",)}, "--up is camera, plane.*not 'moon'"),
+        ({"up": ("board",)}, "describe it with --board"),
+        ({"up": ("imu:/imu",)}, "name it with --bag"),
+        ({"odometry": "/odom"}, "name it with --bag"),
+        ({"odometry": "/odom", "trajectory": "t.tum"}, "give one of them"),
+        ({"up": ("camera",), "picture_top": "moon"}, "--picture-top is top, left, right, bottom, not 'moon'"),
+        (
+            {"up": ("camera",), "board": "aruco:0.1:DICT_7X7_50"},
+            "is seen in none of the map's 38 images, 3 are",
+        ),
+        (
+            {"up": ("board",), "board": TAG.replace("0.24", "0.48"), "distances": "tape"},
+            "contradict each other",
+        ),
+        (
+            {"up": ("board", "camera"), "board": MARKER},
+            r"contradict each other: what is up differs by \d\d deg",
+        ),
     ],
 )
-def test_bad_trajectory_is_one_sentence_that_says_where(tmp_path, text, message):
-    file = tmp_path / "bad.tum"
-    file.write_text(text)
-    with pytest.raises(RelocError, match=message) as error:
-        read_trajectory(file)
-    assert "\n" not in str(error.value)
+def test_what_does_not_suffice_or_contradicts_is_refused_and_changes_nothing(workspace, change, words):
+    before = {file.name: file.read_bytes() for file in workspace.path.iterdir()}
+    if "distances" in change:
+        change = change | {"distances": tuple(made.taped_distances(SfmModel.load(workspace.model_path), 0))}
+    with pytest.raises(RelocError, match=words) as refused:
+        align(workspace, AlignSources(**change))
+    assert "\n" not in str(refused.value)
+    assert {file.name: file.read_bytes() for file in workspace.path.iterdir()} == before
 
 
-def test_missing_trajectory_is_refused(tmp_path):
-    with pytest.raises(RelocError, match="cannot read trajectory"):
-        read_trajectory(tmp_path / "none.tum")
+def test_a_wrong_mount_of_the_imu_is_refused(workspace, tmp_path):
+    workspace, bag = bag_in(workspace, tmp_path)
+    with pytest.raises(RelocError, match="needs --imu-from-camera"):
+        align(workspace, AlignSources(bag=bag, up=("imu:/imu",)))
+    with pytest.raises(RelocError, match=r"contradicts the map.*check --imu-from-camera"):
+        align(workspace, AlignSources(bag=bag, up=("imu:/imu",), imu_from_camera="identity"))
 
 
-def test_images_are_found_by_name_stem_or_number():
-    names = ["left/frame_000007.jpg", "left/frame_000123.jpg", "right/other.png"]
-    keys = ["left/frame_000007.jpg", "frame_000007.jpg", "frame_000123", "123", "000123", "other", "8", "1_2"]
-    assert match_images(keys, names) == [0, 0, 1, 1, 1, 2, None, None]
+def test_images_of_unknown_time_are_refused(workspace, tmp_path):
+    workspace, bag = bag_in(workspace, tmp_path, stamps=False)
+    with pytest.raises(RelocError, match=r"not known when the map's images were taken, such as '000\.jpg'"):
+        align(workspace, AlignSources(bag=bag, odometry="/odom"))
 
 
-def test_ambiguous_keys_belong_to_no_image():
-    assert match_images(["1", "a1", "b1.png"], ["a1.jpg", "a1.png", "b1.png"]) == [None, None, 2]
+def test_odometry_of_a_camera_that_sits_elsewhere_is_refused(workspace, tmp_path):
+    workspace, bag = bag_in(workspace, tmp_path)
+    with pytest.raises(RelocError, match=r"topic /odom contradicts the map.*check --base-from-camera"):
+        align(workspace, AlignSources(bag=bag, odometry="/odom"))
 
 
-def test_a_dense_trajectory_gives_each_frame_only_its_nearest_pose():
-    keys = [f"{0.01 * i:.3f}" for i in range(41)]
-    found = match_images(keys, ["frame_000000.jpg", "frame_000010.jpg", "frame_000500.jpg"], rate_hz=30.0)
-    assert {row: image for row, image in enumerate(found) if image is not None} == {0: 0, 33: 1}
+def test_a_recording_of_another_day_is_refused(workspace, tmp_path):
+    workspace, bag = bag_in(workspace, tmp_path)
+    late = dict(zip(NAMES, (made.STAMPS_NS + 10**14).tolist(), strict=True))
+    write_json(workspace.images_dir / "frames.json", {"stamps_ns": late})
+    with pytest.raises(RelocError, match="has poses at the times of only 0 of the map's images, 4"):
+        align(workspace, AlignSources(bag=bag, odometry="/odom"))
+    with pytest.raises(RelocError, match="at the times of only 0 of the map's images"):
+        align(workspace, AlignSources(bag=bag, up=("imu:/imu",), imu_from_camera="body"))
+
+
+def test_a_board_that_was_carried_about_is_refused(room, sightings):
+    moved = {
+        corner: [(image, pixel + 15 * image) for image, pixel in seen]
+        for corner, seen in sightings[MARKER].items()
+    }
+    assert board_scale.fit_bodies(room.model(), parse_board(MARKER), moved) == []
+
+
+def test_similarity_inverse_and_product_are_those_of_functions():
+    points = np.random.default_rng(0).normal(size=(5, 3))
+    other = Similarity(2.0, SE3.from_rotation_vector([1, 2, 3], np.zeros(3)).rotation, np.array([1.0, 2, 3]))
+    np.testing.assert_allclose(
+        (other @ TRUE_FROM_SFM).apply(points), other.apply(TRUE_FROM_SFM.apply(points))
+    )
+    np.testing.assert_allclose(TRUE_FROM_SFM.inverse().apply(TRUE_FROM_SFM.apply(points)), points)

@@ -11,11 +11,12 @@ from synthetic_model import make_model, write_colmap_text
 
 from reloc_ros.demo.film import write_tum
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align import align, fit_trajectory
+from reloc_ros.offline.align import AlignSources, align
 from reloc_ros.offline.mapping import map_images
 from reloc_ros.offline.reconstruct import SfmOptions, run_sfm
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.trajectory import Trajectory
+from reloc_ros.offline.trajectory_fit import fit_trajectory
 from reloc_ros.offline.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -33,9 +34,9 @@ def test_photographs_become_a_model_with_the_true_poses(photos, mapped):
     assert summary.points == len(model.points_map) > 500
     # It is known, so not to be changed; the half pixel went there and back.
     assert model.cameras[1] == photos.camera
-    metric_from_sfm, fit = fit_trajectory(model, truth(photos))
+    fit = fit_trajectory(model, truth(photos))
     true_centers = np.array([pose.center for pose in photos.camera_from_map])
-    errors_m = np.linalg.norm(metric_from_sfm.apply(model.centers_map) - true_centers, axis=1)
+    errors_m = np.linalg.norm(fit.map_from_sfm.apply(model.centers_map) - true_centers, axis=1)
     assert errors_m.max() < 0.01
     assert fit.orientation_offset_deg < 0.2
 
@@ -215,7 +216,8 @@ def test_a_video_becomes_a_map_that_its_trajectory_by_time_aligns(photos, small_
     assert summary.registered == len(photos.names)
     assert workspace.images_dir == tmp_path / "ws" / "frames"
     write_tum(tmp_path / "truth.tum", [i / 4 for i in range(len(photos.names))], photos.camera_from_map)
-    assert align(workspace, tmp_path / "truth.tum").poses == len(photos.names)
+    frame = align(workspace, AlignSources(trajectory=tmp_path / "truth.tum"))
+    assert frame.scales[0].of == len(photos.names)
     model = SfmModel.load(workspace.model_path)
     true_centers = np.array([pose.center for pose in photos.camera_from_map])
     assert np.linalg.norm(model.centers_map - true_centers, axis=1).max() < 0.02

@@ -57,9 +57,14 @@ def test_step_is_current_until_its_inputs_change_or_its_output_is_gone(workspace
 def test_recording_a_step_keeps_the_others(workspace):
     workspace.record("a", {})
     workspace.record("b", {})
-    workspace.set_scale("metric")
     assert workspace.is_current("a", {}) and workspace.is_current("b", {})
-    assert workspace.scale == "metric"
+
+
+def test_records_of_before_inputs_were_noted_one_by_one_are_understood(workspace):
+    facts = json.loads((workspace.path / "workspace.json").read_text())
+    facts["steps"]["train"] = {"fingerprint": fingerprint({"seed": 1}), "outputs": [], "summary": {}}
+    (workspace.path / "workspace.json").write_text(json.dumps(facts))
+    assert workspace.is_current("train", {"seed": 1}) and not workspace.is_current("train", {"seed": 2})
 
 
 def test_creating_again_forgets_the_steps(workspace, tmp_path):
