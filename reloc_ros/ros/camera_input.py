@@ -97,9 +97,12 @@ def pixels_of(message: ImageMessage) -> np.ndarray:
     """The picture (H, W, 3) BGR or (H, W) grey of a stamped message.
 
     Raises:
-        RelocError: it is none, or has no stamp.
+        RelocError: it is none, or has no stamp of any use.
     """
-    if message.header.stamp.sec == 0 and message.header.stamp.nanosec == 0:
+    stamp = message.header.stamp
+    if stamp.sec < 0:
+        raise RelocError(f"image is stamped {stamp.sec} s, before all time that ROS knows")
+    if stamp.sec == 0 and stamp.nanosec == 0:
         raise RelocError("image has no stamp; a pose needs the time that its image was taken")
     if isinstance(message, CompressedImage):
         return image_from_compressed(message)

@@ -125,11 +125,9 @@ class TfListener:
 
         It does not wait: the odometry may be some milliseconds behind the image.
         """
+        newest = Time()  # not before `earlier`, where that is known
         with self._changed:
-            for known in (
-                later,
-                Time(),
-            ):  # Time() is the newest, which is not before `earlier` where that is known
+            for known in (later, newest):
                 with contextlib.suppress(TransformException):
                     found = self._buffer.lookup_transform_full(frame, earlier, frame, known, fixed_frame)
                     return se3_from_transform(found.transform)

@@ -82,13 +82,15 @@ def test_an_image_that_is_none_is_named(peer, changes, words):
     peer.wait_for(named, f"a status with {words!r}")
 
 
-def test_an_image_without_stamp_is_named(peer):
+@pytest.mark.parametrize(("seconds", "words"), [(0, "no stamp"), (-5, "stamped -5 s")])
+def test_an_image_without_a_time_is_named(peer, seconds, words):
     before, message = len(peer.statuses), image_of(peer)
+    message.header.stamp.sec = seconds
 
     def named() -> bool:
         peer.publisher(Image, "/image").publish(message)
         time.sleep(0.05)
-        return any("no stamp" in s.detail for s in peer.statuses[before:])
+        return any(words in s.detail for s in peer.statuses[before:])
 
     peer.wait_for(named, "the status")
 
