@@ -7,12 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from moving_picture import pan, write_video
 from synthetic_model import make_model, write_colmap_text
 
 from reloc_ros.demo.film import write_tum
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.align import align, fit_trajectory
 from reloc_ros.offline.mapping import map_images
+from reloc_ros.offline.pairs import Group
 from reloc_ros.offline.reconstruct import SfmOptions, run_sfm
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.trajectory import Trajectory
@@ -77,7 +79,7 @@ def test_another_holdout_keeps_the_reconstruction_and_forgets_the_steps(photos, 
 def test_unknown_camera_is_found(photos, tmp_path):
     pytest.importorskip("pycolmap")
     options = SfmOptions(max_features=1500, max_image_size=480, matching="sequential")
-    made = run_sfm(photos.folder, photos.names, tmp_path, options)
+    made = run_sfm(photos.folder, [Group("photos", photos.names, False)], tmp_path, options)
     camera = made.model.cameras[1]
     assert len(made.model.names) == len(photos.names)
     assert camera.fx == pytest.approx(photos.camera.fx, rel=0.05)
@@ -87,6 +89,7 @@ def test_unknown_camera_is_found(photos, tmp_path):
 STOPPED = """
 import signal, sys
 from reloc_ros.offline.mapping import map_images
+from reloc_ros.offline.pairs import Group
 from reloc_ros.offline.reconstruct import SfmOptions
 
 def progress(phase, done, total):
@@ -94,8 +97,8 @@ def progress(phase, done, total):
         signal.raise_signal(signal.SIGINT)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-map_images(sys.argv[1], sys.argv[2], None, "none", SfmOptions(max_features=2000, max_image_size=400), 150,
-progress)
+map_images(sys.argv[1], sys.argv[2], None, "none", SfmOptions(max_features=2000, max_image_size=400),
+progress=progress)
 """
 
 
@@ -160,14 +163,14 @@ def test_given_model_that_does_not_fit_is_refused_and_no_workspace_made(given, b
 
 
 def test_mistakes_show_before_the_work_begins(given):
-    (given / "video.avi").touch()
     with pytest.raises(RelocError, match="hold-out"):
         map_images(given / "images", given / "ws", None, "sometimes")
     with pytest.raises(RelocError, match="leaves none"):
         map_images(given / "images", given / "ws", given / "colmap", "last:12")
     with pytest.raises(RelocError, match="no image folder"):
         map_images(given / "none", given / "ws")
-    with pytest.raises(RelocError, match="instead of the video"):
+    write_video(given / "video.avi", pan(np.arange(10) * 6))
+    with pytest.raises(RelocError, match="give the folder with the images that it was made from"):
         map_images(given / "video.avi", given / "ws", given / "colmap")
     with pytest.raises(RelocError, match="camera model 'FISH'"):
         SfmOptions(camera_model="FISH")
