@@ -65,10 +65,9 @@ def gather(
     paths, options = [Path(source) for source in sources], options or SourceOptions()
     films = [open_film(path, options) for path in paths]
     cameras = [_known_camera(film, options) for film in films]
-    if options.topic is not None and not any(isinstance(film, BagTopic) for film in films):
-        raise RelocError(
-            f"none of the sources is a bag, so there is no topic {options.topic}; leave --topic out"
-        )
+    for asked, name in ((options.topic, "--topic"), (options.bag_camera, "--bag-camera")):
+        if asked and not any(isinstance(film, BagTopic) for film in films):
+            raise RelocError(f"none of the sources is a bag, so leave {name} out")
     if len(paths) == 1:
         return _one(paths[0], films[0], cameras[0], root, options, progress)
     labels = _labels(paths)
