@@ -36,7 +36,13 @@ _COLMAP_MODELS = {
     10: ("THIN_PRISM_FISHEYE", 12),
     11: ("RAD_TAN_THIN_PRISM_FISHEYE", 16),
 }
-_ONE_FOCAL_LENGTH = ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL")
+_ONE_FOCAL_LENGTH = (
+    "SIMPLE_PINHOLE",
+    "SIMPLE_RADIAL",
+    "RADIAL",
+    "SIMPLE_RADIAL_FISHEYE",
+    "RADIAL_FISHEYE",
+)
 
 
 def px_from_colmap(colmap_px: ArrayLike) -> NDArray[np.float64]:

@@ -155,7 +155,11 @@ _COLMAP_MODELS: Mapping[str, tuple[bool, CameraModel, tuple[int, ...]]] = {
     "OPENCV": (False, "brown", (0, 1, 2, 3)),
     "FULL_OPENCV": (False, "brown", (0, 1, 2, 3, 4, 5, 6, 7)),
     "OPENCV_FISHEYE": (False, "fisheye", (0, 1, 2, 3)),
+    "SIMPLE_RADIAL_FISHEYE": (True, "fisheye", (0,)),
+    "RADIAL_FISHEYE": (True, "fisheye", (0, 1)),
 }
+COLMAP_CAMERA_MODELS = tuple(_COLMAP_MODELS)
+"""Those of COLMAP's camera models that are special cases of `Camera`."""
 _ROS_MODELS: Mapping[str, tuple[CameraModel, tuple[int, ...]]] = {
     "plumb_bob": ("brown", (4, 5)),
     "rational_polynomial": ("brown", (8,)),
@@ -169,8 +173,8 @@ _COEFFICIENT_COUNT = {"pinhole": 0, "brown": 8, "fisheye": 4}
 class Camera:
     """Intrinsics of one camera: a pinhole with OpenCV's rational or fisheye distortion.
 
-    COLMAP's PINHOLE, SIMPLE_RADIAL, RADIAL, OPENCV, FULL_OPENCV and OPENCV_FISHEYE, and ROS's plumb_bob,
-    rational_polynomial and equidistant, are all special cases, so nothing is lost on the way in.
+    COLMAP's PINHOLE, SIMPLE_RADIAL, RADIAL, OPENCV, FULL_OPENCV and fisheye models without a prism, and ROS's
+    plumb_bob, rational_polynomial and equidistant, are all special cases, so nothing is lost on the way in.
     """
 
     model: CameraModel

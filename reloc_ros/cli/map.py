@@ -6,44 +6,74 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from reloc_ros.cli.common import WorkspaceOption, bars, console
 
 
 def map_(
-    images: Annotated[Path, typer.Argument(help="A folder of photographs, or a video.", show_default=False)],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A folder of photographs, a video or a bag, or several of them that show one place.",
+            show_default=False,
+        ),
+    ],
     workspace: WorkspaceOption,
     model: Annotated[Path | None, typer.Option(help="An existing COLMAP model of these images.")] = None,
     holdout: Annotated[
         str, typer.Option(help="Images kept out of the map to test it: every:K:R, last:N, list:FILE or none.")
     ] = "every:10:0",
+    frames: Annotated[
+        int, typer.Option(min=3, help="About how many frames to take from each video or bag.")
+    ] = 250,
+    topic: Annotated[str | None, typer.Option(help="The image topic of a bag that has several.")] = None,
     camera_model: Annotated[str, typer.Option(help="COLMAP's model of the lens.")] = "OPENCV",
     camera: Annotated[
         Path | None, typer.Option(help="Known intrinsics: COLMAP cameras.txt/bin or ROS camera_info yaml.")
     ] = None,
+    bag_camera: Annotated[
+        bool, typer.Option("--bag-camera", help="Take a bag's camera_info for known intrinsics.")
+    ] = False,
     matching: Annotated[
-        str | None, typer.Option(help="exhaustive (default for photographs) or sequential (for a video).")
-    ] = None,
-    frames: Annotated[int, typer.Option(min=3, help="About how many frames to take from a video.")] = 150,
+        str,
+        typer.Option(
+            help="auto (videos in sequence, few photographs each with each, and what looks alike), exhaustive, "
+            "or sequential (photographs as well)."
+        ),
+    ] = "auto",
+    loops: Annotated[
+        bool, typer.Option("--loops/--no-loops", help="Look for places that a video comes back to.")
+    ] = True,
+    mapper: Annotated[str, typer.Option(help="COLMAP's mapper: incremental or global.")] = "incremental",
 ) -> None:
-    """Make a map from photographs or a video by structure from motion.
+    """Make a map from photographs, videos or bags by structure from motion.
 
-    Example: [bold]reloc map desk.mp4 -w desk[/bold]
+    Example: [bold]reloc map desk.mp4 evening.mp4 photos -w desk[/bold]
     """
     from reloc_ros.camera_files import read_camera_file
+    from reloc_ros.offline.gather import SourceOptions
     from reloc_ros.offline.mapping import map_images
     from reloc_ros.offline.reconstruct import SfmOptions
 
     options = SfmOptions(
         camera_model=camera_model,
         camera=None if camera is None else read_camera_file(camera),
-        matching=matching or ("sequential" if images.is_file() else "exhaustive"),
+        matching=matching,
+        loops=loops,
+        mapper=mapper,
     )
+    reading = SourceOptions(frames, topic, bag_camera)
     with bars() as progress:
-        opened, done = map_images(images, workspace, model, holdout, options, frames, progress)
+        opened, done = map_images(sources, workspace, model, holdout, options, reading, progress)
     console.print(
         f"{opened.path}: {done.registered} of {done.images} images placed, {done.held_out} of them held out; "
-        f"{done.points} points, {done.mean_error_px:.2f} px mean error, {done.mean_track_length:.1f} mean track"
+        f"{done.points} points, {done.mean_error_px:.2f} px mean error, {done.mean_track_length:.1f} mean track, "
+        f"points in {100 * done.coverage:.0f} % of an image's area",
+        soft_wrap=True,
     )
-    if done.models > 1:
-        console.print(f"the images fell into {done.models} separate models; the largest is the map")
+    if done.grade:
+        color = {"good": "green", "usable": "yellow"}.get(done.grade, "red")
+        console.print(f"verdict: [{color}]{done.grade}[/{color}]")
+    for sentence in (*done.remarks, *done.advice):
+        console.print(f"- {escape(sentence)}", soft_wrap=True, highlight=False)

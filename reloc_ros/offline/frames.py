@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 
 from reloc_ros.atomic import atomic_path, write_json
 from reloc_ros.errors import RelocError
+from reloc_ros.npz import read_npz
+from reloc_ros.offline.footage import Footage
+from reloc_ros.offline.frame_choice import Judged, MotionMeter, choose_frames, sharpness
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import fingerprint
 
@@ -20,10 +24,11 @@ Image = NDArray[np.uint8]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 JPEG_QUALITY = 95
-_SHARPNESS_WIDTH = 640
-"""Frames are judged at this width: at full size, sensor noise counts as sharpness."""
-_WINDOW_SHARE = 2 / 3
-"""The middle share of each window that is searched, so that neighbouring frames keep a distance."""
+MIN_FRAMES = 3
+ENDS_EARLY = 0.9
+"""Containers tell their number of frames by estimate; with less than this share of them, the film was cut off."""
+NOTES = "frames.json"
+"""Beside the frames: what they were made from, and when they were taken."""
 
 
 def list_photos(folder: str | Path) -> tuple[str, ...]:
@@ -55,31 +60,135 @@ def read_photo(file: str | Path) -> Image:
     return image
 
 
-def extract_frames(
-    video: str | Path, folder: str | Path, count: int = 150, progress: Progress = silent
-) -> None:
-    """Write about `count` sharp, evenly spaced frames of a video to a folder, as frame_000123.jpg.
+def take_frames(
+    footage: Footage, folder: str | Path, judged_path: Path, count: int = 250, progress: Progress = silent
+) -> str:
+    """Write about `count` sharp, well-spaced frames of a video or bag to a folder, as frame_000123.jpg.
 
-    The number is the frame's place in the video. Each comes from a window of its own, where it is the
-    sharpest by the variance of its Laplacian. The folder appears when it is complete, and is kept when it
-    already holds this.
+    The number is the frame's place in the video. The folder appears when it is complete, and is kept when it
+    already holds this; what was found out about the frames is kept in `judged_path`.
+
+    Returns:
+        What a person should know of the film, such as that it ends early; empty when all is well.
     """
-    video, folder = Path(video), Path(folder)
-    if count < 2:
-        raise RelocError(f"cannot map from {count} frames of a video; ask for 2 at least")
-    if not video.is_file():
-        raise RelocError(f"there is no video '{video}'")
-    made_from = {"format": 1, "source": fingerprint({"video": video, "count": count})}
-    if made_from.items() <= _read_notes(folder).items():
-        return
-    total, rate_hz = _count_frames(video)
-    windows = np.linspace(0, total, min(count, total) + 1)
+    folder = Path(folder)
+    if count < MIN_FRAMES:
+        raise RelocError(f"cannot map from {count} frames of a video; ask for {MIN_FRAMES} at least")
+    source = fingerprint(footage.key)
+    made_from = {"format": 2, "source": source, "count": count}
+    notes = _read_notes(folder)
+    if made_from.items() <= notes.items():
+        return notes.get("remark", "")
+    _refuse_foreign(folder)
+    judged, remark = judge_frames(footage, judged_path, source, progress)
+    chosen = choose_frames(judged, count)
+    if len(chosen) < MIN_FRAMES:
+        raise RelocError(_too_little(footage, judged, len(chosen)) + (f"; {remark}" if remark else ""))
+    numbers = judged.numbers[chosen].tolist()
+    write_frames(footage, folder, numbers, made_from | {"remark": remark}, progress)
+    return remark
+
+
+def write_frames(
+    footage: Footage,
+    folder: Path,
+    numbers: Collection[int],
+    notes: dict[str, Any],
+    progress: Progress = silent,
+) -> None:
+    """Write the frames of these numbers to a folder, with its notes; it appears when it is complete."""
+    stamps_ns: dict[str, int] = {}
+    wanted = set(numbers)
     with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        for index, (number, frame) in enumerate(_sharpest(video, windows)):
-            _write_jpeg(temporary / f"frame_{number:06d}.jpg", frame)
-            progress("extract frames", index + 1, len(windows) - 1)
-        write_json(temporary / "frames.json", made_from | {"rate_hz": rate_hz})
+        temporary.mkdir(parents=True)
+        for done, frame in enumerate(footage.frames(wanted)):
+            name = frame_name(frame.number)
+            _write_jpeg(temporary / name, frame.image)
+            if frame.stamp_ns is not None:
+                stamps_ns[name] = frame.stamp_ns
+            progress("extract frames", done + 1, len(wanted))
+        times = {"rate_hz": footage.rate_hz} | ({"stamps_ns": stamps_ns} if stamps_ns else {})
+        write_json(temporary / NOTES, notes | times)
+
+
+def keep_frames(
+    footage: Footage, folder: Path, numbers: Collection[int], progress: Progress = silent
+) -> None:
+    """See that a folder holds at least the frames of these numbers of a video or bag."""
+    source, notes = fingerprint(footage.key), _read_notes(folder)
+    names = {frame_name(number) for number in numbers}
+    if notes.get("source") == source and all((folder / name).is_file() for name in names):
+        return
+    _refuse_foreign(folder)
+    write_frames(footage, folder, numbers, {"format": 2, "source": source}, progress)
+    missing = sorted(names - set(list_photos(folder)))
+    if missing:
+        raise RelocError(f"{footage.name} has no frame for '{missing[0]}'; give the video that it is from")
+
+
+def judge_frames(
+    footage: Footage, path: Path, source: str, progress: Progress = silent
+) -> tuple[Judged, str]:
+    """Look at every frame once; the result is kept in a file, and a remark made if the film ends early."""
+    kept = _read_judged(path, source)
+    if kept is not None:
+        return kept
+    meter, rows, problem = MotionMeter(), [], ""
+    try:
+        for frame in footage.frames():
+            rows.append((frame.number, sharpness(frame.image), meter.add(frame.image)))
+            progress("judge frames", len(rows), max(footage.announced, len(rows)))
+    except RelocError as error:
+        if not rows:
+            raise
+        problem = str(error)
+    table = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    judged = Judged(table[:, 0].astype(np.int64), table[:, 1], table[:, 2])
+    read = len(rows)
+    progress("judge frames", read, read)
+    remark = ""
+    if problem or read < ENDS_EARLY * footage.announced:
+        cause = f" ({problem})" if problem else ""
+        remark = f"{footage.name} ends early: {read} of its {footage.announced} frames can be read{cause}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, format=1, source=source, rows=table, remark=remark)
+    return judged, remark
+
+
+def _read_judged(path: Path, source: str) -> tuple[Judged, str] | None:
+    try:
+        contents = read_npz(path)
+        if contents["format"] != 1 or str(contents["source"]) != source:
+            return None
+        table = contents["rows"]
+        return Judged(table[:, 0].astype(np.int64), table[:, 1], table[:, 2]), str(contents["remark"])
+    except (OSError, ValueError, KeyError):
+        return None  # absent or not ours: the frames are judged anew
+
+
+def _too_little(footage: Footage, judged: Judged, chosen: int) -> str:
+    if len(judged.numbers) < MIN_FRAMES:
+        return f"{footage.name} has {len(judged.numbers)} readable frames; a map needs many, so film longer"
+    if chosen == 0:
+        return f"{footage.name} does not move; film while you walk around the place"
+    return (
+        f"{footage.name} shows only {chosen} different views, a map needs {MIN_FRAMES} at the very least; "
+        "film while you walk around the place"
+    )
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / NOTES).is_file():
+        raise RelocError(f"'{folder}' holds files that are not frames of reloc map; name another workspace")
+
+
+FRAME_NAME = re.compile(r"frame_([0-9]{6,})\.jpg")
+
+
+def frame_name(number: int) -> str:
+    """What the frame at that place of a video is called."""
+    return f"frame_{number:06d}.jpg"
 
 
 def frame_rate_hz(folder: str | Path) -> float | None:
@@ -88,69 +197,9 @@ def frame_rate_hz(folder: str | Path) -> float | None:
     return float(rate_hz) if rate_hz else None
 
 
-def sharpness(image: Image) -> float:
-    """Variance of the Laplacian of a moderately sized grey copy; comparable between frames of one video."""
-    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    if grey.shape[1] > _SHARPNESS_WIDTH:
-        height = round(grey.shape[0] * _SHARPNESS_WIDTH / grey.shape[1])
-        grey = cv2.resize(grey, (_SHARPNESS_WIDTH, height), interpolation=cv2.INTER_AREA)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
-
-
-def _sharpest(video: Path, windows: NDArray[np.float64]) -> Iterator[tuple[int, Image]]:
-    """For each window between consecutive frame numbers, the number and image of its sharpest frame."""
-    best: tuple[float, int, Image] | None = None
-    window = 0
-    margin = (1 - _WINDOW_SHARE) / 2 * (windows[1] - windows[0])
-    for number, frame in _decode(video):
-        while window + 2 < len(windows) and number >= windows[window + 1]:
-            if best is not None:
-                yield best[1:]
-            best, window = None, window + 1
-        centered = windows[window] + margin <= number + 0.5 <= windows[window + 1] - margin
-        if best is None or centered:
-            score = sharpness(frame) if centered else -1.0
-            if best is None or score > best[0]:
-                best = (score, number, frame)
-    if best is not None:
-        yield best[1:]
-
-
-def _decode(video: Path) -> Iterator[tuple[int, Image]]:
-    capture = _open(video)
-    try:
-        number = 0
-        while True:
-            read, frame = capture.read()
-            if not read:
-                return
-            yield number, frame
-            number += 1
-    finally:
-        capture.release()
-
-
-def _count_frames(video: Path) -> tuple[int, float]:
-    """The number of frames, by demuxing since what containers claim is often an estimate, and how many a second."""
-    capture = _open(video)
-    try:
-        rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
-        count = 0
-        while capture.grab():
-            count += 1
-    finally:
-        capture.release()
-    if count < 2:
-        raise RelocError(f"video '{video}' has {count} readable frames; a map needs many")
-    return count, rate_hz
-
-
-def _open(video: Path) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(str(video))
-    capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # as with photographs: what the sensor saw
-    if not capture.isOpened():
-        raise RelocError(f"cannot read '{video}' as a video")
-    return capture
+def frame_stamps_ns(folder: str | Path) -> dict[str, int]:
+    """When each frame of a bag was taken, since the epoch, by its name; empty where nobody noted it."""
+    return {str(name): int(stamp) for name, stamp in _read_notes(Path(folder)).get("stamps_ns", {}).items()}
 
 
 def _write_jpeg(file: Path, image: Image) -> None:
@@ -160,7 +209,7 @@ def _write_jpeg(file: Path, image: Image) -> None:
 
 def _read_notes(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "frames.json").read_text(encoding="utf-8")))
+        return dict(json.loads((folder / NOTES).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}  # absent or not ours: the frames are made anew
 

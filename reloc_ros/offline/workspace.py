@@ -18,8 +18,10 @@ from reloc_ros.offline.holdout import parse_holdout
 
 FORMAT = 1
 SCALES = ("unknown", "metric")
-_BEFORE_THE_FACTS = {"frames", "sfm"}
+_BEFORE_THE_FACTS = {"frames", "judged", "sfm"}
 """What an interrupted first `reloc map` leaves in a folder that is to become a workspace."""
+_LEFTOVERS = (".new-*", ".old-*")
+"""What a killed one leaves besides, see `atomic_path`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Workspace:
         if path.exists() and not path.is_dir():
             raise RelocError(f"workspace '{path}' is a file; a folder is needed")
         started = (path / "workspace.json").exists()
-        if path.is_dir() and not started and {file.name for file in path.iterdir()} - _BEFORE_THE_FACTS:
+        left = {file.name for pattern in _LEFTOVERS for file in path.glob(pattern)}
+        found = {file.name for file in path.iterdir()} if path.is_dir() else set()
+        if not started and found - _BEFORE_THE_FACTS - left:
             raise RelocError(f"'{path}' is not empty and not a workspace; name a new or empty folder")
         workspace = cls(path.absolute())
         finish_commit(workspace.path)

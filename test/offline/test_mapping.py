@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import signal
 import subprocess
@@ -7,12 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from moving_picture import pan, write_video
 from synthetic_model import make_model, write_colmap_text
 
 from reloc_ros.demo.film import write_tum
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.align import AlignSources, align
 from reloc_ros.offline.mapping import map_images
+from reloc_ros.offline.pairs import Group
 from reloc_ros.offline.reconstruct import SfmOptions, run_sfm
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.trajectory import Trajectory
@@ -78,7 +81,7 @@ def test_another_holdout_keeps_the_reconstruction_and_forgets_the_steps(photos, 
 def test_unknown_camera_is_found(photos, tmp_path):
     pytest.importorskip("pycolmap")
     options = SfmOptions(max_features=1500, max_image_size=480, matching="sequential")
-    made = run_sfm(photos.folder, photos.names, tmp_path, options)
+    made = run_sfm(photos.folder, [Group("photos", photos.names, False)], tmp_path, options)
     camera = made.model.cameras[1]
     assert len(made.model.names) == len(photos.names)
     assert camera.fx == pytest.approx(photos.camera.fx, rel=0.05)
@@ -88,32 +91,53 @@ def test_unknown_camera_is_found(photos, tmp_path):
 STOPPED = """
 import signal, sys
 from reloc_ros.offline.mapping import map_images
+from reloc_ros.offline.pairs import Group
 from reloc_ros.offline.reconstruct import SfmOptions
 
 def progress(phase, done, total):
     if phase == sys.argv[3] and done >= total // 3:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(getattr(signal, sys.argv[4]))
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-map_images(sys.argv[1], sys.argv[2], None, "none", SfmOptions(max_features=2000, max_image_size=400), 150,
-progress)
+map_images(sys.argv[1], sys.argv[2], None, "none", SfmOptions(max_features=2000, max_image_size=400),
+progress=progress)
 """
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_any_phase_leaves_a_workspace_that_goes_on(photos, tmp_path):
+def test_ctrl_c_or_a_kill_in_any_phase_leaves_a_workspace_that_goes_on(photos, tmp_path):
     pytest.importorskip("pycolmap")
-    for phase in ("extract features", "match images", "reconstruct"):
-        command = [sys.executable, "-c", STOPPED, str(photos.folder), str(tmp_path / "ws"), phase]
-        stopped = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
-        assert stopped.returncode in (-signal.SIGINT, 1) and "KeyboardInterrupt" in stopped.stderr, (
-            stopped.stderr
-        )
-        with pytest.raises(RelocError, match="reloc map"):
-            Workspace.open(tmp_path / "ws")
+    film_of(photos, tmp_path / "v.avi", photos.names)
+    phases = ("judge frames", "extract frames", "extract features", "match images", "reconstruct")
+    seen = set()
+    for phase in phases:
+        for kill in ("SIGINT", "SIGKILL"):
+            command = [
+                sys.executable,
+                "-c",
+                STOPPED,
+                str(tmp_path / "v.avi"),
+                str(tmp_path / "ws"),
+                phase,
+                kill,
+            ]
+            stopped = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+            assert stopped.returncode in (-getattr(signal, kill), 1), stopped.stderr
+            assert kill == "SIGKILL" or "KeyboardInterrupt" in stopped.stderr, stopped.stderr
+            with pytest.raises(RelocError, match="reloc map"):
+                Workspace.open(tmp_path / "ws")
     options = SfmOptions(max_features=2000, max_image_size=400)
-    _, summary = map_images(photos.folder, tmp_path / "ws", None, "none", options)
+    _, summary = map_images(
+        tmp_path / "v.avi",
+        tmp_path / "ws",
+        None,
+        "none",
+        options,
+        progress=lambda phase, done, total: seen.add((phase, done)),
+    )
     assert summary.registered == len(photos.names)
+    assert not [phase for phase, _ in seen if phase in ("judge frames", "extract frames")]
+    assert not list((tmp_path / "ws" / "sfm").glob("scratch-*"))
 
 
 @pytest.fixture
@@ -161,14 +185,14 @@ def test_given_model_that_does_not_fit_is_refused_and_no_workspace_made(given, b
 
 
 def test_mistakes_show_before_the_work_begins(given):
-    (given / "video.avi").touch()
     with pytest.raises(RelocError, match="hold-out"):
         map_images(given / "images", given / "ws", None, "sometimes")
     with pytest.raises(RelocError, match="leaves none"):
         map_images(given / "images", given / "ws", given / "colmap", "last:12")
     with pytest.raises(RelocError, match="no image folder"):
         map_images(given / "none", given / "ws")
-    with pytest.raises(RelocError, match="instead of the video"):
+    write_video(given / "video.avi", pan(np.arange(10) * 6))
+    with pytest.raises(RelocError, match="give the folder with the images that it was made from"):
         map_images(given / "video.avi", given / "ws", given / "colmap")
     with pytest.raises(RelocError, match="camera model 'FISH'"):
         SfmOptions(camera_model="FISH")
@@ -207,11 +231,7 @@ def test_known_camera_of_another_size_is_refused(given, photos):
 @pytest.mark.slow
 def test_a_video_becomes_a_map_that_its_trajectory_by_time_aligns(photos, small_sfm, tmp_path):
     pytest.importorskip("pycolmap")
-    size, codec = (photos.camera.width, photos.camera.height), cv2.VideoWriter.fourcc(*"MJPG")
-    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.CAP_OPENCV_MJPEG, codec, 4, size)
-    for name in photos.names:
-        writer.write(cv2.imread(str(photos.folder / name)))
-    writer.release()
+    film_of(photos, tmp_path / "v.avi", photos.names)
     workspace, summary = map_images(tmp_path / "v.avi", tmp_path / "ws", None, "none", small_sfm)
     assert summary.registered == len(photos.names)
     assert workspace.images_dir == tmp_path / "ws" / "frames"
@@ -221,3 +241,79 @@ def test_a_video_becomes_a_map_that_its_trajectory_by_time_aligns(photos, small_
     model = SfmModel.load(workspace.model_path)
     true_centers = np.array([pose.center for pose in photos.camera_from_map])
     assert np.linalg.norm(model.centers_map - true_centers, axis=1).max() < 0.02
+
+
+def film_of(photos, file, names, rate_hz=4):
+    return write_video(file, [cv2.imread(str(photos.folder / name)) for name in names], rate_hz)
+
+
+@pytest.mark.slow
+def test_a_video_and_photographs_of_one_place_become_one_map(photos, small_sfm, tmp_path):
+    pytest.importorskip("pycolmap")
+    video, rest = photos.names[:7], photos.names[7:]
+    film_of(photos, tmp_path / "day.avi", video)
+    (tmp_path / "evening").mkdir()
+    for name in rest:
+        picture = cv2.imread(str(photos.folder / name)).astype(np.float64)
+        darker = np.clip(255 * (picture / 255) ** 1.5, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / "evening" / name), darker)
+    sources = [tmp_path / "day.avi", tmp_path / "evening"]
+    workspace, summary = map_images(sources, tmp_path / "ws", None, "none", small_sfm)
+    model = SfmModel.load(workspace.model_path)
+    assert summary.registered == len(photos.names) and summary.models == 1
+    assert {name.partition("/")[0] for name in model.names} == {"day", "evening"}
+    assert len(model.cameras) == 2
+    _, repeated = map_images(sources, tmp_path / "ws", None, "none", small_sfm)
+    assert repeated.was_current and repeated == dataclasses.replace(summary, was_current=True)
+
+
+@pytest.mark.slow
+def test_the_global_mapper_takes_the_matches_that_are_there(photos, small_sfm, mapped, tmp_path):
+    shutil.copytree(mapped[0].path, tmp_path / "ws")
+    phases = set()
+    options = dataclasses.replace(small_sfm, mapper="global")
+    workspace, summary = map_images(
+        photos.folder,
+        tmp_path / "ws",
+        None,
+        "none",
+        options,
+        progress=lambda phase, done, total: phases.add(phase),
+    )
+    assert phases == {"read images", "extract features", "match images", "reconstruct"}
+    assert summary.registered == len(photos.names)
+    model = SfmModel.load(workspace.model_path)
+    assert model.cameras[1] == photos.camera
+    metric_from_sfm, _ = fit_trajectory(model, truth(photos))
+    true_centers = np.array([pose.center for pose in photos.camera_from_map])
+    assert np.linalg.norm(metric_from_sfm.apply(model.centers_map) - true_centers, axis=1).max() < 0.02
+
+
+def test_a_model_of_a_videos_frames_is_taken_with_just_these_frames(given):
+    names = make_model().names
+    numbers = [3 * index for index in range(len(names))]
+    model = dataclasses.replace(make_model(), names=tuple(f"frame_{number:06d}.jpg" for number in numbers))
+    shutil.rmtree(given / "colmap")
+    write_colmap_text(model, given / "colmap")
+    wall = [cv2.resize(picture, (640, 480)) for picture in pan(np.arange(40) * 4)]
+    write_video(given / "v.avi", wall)
+    workspace, summary = map_images(given / "v.avi", given / "ws", given / "colmap", "none")
+    assert summary.registered == summary.images == 12
+    assert workspace.image_names == model.names
+    write_video(given / "short.avi", wall[:20])
+    with pytest.raises(RelocError, match=r"no frame for 'frame_000021\.jpg'"):
+        map_images(given / "short.avi", given / "ws2", given / "colmap", "none")
+
+
+def test_two_models_in_a_folder_are_named(given):
+    for number in "01":
+        shutil.copytree(given / "colmap", given / "sparse" / number)
+    with pytest.raises(RelocError, match=r"several COLMAP models; name one of .*sparse/0, .*sparse/1"):
+        map_images(given / "images", given / "ws", given / "sparse", "none")
+
+
+def test_a_workspace_that_a_killed_run_left_goes_on(given):
+    for left in ("ws/.new-1234-frames", "ws/judged", "ws/sfm/scratch-1/0"):
+        (given / left).mkdir(parents=True)
+    _, summary = map_images(given / "images", given / "ws", given / "colmap", "none")
+    assert summary.registered == 12
