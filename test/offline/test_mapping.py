@@ -284,7 +284,7 @@ def test_the_global_mapper_takes_the_matches_that_are_there(photos, small_sfm, m
     assert summary.registered == len(photos.names)
     model = SfmModel.load(workspace.model_path)
     assert model.cameras[1] == photos.camera
-    metric_from_sfm, _ = fit_trajectory(model, truth(photos))
+    metric_from_sfm = fit_trajectory(model, truth(photos)).map_from_sfm
     true_centers = np.array([pose.center for pose in photos.camera_from_map])
     assert np.linalg.norm(metric_from_sfm.apply(model.centers_map) - true_centers, axis=1).max() < 0.02
 
