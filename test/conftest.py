@@ -1,8 +1,10 @@
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 
+from reloc_ros import cli
 from reloc_ros.ros.domain import claim_domain
 
 claim_domain()  # nothing that a test sends may reach, or come from, another session on this machine or network
@@ -34,3 +36,31 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent.name == "ros":
             item.add_marker(pytest.mark.ros)
+
+
+@pytest.fixture
+def reloc(monkeypatch, capsys):
+    """Runs the command in this process and gives its exit code and everything it printed."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["reloc", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, " ".join((printed.out + printed.err).split())
+
+    return run
+
+
+@pytest.fixture
+def refused(reloc):
+    """Runs a command that must end with code 2 and one sentence, and gives the sentence."""
+
+    def run(*arguments: object) -> str:
+        code, printed = reloc(*arguments)
+        assert code == 2, printed
+        assert "Traceback" not in printed
+        assert printed.count("error:") == 1, printed
+        return printed.partition("error:")[2]
+
+    return run

@@ -26,34 +26,6 @@ VERBS = ["map", "clean", "align", "select", "label", "train", "eval", "export", 
 
 
 @pytest.fixture
-def reloc(monkeypatch, capsys):
-    """Runs the command in this process and gives its exit code and everything it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["reloc", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return run
-
-
-@pytest.fixture
-def refused(reloc):
-    """Runs a command that must end with code 2 and one sentence, and gives the sentence."""
-
-    def run(*arguments: object) -> str:
-        code, printed = reloc(*arguments)
-        assert code == 2, printed
-        assert "Traceback" not in printed
-        assert printed.count("error:") == 1, printed
-        return printed.partition("error:")[2]
-
-    return run
-
-
-@pytest.fixture
 def workspace(tmp_path) -> Path:
     """A mapped workspace over pictures of noise, nothing done with it yet."""
     model = make_model(images=13, points=300, camera="pinhole")

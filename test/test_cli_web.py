@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from synthetic_model import make_model
 
-from reloc_ros import cli
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
 from reloc_ros.offline.landmark_session import DRAFT, LandmarkSession
@@ -25,20 +24,6 @@ def workspace(tmp_path) -> Workspace:
     workspace = Workspace.create(tmp_path / "ws", tmp_path, MODEL.names, "none")
     MODEL.save(workspace.model_path)
     return workspace
-
-
-@pytest.fixture
-def reloc(monkeypatch, capsys):
-    """Runs the command in this process and gives its exit code and everything it printed."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["reloc", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, " ".join((printed.out + printed.err).split())
-
-    return run
 
 
 def test_landmarks_from_a_list(reloc, workspace, tmp_path):
