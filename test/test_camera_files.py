@@ -61,6 +61,8 @@ def test_binary_and_text_cameras_read_alike(tmp_path):
         ("OPENCV", 4, OPENCV_PARAMS),
         ("OPENCV_FISHEYE", 5, OPENCV_PARAMS),
         ("FULL_OPENCV", 6, [*OPENCV_PARAMS, 0.1, 0.2, 0.3, 0.4]),
+        ("SIMPLE_RADIAL_FISHEYE", 8, [500.0, 320.0, 240.0, 0.1]),
+        ("RADIAL_FISHEYE", 9, [500.0, 320.0, 240.0, 0.1, 0.01]),
     ],
 )
 def test_every_colmap_model_projects_as_pycolmap_does(tmp_path, name, number, params):

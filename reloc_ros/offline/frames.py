@@ -149,7 +149,8 @@ def judge_frames(
     remark = ""
     if problem or read < ENDS_EARLY * footage.announced:
         cause = f" ({problem})" if problem else ""
-        remark = f"{footage.name} ends early: {read} of its {footage.announced} frames can be read{cause}"
+        counted = f"{read} of the {footage.announced} frames that it announces can be read"
+        remark = f"{footage.name} ends early: {counted}{cause}"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, format=1, source=source, rows=table, remark=remark)

@@ -98,6 +98,8 @@ def _one(
 ) -> Gathered:
     if film is None:
         return Gathered(path, (Group(path.name, list_photos(path), False, camera),))
+    for left in root.glob(".new-*-frames"):  # by a run that was killed
+        shutil.rmtree(left)
     remark = _take(film, root, "frames", root / "frames", options, progress)
     names = list_photos(root / "frames")
     return Gathered(root / "frames", (Group(path.name, names, True, camera),), (remark,) if remark else ())

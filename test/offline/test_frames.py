@@ -131,7 +131,7 @@ def test_a_video_that_ends_early_gives_what_there_is_and_says_so(tmp_path):
     film = Video(file)
     film.announced = 60  # what the index says in most containers; this one has lost its index
     remark = take_frames(film, tmp_path / "frames", tmp_path / "judged.npz", 10)
-    assert "ends early" in remark and "of its 60 frames can be read" in remark
+    assert "ends early" in remark and "of the 60 frames that it announces can be read" in remark
     assert 20 < max(numbers(tmp_path / "frames")) < 40
     assert take_frames(film, tmp_path / "frames", tmp_path / "judged.npz", 10) == remark
 
