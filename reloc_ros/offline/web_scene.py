@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from reloc_ros.offline.frames import read_photo
 from reloc_ros.offline.framing import FOV, fitted_fov, frame_scene, vertical_fov
+from reloc_ros.offline.rectify import rectified
 from reloc_ros.offline.sfm import SfmModel
 from reloc_ros.offline.web_panel import STATE_COLOURS, Colour, Visibility
 
@@ -117,23 +118,16 @@ class Scene:
         forward, down = pose.rotation[2], pose.rotation[1]
         # Behind nearly all the points that it shows, so that they are drawn over it.
         far = 1.5 * float(np.quantile(depths, 0.98)) if len(depths) else self.frame.radius
-        middle = pose.inverse().apply(
-            [
-                (camera.width / 2 - 0.5 - camera.cx) / camera.fx * far,
-                (camera.height / 2 - 0.5 - camera.cy) / camera.fy * far,
-                far,
-            ]
-        )
         photo = _shrunk(images_dir / self._model.names[image], BACKDROP_PX)
+        shown = rectified(photo, camera.resized(*photo.shape[1::-1]))  # the page draws as a pinhole does
         if self._backdrop is not None:
             self._backdrop.remove()
         self._backdrop = self._server.scene.add_image(
             "/backdrop",
-            photo,
-            camera.width / camera.fx * far,
-            camera.height / camera.fy * far,
+            shown.picture,
+            *((shown.high - shown.low) * far),
             wxyz=pose.inverse().quaternion_wxyz,
-            position=middle,
+            position=pose.inverse().apply(far * np.array([*(0.5 * (shown.low + shown.high)), 1.0])),
             cast_shadow=False,
             receive_shadow=False,
         )
