@@ -12,7 +12,8 @@ import numpy as np
 from reloc_ros.bag import Bag
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.bag_images import bag_camera, bag_images, choose_topic, image_topics
-from reloc_ros.offline.sources import Frame, video_frame_name
+from reloc_ros.offline.frames import frame_name
+from reloc_ros.offline.sources import Frame
 
 _logger = logging.getLogger(__name__)
 _JUDGED = 50
@@ -33,9 +34,7 @@ class BagSource:
         """
         self.path = path
         self.topic = choose_topic(path, topic)
-        self.names: tuple[str, ...] | None = tuple(
-            map(video_frame_name, range(image_topics(path)[self.topic]))
-        )
+        self.names: tuple[str, ...] | None = tuple(map(frame_name, range(image_topics(path)[self.topic])))
         self._camera = bag_camera(path, self.topic) if needs_camera else None
         if needs_camera and self._camera is None:
             raise RelocError(
@@ -56,7 +55,7 @@ class BagSource:
             if message is None:
                 return
             yield Frame(
-                video_frame_name(index),
+                frame_name(index),
                 message.image,
                 message.problem,
                 message.stamp_ns,

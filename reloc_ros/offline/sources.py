@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import Camera
 from reloc_ros.offline.bag_images import is_bag
-from reloc_ros.offline.frames import IMAGE_SUFFIXES, list_photos, read_photo
+from reloc_ros.offline.frames import IMAGE_SUFFIXES, frame_name, list_photos, read_photo
 
 Image = NDArray[np.uint8]
 _USUAL_RATE_HZ = 30.0
@@ -110,7 +110,7 @@ class Video:
         rate_hz = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.rate_hz: float | None = rate_hz if np.isfinite(rate_hz) and rate_hz > 0 else _USUAL_RATE_HZ
         announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.names = tuple(map(video_frame_name, range(announced))) if announced > 0 else None
+        self.names = tuple(map(frame_name, range(announced))) if announced > 0 else None
         self.turn = _TURNS.get(round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360)
 
     def frames(self) -> Iterator[Frame]:
@@ -123,14 +123,10 @@ class Video:
                 told_ns = round(1e6 * self._capture.get(cv2.CAP_PROP_POS_MSEC))
                 # Phones vary their rate, so the frame's own time counts; some containers know none.
                 stamp_ns = told_ns if told_ns > stamp_ns else stamp_ns + round(1e9 / self.rate_hz)
-                yield Frame(video_frame_name(index), image, stamp_ns=stamp_ns)
+                yield Frame(frame_name(index), image, stamp_ns=stamp_ns)
                 index += 1
         finally:
             self._capture.release()
 
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-
-
-def video_frame_name(index: int) -> str:
-    return f"frame_{index:06d}.jpg"
