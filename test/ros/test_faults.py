@@ -209,10 +209,10 @@ def test_a_storm_of_listeners_to_debug_topics_leaves_the_poses_alone(peer, node)
         def over() -> bool:
             peer.publish_image(view(5))
             time.sleep(0.05)
-            return storm.poll() is not None
+            return storm.poll() is not None and len(peer.statuses) > before + 20
 
         try:
-            peer.wait_for(over, "the end of the storm", 120)
+            peer.wait_for(over, "the end of the storm, and statuses", 120)
         finally:
             storm.kill()
         assert int(storm.stdout.read()) > 0
