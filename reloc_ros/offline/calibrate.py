@@ -40,7 +40,8 @@ WRONG_SHARE = 0.1
 """Poses farther off, in degrees or as a share of the distance to the landmarks: wrong, not merely uncertain."""
 FALSE_ALARMS = 1e-3
 """Share of pictures of no place that may have enough evidence; the other tests refuse most of those."""
-EVIDENCE_RANGE = (3.0, 8.0)
+EVIDENCE_RANGE = (3.0, 16.0)
+"""Small networks, whose pixels are coarse, see poses in pictures of no place more often, and need the upper part."""
 SCALE_RANGE = (0.3, 10.0)
 
 OPEN = LocalizerConfig(
