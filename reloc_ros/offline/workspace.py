@@ -91,14 +91,6 @@ class Workspace:
         return self._facts()["scale"]
 
     @property
-    def frames_dir(self) -> Path:
-        return self.path / "frames"
-
-    @property
-    def sfm_dir(self) -> Path:
-        return self.path / "sfm"
-
-    @property
     def model_path(self) -> Path:
         """The SfM model of all registered images, held-out ones included, in the map frame."""
         return self.path / "model.npz"
