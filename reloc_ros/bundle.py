@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from reloc_ros.atomic import atomic_path
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import Camera
+from reloc_ros.io.atomic import atomic_path
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.references import References
+from reloc_ros.refinement.references import References
 from reloc_ros.version import __version__
 
 KIND = "reloc_ros bundle"

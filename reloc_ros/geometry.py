@@ -1,7 +1,7 @@
 """Rigid transforms and cameras, and the one pixel convention.
 
 Pixels: the centre of the top-left pixel is (0, 0), as in OpenCV and ROS. COLMAP puts (0, 0) at the corner of that
-pixel; `reloc_ros.camera_files` converts where its files are read.
+pixel; `reloc_ros.io.camera_files` converts where its files are read.
 
 Frames: a transform is named `a_from_b` and maps coordinates in b to coordinates in a, so chains cancel as they
 are read. Camera frames are optical (REP-103): x right, y down, z forward.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
-from reloc_ros.npz import read_npz
+from reloc_ros.io.npz import read_npz
 
 FORMAT = 1
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
-from reloc_ros.backends import Backend, make_backend
 from reloc_ros.bundle import Bundle
 from reloc_ros.geometry import SE3, Camera
-from reloc_ros.letterbox import Letterbox
+from reloc_ros.inference.backends import Backend, make_backend
+from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
 from reloc_ros.prior import best_pose
-from reloc_ros.refine import Refiner, Support
+from reloc_ros.refinement.refine import Refiner, Support
 
 _logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import numpy as np
 from metric_room import CAMERA, IMAGES, NAMES, POSES, TRUE_FROM_SFM, Room
 
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.bag_poses import Accelerations, StampedPoses
-from reloc_ros.offline.sfm import SfmModel
-from reloc_ros.offline.trajectory import Trajectory
+from reloc_ros.offline.align.bag_poses import Accelerations, StampedPoses
+from reloc_ros.offline.align.trajectory import Trajectory
+from reloc_ros.offline.model.sfm import SfmModel
 
 WRONG = 0.2
 START_NS = 1_700_000_000_000_000_000

@@ -16,9 +16,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from reloc_ros.demo.renderer import Renderer
-from reloc_ros.demo.scene import reading_corner
-from reloc_ros.demo.trajectories import CAMERA, stream
+from reloc_ros.demo.film.trajectories import CAMERA, stream
+from reloc_ros.demo.scene.places import reading_corner
+from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import camera_info_from, transform_from_se3
 

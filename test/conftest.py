@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reloc_ros import cli
-from reloc_ros.ros.domain import claim_domain
+from reloc_ros.demo.ros.domain import claim_domain
 
 claim_domain()  # nothing that a test sends may reach, or come from, another session on this machine or network
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from reloc_ros.demo.record import Record, Report, Sighting
-from reloc_ros.demo.trajectories import Trajectory, stream
+from reloc_ros.demo.film.trajectories import Trajectory, stream
+from reloc_ros.demo.watching.record import Record, Report, Sighting
 from reloc_ros.geometry import SE3
-from reloc_ros.status import State
+from reloc_ros.stream.status import State
 
 PERIOD_NS = 125_000_000
 DELAY_NS = 40_000_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reloc_ros.demo.fusion import Fix
-from reloc_ros.demo.robot import AWAY_S, ODOMETRY_HZ, Drive, se3_from_planar
+from reloc_ros.demo.fusion.drive import Fix
+from reloc_ros.demo.fusion.robot import AWAY_S, ODOMETRY_HZ, Drive, se3_from_planar
 from reloc_ros.geometry import SE3
 
 SIGMAS = np.array([0.01, 0.015, 0.02, 0.008, 0.006, 0.004])

@@ -11,14 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from reloc_ros.demo.exposure import Exposure
-from reloc_ros.demo.faces import Face
-from reloc_ros.demo.renderer import Renderer, View
-from reloc_ros.demo.scene import reading_corner
-from reloc_ros.demo.trajectories import CAMERA, looking_at, mapping
+from reloc_ros.demo.film.trajectories import CAMERA, looking_at, mapping
+from reloc_ros.demo.scene.exposure import Exposure
+from reloc_ros.demo.scene.faces import Face
+from reloc_ros.demo.scene.places import reading_corner
+from reloc_ros.demo.scene.renderer import Renderer, View
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.sfm import SfmModel
-from reloc_ros.offline.similarity import Similarity
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity
 
 CHARUCO_MIDDLE = np.array([1.55, 1.85, 0.012])
 _AROUND = [

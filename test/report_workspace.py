@@ -14,9 +14,9 @@ from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Keypoints
 from reloc_ros.offline import steps
-from reloc_ros.offline.evaluate import Outcome, Score
-from reloc_ros.offline.evaluation_file import write_evaluation
-from reloc_ros.offline.sfm import SfmModel
+from reloc_ros.offline.measuring.evaluate import Outcome, Score
+from reloc_ros.offline.measuring.evaluation_file import write_evaluation
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
 HOLDOUT = "every:5:2"

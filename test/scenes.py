@@ -35,7 +35,7 @@ def tiny_network():
     """A network with ImageNet's encoder and a random head that has clear opinions; weights fit half precision."""
     import torch
 
-    from reloc_ros.network import LandmarkNetwork
+    from reloc_ros.inference.network import LandmarkNetwork
 
     torch.manual_seed(0)
     network = LandmarkNetwork(TINY_SHAPE).eval()
@@ -53,8 +53,8 @@ def tiny_network():
 @functools.cache
 def tiny_bundle(folder: Path) -> Path:
     """A bundle with that network, made once for each folder and session; exporting takes seconds."""
-    from reloc_ros.network import save_network
-    from reloc_ros.offline.export import export_onnx
+    from reloc_ros.inference.network import save_network
+    from reloc_ros.offline.bundling.export import export_onnx
 
     def write_models(target: Path) -> None:
         export_onnx(tiny_network(), target / ONNX_MODEL)

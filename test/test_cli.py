@@ -18,7 +18,7 @@ from walks import write_walk
 
 from reloc_ros import cli
 from reloc_ros.bundle import ONNX_MODEL, Bundle
-from reloc_ros.offline.sfm import SfmModel
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
 COMMAND = [sys.executable, "-c", "from reloc_ros.cli import main; main()"]
@@ -418,7 +418,7 @@ def test_map_refuses_missing_and_empty_image_folders(refused, tmp_path):
 
 def test_a_package_that_is_not_installed_is_named(refused, labelled, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning", None)
-    monkeypatch.delitem(sys.modules, "reloc_ros.offline.train", raising=False)
+    monkeypatch.delitem(sys.modules, "reloc_ros.offline.training.train", raising=False)
     sentence = refused("train", "-w", labelled)
     assert "needs the Python package lightning" in sentence and "reloc_ros[offline]" in sentence
 

@@ -12,7 +12,7 @@ from synthetic_model import make_model
 
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
-from reloc_ros.offline.landmark_session import DRAFT, LandmarkSession
+from reloc_ros.offline.picking.landmark_session import DRAFT, LandmarkSession
 from reloc_ros.offline.workspace import Workspace
 
 COMMAND = [sys.executable, "-c", "from reloc_ros.cli import main; main()"]

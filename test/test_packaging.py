@@ -68,7 +68,7 @@ def test_colcon_builds_a_package_that_works_by_itself(tmp_path, flags):
     assert re.search(r"Summary: 1 package finished", build.stdout)
     script = (
         "from reloc_ros.msg import RelocStatus; from reloc_ros.localizer import Localizer; "
-        "import reloc_ros.status as s; print(RelocStatus.TRACKING, Localizer.__name__, s.__file__)"
+        "import reloc_ros.stream.status as s; print(RelocStatus.TRACKING, Localizer.__name__, s.__file__)"
     )
     run = subprocess.run(
         ["bash", "-c", f'. install/setup.bash && cd / && "{sys.executable}" -c "{script}"'],

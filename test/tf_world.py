@@ -22,7 +22,7 @@ from tf2_ros import Buffer, StaticTransformBroadcaster, TransformBroadcaster, Tr
 
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import se3_from_transform, transform_from_se3
-from reloc_ros.ros.tf_tree import TfConfig, TfTree
+from reloc_ros.ros.tf.tree import TfConfig, TfTree
 
 DEADLINE_S = 30.0
 

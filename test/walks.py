@@ -8,7 +8,7 @@ import numpy as np
 from table_bundle import camera_from_map, view
 
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.video_file import video_file
+from reloc_ros.offline.running.video_file import video_file
 
 WALK = (1, 2, 3, 4, 5, 6, 0, 0, 0, 6, 7, 8)
 """Poses of the frames; 0 looks away."""

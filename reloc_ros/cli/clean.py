@@ -50,7 +50,7 @@ def clean(
 
     Example: [bold]reloc clean -w desk --sphere "0 0 0.5 2"[/bold]
     """
-    from reloc_ros.offline import clean as cleaning
+    from reloc_ros.offline.model import clean as cleaning
 
     opened = open_workspace(workspace)
     target = opened.path / "cloud.ply" if ply is None else ply

@@ -43,7 +43,7 @@ def evaluate(
     Example: [bold]reloc eval -w desk --sift --json desk.json[/bold]
     """
     from reloc_ros.offline import steps
-    from reloc_ros.offline.conditions import parse_conditions
+    from reloc_ros.offline.measuring.conditions import parse_conditions
 
     opened = open_workspace(workspace)
     wanted = parse_conditions(conditions)

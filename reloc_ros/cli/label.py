@@ -43,8 +43,8 @@ def label(
     Example: [bold]reloc label -w desk --preview[/bold]
     """
     from reloc_ros.errors import RelocError
-    from reloc_ros.offline import label_steps
-    from reloc_ros.offline.label import VOXEL_SIZE, Labels
+    from reloc_ros.offline.landmarks import label_steps
+    from reloc_ros.offline.landmarks.label import VOXEL_SIZE, Labels
 
     if voxel_size is not None and method != "voxels":
         raise RelocError("--voxel-size belongs to --method voxels")
@@ -69,7 +69,7 @@ def label(
     if preview:
         console.print(f"{opened.path / 'label_preview.png'} and .mp4: blue is seen, red hidden, grey unknown")
     if export is not None:
-        from reloc_ros.offline.keypoints_json import write_keypoints
+        from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
 
         write_keypoints(export, Labels.load(opened.labels_path), plain)
         console.print(f"labels written to {export}")

@@ -32,8 +32,8 @@ def replay(
 
     Example: [bold]reloc replay walk.mcap --rate 0.5 --remap /camera/image_raw:=/image[/bold]
     """
-    from reloc_ros.ros.replay import ReplayOptions
-    from reloc_ros.ros.replay import replay as play
+    from reloc_ros.replay.player import ReplayOptions
+    from reloc_ros.replay.player import replay as play
 
     renamed = _remappings(remap or [])
     options = ReplayOptions(rate, loop, start, tuple(topic or ()), renamed, clock_hz, wait, wait_for)

@@ -78,12 +78,12 @@ def run(
 
     Example: [bold]reloc run desk.bundle walk.mp4 --tum walk.tum --overlay poses.mp4[/bold]
     """
-    from reloc_ros.camera_files import read_camera_file
+    from reloc_ros.io.camera_files import read_camera_file
     from reloc_ros.localizer import Localizer, LocalizerConfig
-    from reloc_ros.offline import run as running
-    from reloc_ros.offline.detections import read_detections
-    from reloc_ros.offline.run_outputs import Content, Outputs
-    from reloc_ros.offline.sources import open_source
+    from reloc_ros.offline.running import run as running
+    from reloc_ros.offline.running.detections import read_detections
+    from reloc_ros.offline.running.run_outputs import Content, Outputs
+    from reloc_ros.offline.sources.sources import open_source
 
     outputs = Outputs(poses, tum, overlay, bag, copy)
     outputs.check(source, bundle, camera, mesh, detections)

@@ -22,8 +22,8 @@ def web(
 
     Example: [bold]reloc web -w desk[/bold]
     """
-    from reloc_ros.offline.landmark_session import LandmarkSession
-    from reloc_ros.offline.web import Page
+    from reloc_ros.offline.picking.landmark_session import LandmarkSession
+    from reloc_ros.offline.picking.web import Page
 
     opened = open_workspace(workspace)
     with console.status("reading the map"):

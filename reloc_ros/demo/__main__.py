@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from reloc_ros.atomic import write_json
 from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import write_json
 
 console = Console()
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -76,9 +76,9 @@ def _demo(
 
 def _live(bundle: Path, output: Path, rate_hz: float, seconds: float | None) -> bool:
     from reloc_ros.bundle import Bundle
-    from reloc_ros.demo.record import summarize
-    from reloc_ros.demo.table import summary_view
-    from reloc_ros.ros.demo_watch import LiveRun, run_live
+    from reloc_ros.demo.ros.watch import LiveRun, run_live
+    from reloc_ros.demo.watching.record import summarize
+    from reloc_ros.demo.watching.table import summary_view
 
     start_s = time.monotonic()
     Bundle.load(bundle)  # refuse a wrong one here, with its sentence, and not in the node's log
@@ -90,7 +90,7 @@ def _live(bundle: Path, output: Path, rate_hz: float, seconds: float | None) -> 
     write_json(output / "summary.json", result)
     console.print(summary_view(summary))
     if sightings:
-        from reloc_ros.demo.gallery import draw_run
+        from reloc_ros.demo.watching.gallery import draw_run
 
         draw_run(output / "demo.png", bundle, reel, sightings, summary)
         console.print(f"picture: {output / 'demo.png'}")

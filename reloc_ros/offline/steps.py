@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.atomic import atomic_path, write_json
-from reloc_ros.backends import make_backend
 from reloc_ros.bundle import (
     INT8_MODEL,
     ONNX_MODEL,
@@ -25,12 +23,20 @@ from reloc_ros.bundle import (
 )
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.errors import RelocError
+from reloc_ros.inference.backends import make_backend
+from reloc_ros.inference.letterbox import Letterbox
+from reloc_ros.io.atomic import atomic_path, write_json
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.letterbox import Letterbox
 from reloc_ros.localizer import Localizer, LocalizerConfig
-from reloc_ros.offline.calibrate import calibrate
-from reloc_ros.offline.conditions import CONDITIONS
-from reloc_ros.offline.evaluate import (
+from reloc_ros.offline.bundling.calibrate import calibrate
+from reloc_ros.offline.bundling.references import make_references
+from reloc_ros.offline.bundling.trials import Photo
+from reloc_ros.offline.landmarks.label import Labels
+from reloc_ros.offline.landmarks.label_steps import has_labels
+from reloc_ros.offline.landmarks.label_steps import label_step as label_step  # one of the steps, too
+from reloc_ros.offline.landmarks.selection import select_step as select_step  # and another
+from reloc_ros.offline.measuring.conditions import CONDITIONS
+from reloc_ros.offline.measuring.evaluate import (
     Localize,
     Score,
     check_conditions,
@@ -38,22 +44,16 @@ from reloc_ros.offline.evaluate import (
     held_out_queries,
     median_distance,
 )
-from reloc_ros.offline.evaluation_file import write_evaluation
-from reloc_ros.offline.frames import read_photo
-from reloc_ros.offline.label import Labels
-from reloc_ros.offline.label_steps import has_labels
-from reloc_ros.offline.label_steps import label_step as label_step  # one of the steps, too
-from reloc_ros.offline.map_edits import frame_facts, frame_summary
-from reloc_ros.offline.mapped import map_model, read_mapped
+from reloc_ros.offline.measuring.evaluation_file import write_evaluation
+from reloc_ros.offline.model.map_edits import frame_facts, frame_summary
+from reloc_ros.offline.model.mapped import map_model, read_mapped
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.references import make_references
-from reloc_ros.offline.selection import select_step as select_step  # and another
-from reloc_ros.offline.sfm import SfmModel
-from reloc_ros.offline.trials import Photo
+from reloc_ros.offline.sources.frames import read_photo
 from reloc_ros.offline.workspace import Workspace, fingerprint
 
 if TYPE_CHECKING:
-    from reloc_ros.offline.validation import Truth
+    from reloc_ros.offline.training.validation import Truth
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +70,11 @@ def train_step(
     `how` are further arguments of `train_network` that do not change what is trained. Of several processes that
     train together, all but the first get None: there is nothing left to do for them.
     """
-    from reloc_ros.network import save_network  # torch takes seconds to import, and only this step needs it
-    from reloc_ros.offline.fit import is_first_process
-    from reloc_ros.offline.train import train_network
+    from reloc_ros.inference.network import (
+        save_network,  # torch takes seconds to import, and only this step needs it
+    )
+    from reloc_ros.offline.training.fit import is_first_process
+    from reloc_ros.offline.training.train import train_network
 
     listed = Path(config.validation.removeprefix("list:"))  # no file, and the same nothing, for other rules
     inputs = {"labels": workspace.labels_path, "config": config, "validation": listed}
@@ -99,7 +101,7 @@ def _labelled_images(
     workspace: Workspace, labels: Labels, progress: Progress
 ) -> tuple[list[NDArray[np.uint8]], Truth]:
     """The map images, of the size they were labelled at, and where they were taken from."""
-    from reloc_ros.offline.validation import Truth
+    from reloc_ros.offline.training.validation import Truth
 
     model = SfmModel.load(workspace.model_path)
     rows = [model.names.index(name) for name in labels.names]
@@ -145,8 +147,8 @@ def export_step(
     workspace: Workspace, output: Path, with_torch: bool = False, progress: Progress = silent
 ) -> Bundle:
     """Write the bundle to `output`."""
-    from reloc_ros.network import load_network
-    from reloc_ros.offline.export import export_onnx
+    from reloc_ros.inference.network import load_network
+    from reloc_ros.offline.bundling.export import export_onnx
 
     trained = _refuse_stale(workspace)
     shape = NetworkShape(**trained["shape"])
@@ -233,7 +235,7 @@ def _add_int8(
     workspace: Workspace, model: SfmModel, shape: NetworkShape, folder: Path
 ) -> dict[str, Any] | None:
     """Add the network in bytes, unless it is too far from the original; returns how far it is."""
-    from reloc_ros.offline.quantize import quantize
+    from reloc_ros.offline.bundling.quantize import quantize
 
     def pictures(chosen: Sequence[int], conditions: Sequence[str]) -> list[NDArray[np.uint8]]:
         made = []
@@ -292,7 +294,7 @@ def evaluate_step(
     methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
     known = model.without(held_out)
     if with_sift:
-        from reloc_ros.offline.sift import SiftBaseline
+        from reloc_ros.offline.measuring.sift import SiftBaseline
 
         methods["SIFT + LO-RANSAC"] = SiftBaseline.from_model(known, workspace.images_dir, progress).localize
     distance = median_distance(known, localizer.bundle.landmarks.positions_map)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from reloc_ros.atomic import write_json
 from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import write_json
 from reloc_ros.offline.commit import finish_commit
-from reloc_ros.offline.holdout import parse_holdout
+from reloc_ros.offline.model.holdout import parse_holdout
 
 FORMAT = 1
 SCALES = ("unknown", "metric")

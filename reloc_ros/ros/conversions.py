@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Camera
-from reloc_ros.image_messages import camera_from_message
+from reloc_ros.io.image_messages import camera_from_message
 
 _DISTORTION_MODELS = {"pinhole": "plumb_bob", "brown": "rational_polynomial", "fisheye": "equidistant"}
 

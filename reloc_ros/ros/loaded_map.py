@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from reloc_ros.camera_files import read_camera_file
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import Camera
+from reloc_ros.io.camera_files import read_camera_file
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.ros.parameters import Parameters
-from reloc_ros.status import StatusConfig
+from reloc_ros.stream.status import StatusConfig
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,12 +7,12 @@ import enum
 import typing
 from typing import Any
 
-from reloc_ros.backends import PRECISIONS
-from reloc_ros.initial_pose import InitialPoseConfig
+from reloc_ros.inference.backends import PRECISIONS
 from reloc_ros.pnp import Solver
-from reloc_ros.ros.tf_config import TfMode
-from reloc_ros.smoothing import SmoothingConfig
-from reloc_ros.status import StatusConfig
+from reloc_ros.ros.tf.config import TfMode
+from reloc_ros.stream.initial_pose import InitialPoseConfig
+from reloc_ros.stream.smoothing import SmoothingConfig
+from reloc_ros.stream.status import StatusConfig
 
 
 class Change(enum.Enum):

@@ -11,24 +11,24 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from reloc_ros.errors import RelocError
-from reloc_ros.health import Health
 from reloc_ros.localizer import Localized
-from reloc_ros.rate_limit import RateLimit
-from reloc_ros.ros.bond import Bond, check_bond_available
-from reloc_ros.ros.camera_input import CameraInput, ImageMessage
 from reloc_ros.ros.conversions import seconds_from_stamp
-from reloc_ros.ros.debug_views import DebugViews
-from reloc_ros.ros.frame_outcome import FrameOutcome, localize_message
+from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage
+from reloc_ros.ros.input.relocalize_requests import RelocalizeRequests
+from reloc_ros.ros.input.worker import Worker
 from reloc_ros.ros.loaded_map import LoadedMap
+from reloc_ros.ros.output.bond import Bond, check_bond_available
+from reloc_ros.ros.output.debug_views import DebugViews
+from reloc_ros.ros.output.frame_outcome import FrameOutcome, localize_message
+from reloc_ros.ros.output.pose_outputs import NOT_SENT, PoseOutputs, Sent
+from reloc_ros.ros.output.status_output import StatusVoice
 from reloc_ros.ros.parameters import Parameters
-from reloc_ros.ros.pose_outputs import NOT_SENT, PoseOutputs, Sent
-from reloc_ros.ros.pose_prior import expected_pose
-from reloc_ros.ros.relocalize_requests import RelocalizeRequests
-from reloc_ros.ros.status_voice import StatusVoice
-from reloc_ros.ros.tf_config import TfConfig
-from reloc_ros.ros.tf_tree import TfTree
-from reloc_ros.ros.worker import Worker
-from reloc_ros.status import State, StatusMachine, Verdict
+from reloc_ros.ros.tf.config import TfConfig
+from reloc_ros.ros.tf.pose_prior import expected_pose
+from reloc_ros.ros.tf.tree import TfTree
+from reloc_ros.stream.health import Health
+from reloc_ros.stream.rate_limit import RateLimit
+from reloc_ros.stream.status import State, StatusMachine, Verdict
 
 WATCH_PERIOD_S = 0.1
 """How often publishers, listeners and silence are looked at."""

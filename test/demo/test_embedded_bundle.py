@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from reloc_ros.bundle import Bundle
-from reloc_ros.demo.film import pictures
+from reloc_ros.demo.film.film import pictures
+from reloc_ros.demo.film.trajectories import CAMERA, Trajectory, mapping, stream
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
-from reloc_ros.demo.scene import other_place, reading_corner
-from reloc_ros.demo.trajectories import CAMERA, Trajectory, mapping, stream
+from reloc_ros.demo.scene.places import other_place, reading_corner
 from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.localizer import Localized, Localizer
 

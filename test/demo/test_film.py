@@ -2,11 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
-from reloc_ros.demo import film as filming
-from reloc_ros.demo.exposure import Exposure
-from reloc_ros.demo.renderer import Renderer
-from reloc_ros.demo.scene import reading_corner
-from reloc_ros.demo.trajectories import CAMERA, mapping
+from reloc_ros.demo.film import film as filming
+from reloc_ros.demo.film.trajectories import CAMERA, mapping
+from reloc_ros.demo.scene.exposure import Exposure
+from reloc_ros.demo.scene.places import reading_corner
+from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 

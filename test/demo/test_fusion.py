@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reloc_ros.covariance import CovarianceLimits
-from reloc_ros.demo.fusion import (
+from reloc_ros.demo.fusion.drive import (
     PLANAR,
     Fix,
     figures,
@@ -19,8 +19,7 @@ from reloc_ros.demo.fusion import (
     position_errors,
     take_fixes,
 )
-from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
-from reloc_ros.demo.robot import (
+from reloc_ros.demo.fusion.robot import (
     AWAY_S,
     BASE_FROM_CAMERA,
     ODOMETRY_HZ,
@@ -31,6 +30,7 @@ from reloc_ros.demo.robot import (
     relative,
     se3_from_planar,
 )
+from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.localizer import Localizer
 
 SLIP = Slip()

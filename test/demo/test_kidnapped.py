@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from reloc_ros.demo.film import pictures
+from reloc_ros.demo.film.film import pictures
+from reloc_ros.demo.film.trajectories import CAMERA, Trajectory, stream
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
-from reloc_ros.demo.scene import reading_corner
-from reloc_ros.demo.trajectories import CAMERA, Trajectory, stream
+from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost
-from reloc_ros.status import State, StatusMachine
+from reloc_ros.stream.status import State, StatusMachine
 
 RATE_HZ = 12.0
 STAY = 3

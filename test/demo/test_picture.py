@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 from demo_runs import make_sightings, off_by
 
-from reloc_ros.demo.faces import box
-from reloc_ros.demo.materials import wood
-from reloc_ros.demo.picture import Example, choose_examples, draw
-from reloc_ros.demo.record import View, summarize
-from reloc_ros.demo.renderer import Renderer
-from reloc_ros.demo.scene import Scene
-from reloc_ros.demo.trajectories import CAMERA, looking_at, stream
-from reloc_ros.demo.wireframe import draw_wireframe
+from reloc_ros.demo.film.trajectories import CAMERA, looking_at, stream
+from reloc_ros.demo.film.wireframe import draw_wireframe
+from reloc_ros.demo.scene.faces import box
+from reloc_ros.demo.scene.materials import wood
+from reloc_ros.demo.scene.places import Scene
+from reloc_ros.demo.scene.renderer import Renderer
+from reloc_ros.demo.watching.picture import Example, choose_examples, draw
+from reloc_ros.demo.watching.record import View, summarize
 
 BRIGHTNESS = [exposure.brightness for exposure in stream(8.0).exposures]
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from demo_runs import make_record, make_sightings
 
-from reloc_ros.demo.record import Record, View, summarize
-from reloc_ros.demo.trajectories import stream
+from reloc_ros.demo.film.trajectories import stream
+from reloc_ros.demo.watching.record import Record, View, summarize
 from reloc_ros.geometry import SE3
 
 WALK = stream(8.0)

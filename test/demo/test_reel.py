@@ -4,10 +4,10 @@ import time
 import numpy as np
 import pytest
 
-from reloc_ros.demo.reel import Reel, stop_rendering
-from reloc_ros.demo.renderer import Renderer
-from reloc_ros.demo.scene import reading_corner
-from reloc_ros.demo.trajectories import CAMERA
+from reloc_ros.demo.film.reel import Reel, stop_rendering
+from reloc_ros.demo.film.trajectories import CAMERA
+from reloc_ros.demo.scene.places import reading_corner
+from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.errors import RelocError
 
 

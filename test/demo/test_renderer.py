@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from reloc_ros.demo.faces import Face
-from reloc_ros.demo.renderer import Renderer
-from reloc_ros.demo.scene import reading_corner
-from reloc_ros.demo.trajectories import CAMERA, looking_at, mapping
+from reloc_ros.demo.film.trajectories import CAMERA, looking_at, mapping
+from reloc_ros.demo.scene.faces import Face
+from reloc_ros.demo.scene.places import reading_corner
+from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.geometry import SE3
 
 PINHOLE = dataclasses.replace(CAMERA, model="pinhole", coefficients=())

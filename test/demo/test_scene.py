@@ -1,9 +1,9 @@
 import cv2
 import numpy as np
 
-from reloc_ros.demo import scene as scenes
-from reloc_ros.demo.renderer import Renderer
-from reloc_ros.demo.trajectories import CAMERA, mapping, stream
+from reloc_ros.demo.film.trajectories import CAMERA, mapping, stream
+from reloc_ros.demo.scene import places as scenes
+from reloc_ros.demo.scene.renderer import Renderer
 
 
 def test_a_seed_gives_the_same_place_again():

@@ -22,9 +22,9 @@ class Photos:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory) -> Photos:
-    from reloc_ros.demo.renderer import Renderer
-    from reloc_ros.demo.scene import reading_corner
-    from reloc_ros.demo.trajectories import CAMERA, mapping
+    from reloc_ros.demo.film.trajectories import CAMERA, mapping
+    from reloc_ros.demo.scene.places import reading_corner
+    from reloc_ros.demo.scene.renderer import Renderer
 
     folder = tmp_path_factory.mktemp("photos")
     poses = mapping().camera_from_map[0:60:5]
@@ -40,7 +40,7 @@ def photos(tmp_path_factory) -> Photos:
 @pytest.fixture(scope="session")
 def small_sfm(photos):
     """Options that make the photos' model in a few seconds."""
-    from reloc_ros.offline.reconstruct import SfmOptions
+    from reloc_ros.offline.mapping.reconstruct import SfmOptions
 
     return SfmOptions(camera=photos.camera, max_features=1500, max_image_size=480)
 
@@ -49,6 +49,6 @@ def small_sfm(photos):
 def mapped(photos, small_sfm, tmp_path_factory):
     """A workspace over the photos, of which two are held out."""
     pytest.importorskip("pycolmap")
-    from reloc_ros.offline.mapping import map_images
+    from reloc_ros.offline.mapping.mapping import map_images
 
     return map_images(photos.folder, tmp_path_factory.mktemp("work") / "ws", None, "every:6:3", small_sfm)

@@ -14,12 +14,14 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localizer
-from reloc_ros.offline import label_steps, steps, views
-from reloc_ros.offline.augment import AugmentConfig
-from reloc_ros.offline.evaluation_file import read_evaluation
-from reloc_ros.offline.keypoints_json import write_keypoints
-from reloc_ros.offline.label import Labels
-from reloc_ros.offline.train import TrainConfig
+from reloc_ros.offline import steps
+from reloc_ros.offline.landmarks import label_steps
+from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
+from reloc_ros.offline.landmarks.label import Labels
+from reloc_ros.offline.measuring.evaluation_file import read_evaluation
+from reloc_ros.offline.training import views
+from reloc_ros.offline.training.augment import AugmentConfig
+from reloc_ros.offline.training.train import TrainConfig
 from reloc_ros.offline.workspace import Workspace
 
 HOLDOUT = "every:5:2"

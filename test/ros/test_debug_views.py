@@ -20,11 +20,11 @@ from table_bundle import CAMERA, LANDMARKS, camera_from_map, view
 from visualization_msgs.msg import Marker, MarkerArray
 
 from reloc_ros.localizer import Localized
-from reloc_ros.ros.debug_views import DebugViews, cloud_of, markers_of
-from reloc_ros.ros.frame_outcome import FrameOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
+from reloc_ros.ros.output.debug_views import DebugViews, cloud_of, markers_of
+from reloc_ros.ros.output.frame_outcome import FrameOutcome
 from reloc_ros.ros.parameters import Parameters
-from reloc_ros.status import State, Verdict
+from reloc_ros.stream.status import State, Verdict
 
 TRACKING = Verdict(State.TRACKING, True, "", "")
 LOST = Verdict(State.LOST, False, "no_keypoints", "no landmark of the map was found in the image")

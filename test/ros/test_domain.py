@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from reloc_ros.ros import domain
+from reloc_ros.demo.ros import domain
 
-CLAIM = "from reloc_ros.ros.domain import claim_domain; print(claim_domain(), flush=True); input()"
+CLAIM = "from reloc_ros.demo.ros.domain import claim_domain; print(claim_domain(), flush=True); input()"
 
 
 @pytest.fixture

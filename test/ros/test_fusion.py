@@ -8,9 +8,8 @@ from drives import drawn_fixes
 from tf_world import TfWorld, at
 
 from reloc_ros.covariance import CovarianceLimits
-from reloc_ros.demo.fusion import Fix, take_fixes
-from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
-from reloc_ros.demo.robot import (
+from reloc_ros.demo.fusion.drive import Fix, take_fixes
+from reloc_ros.demo.fusion.robot import (
     BASE_FROM_CAMERA,
     ODOMETRY_HZ,
     Drive,
@@ -19,6 +18,7 @@ from reloc_ros.demo.robot import (
     planar_from_se3,
     se3_from_planar,
 )
+from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.localizer import Localizer
 
 CAMERA = "camera_optical_frame"

@@ -15,7 +15,7 @@ from table_bundle import CAMERA, view
 
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.bond import check_bond_available
+from reloc_ros.ros.output.bond import check_bond_available
 
 TRANSITIONS = {
     "unconfigured": {"configure": "inactive", "shutdown": "finalized"},

@@ -4,11 +4,11 @@ import pytest
 from reloc_ros.msg import RelocStatus
 from table_bundle import CAMERA, camera_from_map, view
 
+from reloc_ros.bench.node.camera import load_images, load_truths
+from reloc_ros.bench.node.load import LoadPlan, measure
+from reloc_ros.bench.node.report import HeardPose, Usage, load_from
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.ros.load import LoadPlan, measure
-from reloc_ros.ros.load_camera import load_images, load_truths
-from reloc_ros.ros.load_report import HeardPose, Usage, load_from
 
 
 def write_truth(path, poses):

@@ -261,7 +261,7 @@ def test_newest_image_wins_and_every_image_is_accounted_for(start_node, peer):
 
 
 def test_status_message_numbers_are_those_of_the_state_machine():
-    from reloc_ros.status import State
+    from reloc_ros.stream.status import State
 
     assert {s.name: s.value for s in State} == {
         name: getattr(RelocStatus, name) for name in ("LOST", "DEGRADED", "TRACKING")

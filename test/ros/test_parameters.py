@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.parameter_board import ParameterBoard
+from reloc_ros.ros.node_parameters import ParameterBoard
 from reloc_ros.ros.parameters import FIELDS, Change, Parameters, parameter_table
 
 CONFIG = Path(__file__).parents[2] / "config" / "reloc.yaml"

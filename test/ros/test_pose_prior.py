@@ -12,8 +12,8 @@ from tf_world import TfWorld, seconds_after
 
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import seconds_from_stamp
-from reloc_ros.ros.pose_prior import expected_pose
-from reloc_ros.status import StampedPose
+from reloc_ros.ros.tf.pose_prior import expected_pose
+from reloc_ros.stream.status import StampedPose
 
 CAMERA = "camera_optical_frame"
 BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.0, 0.4])

@@ -24,11 +24,11 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
 
-from reloc_ros.bag import Bag
 from reloc_ros.cli import main
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.replay import ReplayOptions
+from reloc_ros.io.bag import Bag
+from reloc_ros.replay.player import ReplayOptions
 
 DEADLINE_S = 100.0
 FRAMES = 8

@@ -34,7 +34,7 @@ class CameraProcess:
     def __init__(self, pictures: Path, bundle: Path, reliability: str, log: Path) -> None:
         words = [
             "-m",
-            "reloc_ros.ros.load_camera",
+            "reloc_ros.bench.node.camera",
             pictures,
             bundle,
             20,

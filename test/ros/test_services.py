@@ -19,8 +19,8 @@ from reloc_ros.srv import LoadBundle, Relocalize
 from std_srvs.srv import SetBool
 from table_bundle import camera_from_map, make_table_bundle, view
 
-from reloc_ros.ros.relocalize_requests import RelocalizeRequests
-from reloc_ros.status import State, Verdict
+from reloc_ros.ros.input.relocalize_requests import RelocalizeRequests
+from reloc_ros.stream.status import State, Verdict
 
 
 def tracking(status: RelocStatus) -> bool:

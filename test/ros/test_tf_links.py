@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reloc_ros.ros.tf_links import MEMORY_S, OWN_MESSAGES, Link, Links
+from reloc_ros.ros.tf.links import MEMORY_S, OWN_MESSAGES, Link, Links
 
 
 def test_a_changing_link_is_forgotten_when_it_is_not_repeated_and_a_static_one_never():

@@ -14,8 +14,8 @@ from tf_world import TfWorld, at, seconds_after
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.ros import tf_links
-from reloc_ros.ros.tf_tree import TfConfig, TfOutcome
+from reloc_ros.ros.tf import links as tf_links
+from reloc_ros.ros.tf.tree import TfConfig, TfOutcome
 
 CAMERA = "camera_optical_frame"
 MAP_FROM_CAMERA = SE3.from_rotation_vector([0.3, -0.2, 1.0], [2.0, 1.0, 0.5])

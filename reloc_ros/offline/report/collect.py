@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.evaluate import Score, median_distance
-from reloc_ros.offline.evaluation_file import read_evaluation
-from reloc_ros.offline.label import Labels
-from reloc_ros.offline.sfm import SfmModel
+from reloc_ros.offline.landmarks.label import Labels
+from reloc_ros.offline.measuring.evaluate import Score, median_distance
+from reloc_ros.offline.measuring.evaluation_file import read_evaluation
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
 Summary = Mapping[str, Any]

@@ -9,12 +9,12 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from reloc_ros.offline.label import Visibility
+from reloc_ros.offline.landmarks.label import Visibility
+from reloc_ros.offline.landmarks.select import CELL_HOLDS, CELLS_ACROSS, VIEW_NEEDS
 from reloc_ros.offline.report.charts import BOTTOM, LEFT, RIGHT, TOP, Axis, Plot, dots
 from reloc_ros.offline.report.collect import Facts
 from reloc_ros.offline.report.ground import Ground
 from reloc_ros.offline.report.pictures import GREEN, Photos, data_uri, shrink, spot
-from reloc_ros.offline.select import CELL_HOLDS, CELLS_ACROSS, VIEW_NEEDS
 
 THUMBNAILS = 8
 THUMBNAIL_WIDTH = 320

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.offline.sfm import SfmModel
+from reloc_ros.offline.model.sfm import SfmModel
 
 Array = NDArray[np.float64]
 

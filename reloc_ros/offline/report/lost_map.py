@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from reloc_ros.acceptance import LocalizerConfig
 from reloc_ros.geometry import SE3, Camera
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.evaluate import Score
-from reloc_ros.offline.label import Labels, Visibility
+from reloc_ros.offline.landmarks.label import Labels, Visibility
+from reloc_ros.offline.measuring.evaluate import Score
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.report.ground import Ground, roll_quarter
-from reloc_ros.offline.sfm import SfmModel
 
 Array = NDArray[np.float64]
 

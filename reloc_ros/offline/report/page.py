@@ -9,8 +9,9 @@ from typing import Any
 
 import jinja2
 
-from reloc_ros.atomic import atomic_path
 from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import atomic_path
+from reloc_ros.offline.landmarks.select import VIEW_NEEDS
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.report import coverage, making, performance
 from reloc_ros.offline.report.charts import legend
@@ -21,7 +22,6 @@ from reloc_ros.offline.report.lost_view import lost_section
 from reloc_ros.offline.report.pictures import Photos
 from reloc_ros.offline.report.viewer import scene
 from reloc_ros.offline.report.worst import worst_images
-from reloc_ros.offline.select import VIEW_NEEDS
 from reloc_ros.offline.workspace import Workspace
 from reloc_ros.version import __version__
 

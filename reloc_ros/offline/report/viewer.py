@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.report.collect import Facts
 from reloc_ros.offline.report.ground import Ground
-from reloc_ros.offline.sfm import SfmModel
 
 MOST_POINTS = 25_000
 """More take too many bytes, and more time than a turning hand waits."""

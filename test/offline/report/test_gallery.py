@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import report_workspace as made
 
-from reloc_ros.offline.label import Visibility, label_images
+from reloc_ros.offline.landmarks.label import Visibility, label_images
+from reloc_ros.offline.landmarks.select import CELL_HOLDS, CELLS_ACROSS
 from reloc_ros.offline.progress import silent
 from reloc_ros.offline.report.collect import collect
 from reloc_ros.offline.report.coverage import view_coverage
 from reloc_ros.offline.report.gallery import PATCHES, find_rates, found_sentence, landmark_cards
 from reloc_ros.offline.report.pictures import Photos
-from reloc_ros.offline.select import CELL_HOLDS, CELLS_ACROSS
 
 
 @pytest.fixture(scope="module")

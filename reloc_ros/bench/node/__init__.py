@@ -1,0 +1,1 @@
+"""The node under load: a camera process sends images over DDS, the real node localizes them."""

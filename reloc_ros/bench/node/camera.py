@@ -1,0 +1,141 @@
+"""The camera of the load measurement: pictures of a folder at a steady rate, to and fro so that motion is smooth."""
+
+from __future__ import annotations
+
+import argparse
+import array
+import contextlib
+import itertools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from reloc_ros.bundle import Bundle
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3, Camera
+from reloc_ros.ros.conversions import camera_info_from, pose_from_se3
+from reloc_ros.ros.input.transport import room_for_large_messages
+from reloc_ros.ros.process import Stop, run_node
+
+TRUTH_DEPTH = 1000
+"""No truth may be lost, however far behind its listener is."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+class LoadCamera(Node):
+    """Publishes `image` and `camera_info`, and `truth` where that is known."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        super().__init__("load_camera")
+        camera, images = load_images(
+            given.folder, Bundle.load(given.bundle).camera, given.width, given.height
+        )
+        truths = load_truths(given.truth, len(images)) if given.truth else [None] * len(images)
+        # Bytes in an array.array go into a message without a copy of each element.
+        frames = list(zip((array.array("B", image.tobytes()) for image in images), truths, strict=True))
+        self._frames = itertools.cycle([*frames, *frames[-2:0:-1]])
+        self._camera = camera
+        profile = QoSProfile(depth=5, reliability=ReliabilityPolicy[given.reliability.upper()])
+        self._images = self.create_publisher(Image, "image", profile)
+        self._infos = self.create_publisher(CameraInfo, "camera_info", profile)
+        self._truths = self.create_publisher(PoseStamped, "truth", TRUTH_DEPTH)
+        self.create_timer(1 / given.rate_hz, self._publish)
+
+    def start(self, stop: Stop) -> None:
+        """The timer does all."""
+
+    def stop(self) -> None:
+        """The timer ends with the executor."""
+
+    def _publish(self) -> None:
+        data, map_from_camera = next(self._frames)
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera_optical_frame")
+        if map_from_camera is not None:
+            self._truths.publish(PoseStamped(header=header, pose=pose_from_se3(map_from_camera)))
+        self._infos.publish(camera_info_from(self._camera, header))
+        width, height = self._camera.width, self._camera.height
+        message = Image(header=header, width=width, height=height, encoding="bgr8", step=3 * width)
+        message.data = data
+        self._images.publish(message)
+
+
+def load_images(
+    folder: Path, camera: Camera, width: int, height: int
+) -> tuple[Camera, list[NDArray[np.uint8]]]:
+    """The folder's pictures (height, width, 3) in name order, scaled to fill that size and cut to it; and their camera.
+
+    Args:
+        camera: of the pictures, at any resolution.
+
+    Raises:
+        RelocError: there is no picture, or one of another shape than the camera's.
+    """
+    if not folder.is_dir():
+        raise RelocError(f"{folder} is not a folder of images")
+    scale = max(width / camera.width, height / camera.height)
+    size = max(width, round(scale * camera.width)), max(height, round(scale * camera.height))
+    x, y = (size[0] - width) // 2, (size[1] - height) // 2
+    images = []
+    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES):
+        image = cv2.imread(str(path))
+        if image is None:
+            continue
+        if abs(image.shape[1] * camera.height - image.shape[0] * camera.width) > max(image.shape):
+            raise RelocError(
+                f"{path} is {image.shape[1]}x{image.shape[0]}, of another shape than the bundle's camera, "
+                f"{camera.width}x{camera.height}"
+            )
+        how = cv2.INTER_AREA if size[0] <= image.shape[1] else cv2.INTER_LINEAR
+        images.append(cv2.resize(image, size, interpolation=how)[y : y + height, x : x + width])
+    if not images:
+        raise RelocError(f"{folder} holds no image; put {', '.join(IMAGE_SUFFIXES)} files there")
+    return camera.resized(*size).cropped(x, y, width, height), images
+
+
+def load_truths(path: Path, count: int) -> list[SE3]:
+    """map_from_camera of each image from a TUM file: time x y z qx qy qz qw.
+
+    Raises:
+        RelocError: it is none, or tells of another number of images.
+    """
+    try:
+        rows = np.loadtxt(path, ndmin=2)
+    except (OSError, ValueError) as error:
+        raise RelocError(f"{path} cannot be read as a TUM trajectory: {error}") from error
+    if rows.shape != (count, 8):
+        raise RelocError(
+            f"{path} has {len(rows)} rows of {rows.shape[1]} numbers; {count} images need 8 each"
+        )
+    return [SE3.from_quaternion_wxyz(row[[7, 4, 5, 6]], row[1:4]) for row in rows]
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="load_camera", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("rate_hz", type=float)
+    parser.add_argument("width", type=int)
+    parser.add_argument("height", type=int)
+    parser.add_argument("--truth", type=Path)
+    parser.add_argument("--reliability", default="reliable")
+    parser.add_argument("--large-segment", action="store_true")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = parser().parse_args(arguments)
+    with room_for_large_messages() if given.large_segment else contextlib.nullcontext():
+        return run_node("load_camera", lambda: LoadCamera(given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,286 @@
+"""Measure the node at work: a camera process sends images over DDS, the real node localizes them.
+
+    python -m reloc_ros.bench.node.load [BUNDLE IMAGES_DIR [--truth FILE]] [--seconds 60] [--rate 30] [--json FILE]
+
+Three processes, as on a robot: the camera, the node, and this one, which listens and reads /proc. Without a bundle
+it is the embedded one, and the pictures are those of the demo's walk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+
+from reloc_ros.bench.node.camera import TRUTH_DEPTH
+from reloc_ros.bench.node.demo import rendered_walk
+from reloc_ros.bench.node.report import WRONG_SHARE, HeardPose, Load, Usage, load_from
+from reloc_ros.bundle import Bundle
+from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
+from reloc_ros.demo.ros.domain import claim_domain
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+from reloc_ros.msg import RelocStatus
+from reloc_ros.ros.conversions import se3_from_pose, seconds_from_stamp
+from reloc_ros.ros.output.diagnostics import HEARS_ALL
+
+SETTLE_S = 3.0
+"""From the first pose to the beginning of the measurement: caches are warm, discovery is over."""
+START_TIMEOUT_S = 60.0
+TRUTHS_TIMEOUT_S = 10.0
+MEMORY_PERIOD_S = 1.0
+CACHE = Path("build/node_load")
+"""Of the demo's pictures."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadPlan:
+    """What to send, for how long, and to what node."""
+
+    bundle: Path
+    images: Path
+    seconds: float = 60.0
+    rate_hz: float = 30.0
+    width: int = 640
+    height: int = 480
+    backend: str = "onnx"
+    truth: Path | None = None
+    """TUM trajectory with a row for each image."""
+    reliability: str = "reliable"
+    """Of the camera's images."""
+    node_reliability: str = "auto"
+    """The node's parameter image_reliability."""
+    large_segment: bool = False
+    """Give the camera room for large messages in shared memory."""
+
+
+class _Listener(Node):
+    """Keeps the arrival of every pose, status and truth."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("reloc_load", context=context)
+        self.poses: list[HeardPose] = []
+        self.statuses: list[RelocStatus] = []
+        self.truths: dict[int, SE3] = {}
+        latched = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.create_subscription(PoseStamped, "/reloc/pose", self._on_pose, 50)
+        self.create_subscription(PoseStamped, "/truth", self._on_truth, TRUTH_DEPTH)
+        self.create_subscription(RelocStatus, "/reloc/status", self.statuses.append, latched)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self.problem = ""
+        """Whom the node says that it cannot hear, and why; empty when it hears all."""
+
+    def _on_pose(self, message: PoseStamped) -> None:
+        stamp = message.header.stamp
+        camera_from_map = se3_from_pose(message.pose).inverse()
+        times = time.time(), seconds_from_stamp(stamp), Time.from_msg(stamp).nanoseconds
+        self.poses.append(HeardPose(*times, camera_from_map))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        told = {value.key: value.value for status in message.status for value in status.values}
+        problem = told.get("subscriptions", HEARS_ALL)
+        self.problem = "" if problem == HEARS_ALL else problem
+
+    def _on_truth(self, message: PoseStamped) -> None:
+        stamp_ns = Time.from_msg(message.header.stamp).nanoseconds
+        self.truths[stamp_ns] = se3_from_pose(message.pose).inverse()
+
+
+def measure(plan: LoadPlan) -> Load:
+    """Run camera and node, listen once they have settled, and end them."""
+    Bundle.load(plan.bundle)
+    context = Context()
+    rclpy.init(context=context)
+    listener = _Listener(context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(listener)
+    spinner = threading.Thread(target=_spin, args=(executor,))
+    spinner.start()
+    try:
+        with _process(*_node_arguments(plan)) as node, _process(*_camera_arguments(plan)) as camera:
+            _wait_for_images(listener, plan, node, camera)
+            time.sleep(SETTLE_S)
+            return _observe(listener, node.pid, plan)
+    finally:
+        executor.shutdown()
+        spinner.join()
+        listener.destroy_node()
+        context.try_shutdown()
+
+
+def _node_arguments(plan: LoadPlan) -> list[str]:
+    parameters = {
+        "bundle": f"'{plan.bundle}'",
+        "backend": plan.backend,
+        "image_reliability": plan.node_reliability,
+    }
+    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    return ["-m", "reloc_ros.ros.node", "--ros-args", *words]
+
+
+def _camera_arguments(plan: LoadPlan) -> list[str]:
+    words = [
+        plan.images,
+        plan.bundle,
+        plan.rate_hz,
+        plan.width,
+        plan.height,
+        "--reliability",
+        plan.reliability,
+    ]
+    words += ["--truth", plan.truth] if plan.truth else []
+    words += ["--large-segment"] if plan.large_segment else []
+    return ["-m", "reloc_ros.bench.node.camera", *map(str, words)]
+
+
+def _spin(executor: SingleThreadedExecutor) -> None:
+    with contextlib.suppress(ExternalShutdownException):
+        executor.spin()
+
+
+@contextlib.contextmanager
+def _process(*arguments: str) -> Iterator[subprocess.Popen]:
+    process = subprocess.Popen([sys.executable, *arguments])
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for_images(listener: _Listener, plan: LoadPlan, *processes: subprocess.Popen) -> None:
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while not any(status.frames_received for status in listener.statuses) or (
+        plan.truth and not listener.truths
+    ):
+        if any(process.poll() is not None for process in processes):
+            raise RelocError("the node or the camera ended before the measurement began; see above for why")
+        if listener.problem:
+            raise RelocError(f"no image reaches the node, which says why: {listener.problem}")
+        if time.monotonic() > deadline_s:
+            raise RelocError(f"no image reached the node within {START_TIMEOUT_S:.0f} s")
+        time.sleep(0.05)
+
+
+def _observe(listener: _Listener, pid: int, plan: LoadPlan) -> Load:
+    before, cpu_s, began_s = listener.statuses[-1], _cpu_s_of(pid), time.time()
+    status_mark, pose_mark = len(listener.statuses), len(listener.poses)
+    rss_mb = [_rss_mb_of(pid)]
+    while (left_s := began_s + plan.seconds - time.time()) > 0:
+        time.sleep(min(left_s, MEMORY_PERIOD_S))
+        rss_mb.append(_rss_mb_of(pid))
+    between_s = began_s, time.time()
+    usage = Usage(_cpu_s_of(pid) - cpu_s, rss_mb)
+    statuses, poses = listener.statuses[status_mark:], listener.poses[pose_mark:]
+    _wait_for_truths(listener, poses)
+    return load_from(
+        before,
+        statuses,
+        poses,
+        listener.truths,
+        usage,
+        between_s,
+        plan.rate_hz,
+        _wrong_beyond(plan.bundle),
+    )
+
+
+def _wrong_beyond(path: Path) -> float:
+    bundle = Bundle.load(path)
+    if bundle.scale == "metric":
+        return WRONG_SHARE
+    positions = bundle.landmarks.positions_map
+    return WRONG_SHARE * float(np.median(np.linalg.norm(positions - np.median(positions, axis=0), axis=1)))
+
+
+def _wait_for_truths(listener: _Listener, poses: Sequence[HeardPose]) -> None:
+    """This process takes turns among the topics, and may be some truths behind the poses."""
+    deadline_s = time.monotonic() + TRUTHS_TIMEOUT_S
+    last_ns = max((pose.stamp_ns for pose in poses), default=0)
+    while listener.truths and max(listener.truths.copy()) < last_ns and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+
+
+def _cpu_s_of(pid: int) -> float:
+    # User and system time are fields 14 and 15 of proc(5), counted after the name, which may hold blanks.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _rss_mb_of(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="node_load", description=__doc__.splitlines()[0])
+    parser.add_argument("bundle", type=Path, nargs="?")
+    parser.add_argument(
+        "images", type=Path, nargs="?", help="folder of pictures by the bundle's camera; sent to and fro"
+    )
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--rate", type=float, default=30.0, help="images per second")
+    parser.add_argument(
+        "--size", default="640x480", help="WIDTHxHEIGHT of the images sent, cut to that shape"
+    )
+    parser.add_argument("--backend", default="onnx")
+    parser.add_argument("--truth", type=Path, help="TUM trajectory of the images: wrong poses are counted")
+    parser.add_argument(
+        "--reliability", default="reliable", choices=("reliable", "best_effort"), help="the camera's"
+    )
+    parser.add_argument("--node-reliability", default="auto", choices=("auto", "reliable", "best_effort"))
+    parser.add_argument(
+        "--large-segment", action="store_true", help="room for large messages in the camera's shared memory"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    given = vars(parser.parse_args(arguments))
+    if given["images"] is None and (given["bundle"] is not None or given["truth"] is not None):
+        parser.error("a bundle goes with a folder of images, and a truth with both")
+    given["width"], given["height"] = map(int, given.pop("size").split("x"))
+    json_path, given["rate_hz"] = given.pop("json"), given.pop("rate")
+    try:
+        if (
+            "ROS_DOMAIN_ID" not in os.environ
+        ):  # unless the caller wants otherwise: other traffic would be measured too
+            claim_domain()
+        if given["bundle"] is None:
+            given["bundle"] = EMBEDDED_BUNDLE
+            given["images"], given["truth"] = rendered_walk(CACHE, given["rate_hz"])
+        figures = dataclasses.asdict(measure(LoadPlan(**given)))
+    except RelocError as error:
+        print(f"node_load: {error}", file=sys.stderr)
+        return RelocError.EXIT_CODE
+    except KeyboardInterrupt:
+        return 130
+    for name, value in figures.items():
+        print(f"{name:22} {value:.1f}" if isinstance(value, float) else f"{name:22} {value}")
+    if json_path:
+        json_path.write_text(json.dumps(figures, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Filming a rendered place: trajectories, pictures, videos and models, with the truth."""

@@ -1,0 +1,277 @@
+"""Odometry that drifts, and poses from pictures that correct it: by map -> odom, and in a Kalman filter.
+
+`scripts/fusion` drives the simulated robot through the rendered room, localizes every picture with the bundle as the
+node would, and writes a plot and the figures. (filterpy, matplotlib)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reloc_ros.covariance import CovarianceLimits, moved_covariance
+from reloc_ros.demo.film.trajectories import CAMERA, Array
+from reloc_ros.demo.fusion.robot import (
+    BASE_FROM_CAMERA,
+    ODOMETRY_HZ,
+    Drive,
+    Slip,
+    moved,
+    planar_from_se3,
+    se3_from_planar,
+    wrapped,
+)
+from reloc_ros.demo.scene.exposure import Exposure
+from reloc_ros.demo.scene.places import reading_corner
+from reloc_ros.demo.scene.renderer import Renderer
+from reloc_ros.geometry import SE3
+from reloc_ros.localizer import Localized, Localizer
+from reloc_ros.stream.status import StatusMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PLANAR = [0, 1, 5]
+"""Rows of a pose's covariance that a robot on the floor has: x, y and the turn about z."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fix:
+    """What became of one picture."""
+
+    row: int
+    """Of the drive, when it was taken."""
+    map_from_base: SE3 | None
+    """None: lost, or not believed."""
+    covariance: Array | None
+    """(6, 6) of map_from_base."""
+
+    @property
+    def is_lost(self) -> bool:
+        return self.map_from_base is None
+
+
+def take_fixes(
+    run: Drive,
+    localizer: Localizer,
+    rate_hz: float,
+    limits: CovarianceLimits,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Fix]:
+    """Render, localize and judge pictures at a rate, as the node does with those of a camera."""
+    renderer = Renderer(reading_corner().faces, CAMERA)
+    exposure, status, fixes = Exposure(noise=1.5), StatusMachine(), []
+    rows = range(0, len(run), round(ODOMETRY_HZ / rate_hz))
+    for index, row in enumerate(rows):
+        map_from_camera = se3_from_planar(run.truth[row]) @ BASE_FROM_CAMERA
+        image = exposure.record(renderer.render(map_from_camera.inverse()).image, seed=index)
+        fixes.append(_fix(row, localizer.localize(image, CAMERA), status, run.times_s[row], limits))
+        progress(index + 1, len(rows))
+    return fixes
+
+
+def _fix(row: int, result, status: StatusMachine, time_s: float, limits: CovarianceLimits) -> Fix:
+    if not isinstance(result, Localized):
+        status.lost(result.reason.value, result.detail)
+        return Fix(row, None, None)
+    if not status.localized(result.camera_from_map, time_s).publish:
+        return Fix(row, None, None)
+    map_from_camera, camera_from_base = result.camera_from_map.inverse(), BASE_FROM_CAMERA.inverse()
+    covariance = moved_covariance(result.covariance, map_from_camera, camera_from_base)
+    return Fix(row, map_from_camera @ camera_from_base, limits.apply(covariance))
+
+
+def placed_odometry(run: Drive, fixes: Sequence[Fix]) -> Array:
+    """(N, 3) the base in the map by the newest map -> odom and the odometry since; NaN before the first."""
+    held: SE3 | None = None
+    by_row = {fix.row: fix for fix in fixes}
+    placed = np.full((len(run), 3), np.nan)
+    for row, odometry in enumerate(run.odometry):
+        odom_from_base = se3_from_planar(odometry)
+        fix = by_row.get(row)
+        if fix is not None and fix.map_from_base is not None:
+            held = fix.map_from_base @ odom_from_base.inverse()
+        if held is not None:
+            placed[row] = planar_from_se3(held @ odom_from_base)
+    return placed
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Filtered:
+    """What a Kalman filter made of the odometry and the poses."""
+
+    poses: Array
+    """(N, 3) NaN before the first fix."""
+    nees: Array
+    """(N,) squared error in units of the covariance it claims; 3 on average when that is honest."""
+
+
+def filtered(run: Drive, fixes: Sequence[Fix], slip: Slip) -> Filtered:
+    """Fuse with filterpy's extended Kalman filter: odometry steps predict, poses with their covariance correct."""
+    from filterpy.kalman import ExtendedKalmanFilter
+
+    by_row = {fix.row: fix for fix in fixes if not fix.is_lost}
+    poses, nees = np.full((len(run), 3), np.nan), np.full(len(run), np.nan)
+    ekf: ExtendedKalmanFilter | None = None
+    step_variance = np.diag([slip.position**2, slip.position**2, slip.yaw**2]) / ODOMETRY_HZ
+    for row in range(len(run)):
+        if ekf is not None:
+            _predict(ekf, run.steps[row], step_variance)
+        if row in by_row:
+            ekf = _update(ekf, by_row[row])
+        if ekf is not None:
+            poses[row] = ekf.x
+            error = _difference(ekf.x, run.truth[row])
+            nees[row] = error @ np.linalg.solve(ekf.P, error)
+    return Filtered(poses, nees)
+
+
+def _predict(ekf, step: Array, step_variance: Array) -> None:
+    before = ekf.x
+    sine, cosine = np.sin(before[2]), np.cos(before[2])
+    turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+    ekf.x = moved(before, step)
+    ekf.F = np.eye(3)
+    ekf.F[:2, 2] = [-(ekf.x[1] - before[1]), ekf.x[0] - before[0]]
+    ekf.P = ekf.F @ ekf.P @ ekf.F.T + turn @ step_variance @ turn.T
+
+
+def _update(ekf, fix: Fix):
+    from filterpy.kalman import ExtendedKalmanFilter
+
+    seen, variance = planar_from_se3(fix.map_from_base), fix.covariance[np.ix_(PLANAR, PLANAR)]
+    if ekf is None:
+        ekf = ExtendedKalmanFilter(dim_x=3, dim_z=3)
+        ekf.x, ekf.P = seen, variance
+        return ekf
+    ekf.update(seen, lambda _: np.eye(3), lambda x: x, R=variance, residual=_difference)
+    return ekf
+
+
+def _difference(a: Array, b: Array) -> Array:
+    return np.array([*(a[:2] - b[:2]), wrapped(a[2] - b[2])])
+
+
+def position_errors(poses: Array, truth: Array) -> Array:
+    """(N,) metres."""
+    return np.linalg.norm(poses[:, :2] - truth[:, :2], axis=1)
+
+
+def pose_nees(run: Drive, fixes: Sequence[Fix]) -> Array:
+    """(M,) squared error of each pose that counts in units of its own covariance; 6 on average when that is honest."""
+    values = []
+    for fix in fixes:
+        if fix.map_from_base is not None:
+            truth = se3_from_planar(run.truth[fix.row])
+            turn = SE3(truth.rotation @ fix.map_from_base.rotation.T, np.zeros(3)).rotation_vector
+            error = np.concatenate([truth.translation - fix.map_from_base.translation, turn])
+            values.append(error @ np.linalg.solve(fix.covariance, error))
+    return np.array(values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What the run shows, in numbers."""
+
+    seconds: float
+    pictures: int
+    lost: int
+    longest_lost_s: float
+    odometry_error_max: float
+    """Metres; alone, it grows on."""
+    placed_error_median: float
+    placed_error_max: float
+    """By map -> odom, lost stretch included."""
+    filter_error_median: float
+    filter_error_max: float
+    pose_error_median: float
+    pose_nees_mean: float
+    """Of 6."""
+    pose_nees_median: float
+    """Of 5.35; a few bad poses do not move it."""
+    filter_nees_mean: float
+    """Of 3."""
+    filter_nees_within_95: float
+    """Share of the time; 0.95 when honest."""
+
+
+CHI_SQUARED_3_95 = 7.815
+
+
+def figures(run: Drive, fixes: Sequence[Fix], placed: Array, fused: Filtered) -> Figures:
+    known = np.isfinite(placed[:, 0])
+    placed_error = position_errors(placed, run.truth)[known]
+    filter_error = position_errors(fused.poses, run.truth)[known]
+    seen = [fix for fix in fixes if fix.map_from_base is not None]
+    pose_error = [np.linalg.norm(fix.map_from_base.translation[:2] - run.truth[fix.row, :2]) for fix in seen]
+    own = pose_nees(run, fixes)
+    gaps = np.diff([run.times_s[fix.row] for fix in seen])
+    return Figures(
+        seconds=float(run.times_s[-1]),
+        pictures=len(fixes),
+        lost=len(fixes) - len(seen),
+        longest_lost_s=float(gaps.max()),
+        odometry_error_max=float(position_errors(run.odometry, run.truth).max()),
+        placed_error_median=float(np.median(placed_error)),
+        placed_error_max=float(placed_error.max()),
+        filter_error_median=float(np.median(filter_error)),
+        filter_error_max=float(filter_error.max()),
+        pose_error_median=float(np.median(pose_error)),
+        pose_nees_mean=float(own.mean()),
+        pose_nees_median=float(np.median(own)),
+        filter_nees_mean=float(np.nanmean(fused.nees)),
+        filter_nees_within_95=float(np.mean(fused.nees[known] <= CHI_SQUARED_3_95)),
+    )
+
+
+def main() -> None:
+    """Drive, localize, fuse, and write `fusion.png` and `fusion.json`."""
+    import argparse
+    from pathlib import Path
+
+    from reloc_ros.demo.fusion.plot import draw_fusion
+    from reloc_ros.demo.fusion.robot import drive
+    from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
+    from reloc_ros.io.atomic import write_json
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", type=Path, default=EMBEDDED_BUNDLE, help="of the demo's room")
+    parser.add_argument("--output", type=Path, default=Path("build/fusion"), help="folder of the results")
+    parser.add_argument("--seconds", type=float, default=100.0, help="length of the drive")
+    parser.add_argument("--rate", type=float, default=4.0, help="pictures a second")
+    parser.add_argument("--runs", type=int, default=20, help="drives with other slip, for the filter's NEES")
+    parser.add_argument("--scale", type=float, default=1.0, help="covariance_scale")
+    given = parser.parse_args()
+    given.output.mkdir(parents=True, exist_ok=True)
+    slip, limits = Slip(), CovarianceLimits(given.scale, 0.0, 0.0)
+    run = drive(given.seconds, slip, seed=1)
+    localizer = Localizer.from_bundle(given.bundle)
+    fixes = take_fixes(run, localizer, given.rate, limits, _say_how_far)
+    placed, fused = placed_odometry(run, fixes), filtered(run, fixes, slip)
+    found = figures(run, fixes, placed, fused)
+    others = [
+        filtered(drive(given.seconds, slip, seed), fixes, slip).nees for seed in range(2, 2 + given.runs)
+    ]
+    nees = np.concatenate([values[np.isfinite(values)] for values in others])
+    many = {
+        "runs": given.runs,
+        "mean": float(nees.mean()),
+        "within_95": float(np.mean(nees <= CHI_SQUARED_3_95)),
+    }
+    result = {"format": 1, **dataclasses.asdict(found), "filter_nees_of_other_slips": many}
+    write_json(given.output / "fusion.json", result)
+    draw_fusion(given.output / "fusion.png", run, fixes, placed, fused, found)
+    for name, value in result.items():
+        print(f"{name:28} {value if not isinstance(value, float) else round(value, 4)}")
+
+
+def _say_how_far(done: int, total: int) -> None:
+    if done % 50 == 0 or done == total:
+        print(f"{done} of {total} pictures", flush=True)
+
+
+if __name__ == "__main__":
+    main()

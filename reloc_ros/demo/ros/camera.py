@@ -1,0 +1,185 @@
+"""The demo's camera: publishes the pictures of the walk, their intrinsics and the truth, each stamped when sent."""
+
+from __future__ import annotations
+
+import argparse
+import array
+import itertools
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from geometry_msgs.msg import PoseStamped
+from numpy.typing import NDArray
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from reloc_ros.demo.film.reel import Reel, stop_rendering
+from reloc_ros.demo.film.trajectories import CAMERA
+from reloc_ros.errors import RelocError
+from reloc_ros.ros.conversions import camera_info_from, pose_from_se3
+
+NAMESPACE = "demo"
+FRAME = "demo_camera"
+LISTENERS_S = 45.0
+"""How long to wait for somebody to listen."""
+LAST_WORDS_S = 5.0
+ANNOUNCEMENTS = 5
+LEAD = 1.2
+"""Begin when the pictures to come would be rendered this much faster than they are played."""
+
+
+class DemoPublisher(Node):
+    """Publishes `image`, `camera_info` and `truth` in the namespace `demo`."""
+
+    def __init__(self) -> None:
+        super().__init__("camera", namespace=NAMESPACE)
+        reliable = QoSProfile(depth=5)
+        self._images = self.create_publisher(Image, "image", reliable)
+        self._infos = self.create_publisher(CameraInfo, "camera_info", reliable)
+        self._truths = self.create_publisher(PoseStamped, "truth", truth_profile())
+
+    @property
+    def is_heard(self) -> bool:
+        return all(p.get_subscription_count() > 0 for p in (self._images, self._infos, self._truths))
+
+    def publish(self, image: NDArray[np.uint8], truth: PoseStamped) -> None:
+        """Send one picture (H, W, 3) BGR; the truth goes first, so that a watcher has it before the answer."""
+        stamp = self.get_clock().now().to_msg()
+        truth.header = Header(stamp=stamp, frame_id="map")
+        self._truths.publish(truth)
+        header = Header(stamp=stamp, frame_id=FRAME)
+        self._infos.publish(camera_info_from(CAMERA, header))
+        height, width = image.shape[:2]
+        message = Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width)
+        message.data = array.array("B", image.tobytes())  # anything else is checked byte by byte
+        self._images.publish(message)
+
+    def announce(self) -> None:
+        """Send the intrinsics alone, and wait until they have arrived."""
+        stamp = self.get_clock().now().to_msg()
+        self._infos.publish(camera_info_from(CAMERA, Header(stamp=stamp, frame_id=FRAME)))
+        self._infos.wait_for_all_acked(Duration(seconds=1.0))
+
+    def wait_until_received(self) -> None:
+        """Nothing sent may be lost with this process: a lost piece is sent again only some seconds later."""
+        for publisher in (self._images, self._infos, self._truths):
+            publisher.wait_for_all_acked(Duration(seconds=LAST_WORDS_S))
+
+
+def truth_profile() -> QoSProfile:
+    """The truth of a whole walk is kept for a watcher that comes late or is slow."""
+    return QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class _Stopped(Exception):
+    """Somebody asked this process to end."""
+
+
+def play(node: DemoPublisher, reel: Reel, stopped: threading.Event, *, endless: bool = False) -> None:
+    """Render ahead, wait for listeners, then play at the reel's rate, or as fast as rendering can follow.
+
+    Args:
+        endless: listeners or not, play to and fro until stopped.
+    """
+    renderer = reel.start_rendering() if reel.ready() < len(reel) else None
+
+    def pause(seconds: float) -> None:
+        if stopped.wait(max(0.0, seconds)):
+            raise _Stopped
+        if renderer is not None and renderer.poll() not in (None, 0):
+            raise RelocError(f"rendering the demo's pictures ended with code {renderer.returncode}")
+
+    try:
+        ready = _wait_for_lead(reel, pause)
+        if not endless:
+            _wait_for_listeners(node, pause)
+        due_s = time.monotonic()
+        for index in _to_and_fro(len(reel)) if endless else range(len(reel)):
+            pose = reel.trajectory.camera_from_map[index]
+            while ready <= index:
+                ready = reel.ready(ready)
+                pause(0.02 if ready <= index else 0)
+            picture = reel.picture(index)
+            pause(due_s - time.monotonic())
+            node.publish(picture, PoseStamped(pose=pose_from_se3(pose.inverse())))
+            due_s = max(due_s + 1 / reel.rate_hz, time.monotonic())
+        node.wait_until_received()
+    except _Stopped:
+        pass
+    finally:
+        if renderer is not None:
+            stop_rendering(renderer)
+
+
+def _to_and_fro(count: int) -> Iterator[int]:
+    return itertools.cycle([*range(count), *range(count - 2, 0, -1)])
+
+
+def _wait_for_lead(reel: Reel, pause) -> int:
+    """Wait until what is ready suffices for rendering to stay ahead; returns how many pictures are ready."""
+    ready = before = reel.ready()
+    first_s: float | None = None
+    while ready < len(reel):
+        pause(0.1)
+        ready = reel.ready(ready)
+        if ready > before and first_s is None:
+            before, first_s = ready, time.monotonic()
+        elif first_s is not None and ready - before >= 2 * reel.rate_hz:
+            rendered_hz = (ready - before) / (time.monotonic() - first_s)
+            if LEAD * (len(reel) - ready) / rendered_hz < len(reel) / reel.rate_hz:
+                break
+    return ready
+
+
+def _wait_for_listeners(node: DemoPublisher, pause) -> None:
+    deadline_s = time.monotonic() + LISTENERS_S
+    while not node.is_heard:
+        if time.monotonic() > deadline_s:
+            raise RelocError(f"nobody has listened to the demo's camera for {LISTENERS_S:.0f} s")
+        pause(0.05)
+    # A camera that has been on for a while: a subscription may just be changing its quality of service, and what is
+    # lost beside the first large images is sent again only seconds later.
+    for _ in range(ANNOUNCEMENTS):
+        pause(0.2)
+        node.announce()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cache", type=Path, help="folder for the rendered pictures")
+    parser.add_argument("--rate", type=float, default=8.0, help="pictures a second")
+    parser.add_argument("--seconds", type=float, help="length of the walk, if not whole")
+    parser.add_argument(
+        "--endless", action="store_true", help="play to and fro until stopped, listeners or not"
+    )
+    given = parser.parse_args(remove_ros_args(sys.argv)[1:])
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    node = DemoPublisher()
+    try:
+        reel = Reel.within(given.cache, given.rate, given.seconds)
+        play(node, reel, stopped, endless=given.endless)
+    except RelocError as error:
+        print(f"demo_camera: {error}", file=sys.stderr)
+        return RelocError.EXIT_CODE
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""The demo's two other processes, started as a user would start them, and ended for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from reloc_ros.errors import RelocError
+
+PATIENCE_S = 5.0
+"""After each signal, until the next stronger one."""
+
+
+class Child:
+    """A process in a session of its own, so that Ctrl-C reaches it through the demo alone; its words go to a log."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+        self.name, self.log = name, log
+        with log.open("wb") as stream:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """SIGINT to it and to what it started, then stronger signals, until it has ended."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            if self.ended is not None:
+                break
+            os.killpg(self._process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE_S)
+
+    def refuse_end(self, *, allow_success: bool = False) -> None:
+        """Raise its own last words when it has ended though it should not have."""
+        if self.ended is None or (allow_success and self.ended == 0):
+            return
+        words = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        last = words[-1] if words else "it said nothing"
+        raise RelocError(f"the {self.name} ended with code {self.ended}: {last} (see {self.log})")
+
+
+def start_publisher(cache_dir: Path, rate_hz: float, seconds: float | None, log: Path) -> Child:
+    command = [sys.executable, "-m", "reloc_ros.demo.ros.camera", str(cache_dir), "--rate", f"{rate_hz:g}"]
+    if seconds is not None:
+        command += ["--seconds", f"{seconds:g}"]
+    return Child("publisher", command, log)
+
+
+def start_node(bundle: Path, image: str, camera_info: str, log: Path) -> Child:
+    """`ros2 launch` where there is one, else the installed executable that it would start."""
+    given = {"image": image, "camera_info": camera_info}
+    if shutil.which("ros2") and importlib.util.find_spec("launch_ros"):
+        arguments = [f"{name}:={value}" for name, value in {**given, "bundle": str(bundle.resolve())}.items()]
+        return Child("node", ["ros2", "launch", "reloc_ros", "reloc.launch.py", *arguments], log)
+    prefix = _prefix()
+    arguments = ["--params-file", str(prefix / "share/reloc_ros/config/reloc.yaml")]
+    arguments += ["-p", f"bundle:='{bundle.resolve()}'"]
+    for name, topic in given.items():
+        arguments += ["-r", f"{name}:={topic}"]
+    return Child("node", [str(prefix / "lib/reloc_ros/reloc_node"), "--ros-args", *arguments], log)
+
+
+def _prefix() -> Path:
+    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
+        if prefix and (Path(prefix) / "lib/reloc_ros/reloc_node").exists():
+            return Path(prefix)
+    raise RelocError("reloc_ros is not installed as a ROS package; run scripts/setup and . .venv/setup.bash")

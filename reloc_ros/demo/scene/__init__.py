@@ -1,0 +1,1 @@
+"""The rendered places: surfaces, furniture, light, and the renderer that draws them."""

@@ -1,0 +1,106 @@
+"""Where in the map a thing is that was found in several of its images."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
+from reloc_ros.offline.model.triangulate import Rays, meet_rays, triangulate
+
+Array = NDArray[np.float64]
+
+MAX_ERROR_PX = 5.0
+"""Sightings farther from their point's projection are of something else; careful picks are within two or so."""
+MIN_SIGMA_PX = 0.3
+_MOST_PAIRS = 60
+"""Of so many pairs of sightings, with one in five wrong, all but certainly some have none."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedPoint:
+    """A point that was triangulated from sightings."""
+
+    position: Array
+    """(3,) in the model's frame."""
+    covariance: Array
+    """(3, 3)"""
+    used: NDArray[np.bool_]
+    """(N,) which sightings agree."""
+    errors_px: Array
+    """(N,) how far each sighting is from the point's projection; infinite behind the camera."""
+    angle_deg: float
+    """The widest angle at which two lines of sight that were used meet."""
+
+    @property
+    def reliable(self) -> bool:
+        """Whether at least two sightings agree, from directions that differ."""
+        return bool(self.used.sum() >= 2 and self.angle_deg >= MIN_TRIANGULATION_ANGLE_DEG)
+
+
+def place_point(model: SfmModel, images: NDArray[np.intp], pixels: Array, seed: int = 0) -> PlacedPoint:
+    """Triangulate a point robustly: from the pair of sightings with which most others agree, then from all those.
+
+    Args:
+        images: (N,) indices into the model's images.
+        pixels: (N, 2) where the point was seen in each.
+    """
+    pairs = list(itertools.combinations(range(len(images)), 2))
+    if len(pairs) > _MOST_PAIRS:
+        chosen = np.random.default_rng(seed).choice(len(pairs), _MOST_PAIRS, replace=False)
+        pairs = [pairs[k] for k in chosen]
+    rows = np.array(pairs, dtype=np.intp).reshape(-1)
+    trials = meet_rays(sighting_rays(model, images[rows], pixels[rows], np.arange(len(rows)) // 2))
+    errors = np.stack([_errors_px(model, images, pixels, position) for position in trials])
+    costs = np.minimum(errors, MAX_ERROR_PX).sum(axis=1)
+    best = errors[int(costs.argmin())] <= MAX_ERROR_PX
+    if best.sum() < 2:
+        best = np.ones(len(images), dtype=bool)
+    made = triangulate(sighting_rays(model, images[best], pixels[best], np.zeros(best.sum(), dtype=int)), 1)
+    errors = _errors_px(model, images, pixels, made.points_map[0])
+    used = best & (errors <= MAX_ERROR_PX)
+    covariance = _covariance(model, images[best], made.points_map[0], errors[best])
+    return PlacedPoint(made.points_map[0], covariance, used, errors, float(made.angles_deg[0]))
+
+
+def point_covariance(model: SfmModel, point: int) -> Array:
+    """(3, 3) of a point of the model, by its observations."""
+    mine = model.observation_point == point
+    images = model.observation_image[mine]
+    errors = _errors_px(model, images, model.observation_px[mine], model.points_map[point])
+    return _covariance(model, images, model.points_map[point], errors)
+
+
+def sighting_rays(model: SfmModel, images: NDArray[np.intp], pixels: Array, points: NDArray[np.intp]) -> Rays:
+    """Sightings (M,) of points, in the points' order, as lines of sight in the model's frame."""
+    return Rays(
+        cameras={key: model.cameras[key] for key in set(model.camera_ids[images].tolist())},
+        camera_ids=model.camera_ids[images],
+        rotations=model.rotations[images],
+        translations=model.translations[images],
+        points=points.astype(np.int32),
+        pixels=np.asarray(pixels, dtype=np.float64),
+    )
+
+
+def _errors_px(model: SfmModel, images: NDArray[np.intp], pixels: Array, position: Array) -> Array:
+    projected = sighting_rays(model, images, pixels, np.zeros(len(images), dtype=int)).project(position[None])
+    errors = np.linalg.norm(projected - pixels, axis=1)
+    return np.where(np.isfinite(errors), errors, np.inf)
+
+
+def _covariance(model: SfmModel, images: NDArray[np.intp], position: Array, errors_px: Array) -> Array:
+    """Inverse of the information of sightings whose noise is what their errors show, by a pinhole's Jacobian."""
+    finite = errors_px[np.isfinite(errors_px)]
+    freedom = max(1, 2 * len(finite) - 3)
+    sigma_px = max(MIN_SIGMA_PX, float(np.sqrt(np.sum(finite**2) / freedom)))
+    information = np.zeros((3, 3))
+    for image in images:
+        pose, camera = model.camera_from_map[image], model.camera(int(image))
+        x, y, z = pose.apply(position[None])[0]
+        jacobian = np.array([[camera.fx, 0, -camera.fx * x / z], [0, camera.fy, -camera.fy * y / z]]) / z
+        information += (jacobian @ pose.rotation).T @ (jacobian @ pose.rotation)
+    return sigma_px**2 * np.linalg.pinv(information)

@@ -1,0 +1,231 @@
+"""The similarity that lays a model's cameras on where they truly were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+from reloc_ros.offline.align.trajectory import Trajectory, match_images
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity, fit_similarity, spread
+
+MIN_POSES = 4
+MIN_INLIER_SHARE = 0.5
+MAX_SIGMA_SHARE = 0.1
+"""Positions that scatter by more than this share of the path's extent are of another path."""
+MIN_SECOND_SPREAD_SHARE = 0.02
+"""Cameras on a line leave the rotation about it open: their spread across must be this share of that along."""
+MAX_ORIENTATION_SCATTER_DEG = 15.0
+MAX_ORIENTATION_OFFSET_DEG = 15.0
+REMEDY = "check that the first column names the right images"
+_TRIALS = 500
+_FINEST_SHARE = 5e-3
+"""No trajectory is expected to be finer than this share of its spread: closer than that is never an outlier."""
+
+
+@dataclass(frozen=True)
+class TrajectoryFit:
+    """How well the model fits the trajectory."""
+
+    map_from_sfm: Similarity
+    """Its rotation means nothing when the frame was not asked for."""
+    scale_error: float
+    """Standard error of the scale."""
+    turn_error_deg: float
+    """Standard error of the rotation about the axis that is known worst."""
+    poses: int
+    """Trajectory poses that belong to an image of the model."""
+    unmatched: int
+    """Trajectory poses that belong to none."""
+    inliers: int
+    rms_m: float
+    """Of the inliers' camera centres."""
+    max_m: float
+    orientation_offset_deg: float | None
+    """Median angle between the trajectory's orientations and the model's; None when the file has none."""
+
+
+def fit_trajectory(
+    model: SfmModel,
+    trajectory: Trajectory,
+    label: str = "the trajectory",
+    rate_hz: float | None = None,
+    frame: bool = True,
+    remedy: str = REMEDY,
+) -> TrajectoryFit:
+    """Find `map_from_sfm`, or refuse a trajectory that does not determine it or contradicts the model.
+
+    Args:
+        label: of the trajectory, in sentences.
+        rate_hz: see `match_images`.
+        frame: False when the scale alone is of interest: then the cameras may be on a line.
+        remedy: what to check when it contradicts the model.
+    """
+    images = match_images(trajectory.keys, model.names, rate_hz)
+    pairs = [
+        (pose, image)
+        for pose, image in zip(trajectory.map_from_camera, images, strict=True)
+        if image is not None
+    ]
+    if len(pairs) < MIN_POSES:
+        raise RelocError(
+            f"{label}: {len(pairs)} of its {len(images)} poses belong to an image of the map, {MIN_POSES} are "
+            f"needed; its first column should be image names such as '{model.names[0]}'"
+        )
+    centers_map = np.array([pose.translation for pose, _ in pairs])
+    centers_sfm = model.centers_map[[image for _, image in pairs]]
+    _refuse_line(centers_map, f"{label}: its positions lie", frame)
+    _refuse_line(centers_sfm, f"{label}: the map's cameras for its poses lie", frame)
+    similarity, inliers = fit_robustly(centers_map, centers_sfm)
+    residuals = np.linalg.norm(similarity.apply(centers_sfm) - centers_map, axis=1)
+    _refuse_contradiction(label, residuals, inliers, centers_map, remedy)
+    _refuse_line(centers_sfm[inliers], f"{label}: the cameras of those poses that agree lie", frame)
+    offset = None
+    if trajectory.has_orientations and frame:
+        kept = [pair for pair, inlier in zip(pairs, inliers, strict=True) if inlier]
+        offset = _orientation_offset_deg(label, similarity, model, kept)
+    inlier_residuals = residuals[inliers]
+    return TrajectoryFit(
+        map_from_sfm=similarity,
+        scale_error=scale_error(similarity, centers_sfm[inliers], inlier_residuals),
+        turn_error_deg=turn_error_deg(similarity, centers_sfm[inliers], inlier_residuals),
+        poses=len(pairs),
+        unmatched=len(images) - len(pairs),
+        inliers=int(inliers.sum()),
+        rms_m=float(np.sqrt(np.mean(inlier_residuals**2))),
+        max_m=float(inlier_residuals.max()),
+        orientation_offset_deg=offset,
+    )
+
+
+def fit_robustly(
+    points_a: NDArray[np.float64], points_b: NDArray[np.float64]
+) -> tuple[Similarity, NDArray[np.bool_]]:
+    """`a_from_b` by least median of squares, which needs no threshold in metres, then least squares.
+
+    Rousseeuw, "Least Median of Squares Regression" (1984): sigma is 1.4826 (1 + 5 / (n - p)) sqrt(median),
+    and inliers are within 2.5 sigma; here a residual has three parts, whose median norm is 1.538 sigma.
+    """
+    rng = np.random.default_rng(0)
+    count = len(points_a)
+    best, best_median = None, np.inf
+    for _ in range(_TRIALS):
+        chosen = rng.choice(count, 3, replace=False)
+        if spread(points_b[chosen])[0] < 1e-3 * spread(points_b)[0]:
+            continue  # all in one place; on a line they still give a scale, and a turn that others will judge
+        candidate = fit_similarity(points_a[chosen], points_b[chosen])
+        median = np.median(np.linalg.norm(candidate.apply(points_b) - points_a, axis=1))
+        if median < best_median:
+            best, best_median = candidate, median
+    if best is None:
+        best = fit_similarity(points_a, points_b)
+    inliers = np.ones(count, dtype=bool)
+    sigma = 0.0
+    for _ in range(10):
+        residuals = np.linalg.norm(best.apply(points_b) - points_a, axis=1)
+        sigma = max(sigma, np.median(residuals) / 1.538 * (1 + 5 / max(1, count - 3)))
+        inliers = residuals <= max(
+            3.4 * sigma, _FINEST_SHARE * spread(points_a)[0]
+        )  # 99 % of three normal parts
+        if inliers.sum() < MIN_POSES:
+            break
+        best = fit_similarity(points_a[inliers], points_b[inliers])
+        # The best half of the poses always looks too good; those that were let in say how good they really
+        # are.
+        residuals = np.linalg.norm(best.apply(points_b[inliers]) - points_a[inliers], axis=1)
+        sigma = np.sqrt(np.sum(residuals**2) / max(1, 3 * len(residuals) - 7))
+    return best, inliers
+
+
+def scale_error(
+    similarity: Similarity, points_b: NDArray[np.float64], residuals: NDArray[np.float64]
+) -> float:
+    """Standard error of the scale: the residual sigma over the root of the points' summed squared spread."""
+    return _sigma(residuals) / float(np.linalg.norm(points_b - points_b.mean(axis=0)))
+
+
+def turn_error_deg(
+    similarity: Similarity, points_b: NDArray[np.float64], residuals: NDArray[np.float64]
+) -> float:
+    """Standard error of the rotation about the points' longest axis, which is the one they hold worst."""
+    _, second, third = spread(points_b) * np.sqrt(len(points_b)) * similarity.scale
+    lever = float(np.hypot(second, third))
+    return float(np.degrees(_sigma(residuals) / lever)) if lever > 0 else np.inf
+
+
+def _sigma(residuals: NDArray[np.float64]) -> float:
+    """Of one part of a residual, seven numbers having been fitted."""
+    return float(np.sqrt(np.sum(residuals**2) / max(1, 3 * len(residuals) - 7)))
+
+
+class OnOneLineError(RelocError):
+    """Positions on a line give a scale but no frame."""
+
+
+def _refuse_line(points: NDArray[np.float64], subject: str, frame: bool) -> None:
+    first, second, _ = spread(points)
+    if first == 0:
+        raise RelocError(f"{subject} all in one place; use images taken from different places")
+    if frame and second < MIN_SECOND_SPREAD_SHARE * first:
+        raise OnOneLineError(
+            f"{subject} on one line, which leaves the roll about it open; add --up camera or another source of "
+            "gravity, or images beside that line"
+        )
+
+
+def _refuse_contradiction(
+    label: str,
+    residuals: NDArray[np.float64],
+    inliers: NDArray[np.bool_],
+    centers_map: NDArray[np.float64],
+    remedy: str,
+) -> None:
+    extent = np.median(np.linalg.norm(centers_map - np.median(centers_map, axis=0), axis=1))
+    if inliers.sum() < max(MIN_POSES, MIN_INLIER_SHARE * len(inliers)):
+        raise RelocError(
+            f"{label} contradicts the map: only {inliers.sum()} of {len(inliers)} poses agree with each other; "
+            f"{remedy}"
+        )
+    typical = float(np.median(residuals))
+    if typical > MAX_SIGMA_SHARE * extent:
+        raise RelocError(
+            f"{label} contradicts the map: its positions are off by {typical:.3g} m at the median, over a path of "
+            f"{extent:.3g} m; {remedy}"
+        )
+
+
+def _orientation_offset_deg(
+    label: str, similarity: Similarity, model: SfmModel, pairs: Sequence[tuple[SE3, int]]
+) -> float:
+    """How far the trajectory's orientations are from the aligned model's, which were fitted to positions alone."""
+    turns = []
+    for map_from_camera, image in pairs:
+        camera_from_map = similarity.move_camera(model.camera_from_map[image])
+        turns.append((camera_from_map @ map_from_camera).rotation)
+    vectors = np.array([SE3(turn, np.zeros(3)).rotation_vector for turn in turns])
+    middle = turns[int(np.argmin([_angles_deg(turns, turn).sum() for turn in turns]))]
+    scatter, offset = (
+        np.median(_angles_deg(turns, middle)),
+        np.degrees(np.median(np.linalg.norm(vectors, axis=1))),
+    )
+    if scatter > MAX_ORIENTATION_SCATTER_DEG:
+        raise RelocError(
+            f"{label} contradicts the map: its orientations scatter by {scatter:.0f} deg around the map's; "
+            "each line must be map_from_camera, with the quaternion as x y z w"
+        )
+    if offset > MAX_ORIENTATION_OFFSET_DEG:
+        raise RelocError(
+            f"{label}: its orientations are all turned by {offset:.0f} deg from the map's; they must be of the "
+            "optical camera frame (x right, y down, z forward), not of the robot's body or an OpenGL camera"
+        )
+    return float(offset)
+
+
+def _angles_deg(turns: Sequence[NDArray[np.float64]], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    chords = np.linalg.norm(np.array(turns) - reference, axis=(1, 2)) / (2 * np.sqrt(2))
+    return np.degrees(2 * np.arcsin(np.minimum(chords, 1)))

@@ -1,0 +1,229 @@
+"""Measure how far a bundle's keypoints and poses can be trusted, on map images that it was not trained on.
+
+Each of them is shown many times, as turned and zoomed cameras in all kinds of conditions would have taken it
+(`trials`): what the network then says of landmarks whose place is known gives the scale of its sigmas, and the poses
+give the scale of their covariances. Mirrored and scrambled, the same pictures tell how much evidence a pose must
+have to be believed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.acceptance import LocalizerConfig, evidence
+from reloc_ros.bundle import Bundle
+from reloc_ros.calibration import UNCALIBRATED, Calibration
+from reloc_ros.geometry import center_error, rotation_error_deg
+from reloc_ros.inference.backends import Backend
+from reloc_ros.localizer import Localized, Localizer, Lost
+from reloc_ros.offline.bundling.trials import Photo, of_no_place, of_the_place
+from reloc_ros.offline.measuring.evaluate import CHI_SQUARE_95, normalised_error_squared
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.refinement.references import References
+
+Array = NDArray[np.float64]
+
+TRIALS = 240
+"""Pictures of the place, and as many of no place."""
+MIN_SAMPLES = 40
+"""With fewer poses or keypoints nothing can be said."""
+FAR_PX = 8.0
+"""Keypoints farther from their landmark, network pixels, found something else: the robust search sorts them out."""
+WRONG_DEG = 10.0
+WRONG_SHARE = 0.1
+"""Poses farther off, in degrees or as a share of the distance to the landmarks: wrong, not merely uncertain."""
+FALSE_ALARMS = 1e-3
+"""Share of pictures of no place that may have enough evidence; the other tests refuse most of those."""
+EVIDENCE_RANGE = (3.0, 16.0)
+"""Small networks, whose pixels are coarse, see poses in pictures of no place more often, and need the upper part."""
+SCALE_RANGE = (0.3, 10.0)
+
+OPEN = LocalizerConfig(
+    min_inliers=6,
+    min_evidence=-np.inf,
+    max_rms_px=np.inf,
+    min_spread=0.0,
+    max_position_sigma=np.inf,
+    max_rotation_sigma_deg=np.inf,
+    min_in_cone_share=0.0,
+)
+"""Every pose that can be computed passes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What one picture of the place gave."""
+
+    evidence: float
+    off: float
+    """Error of the pose; above 1 it is wrong, infinite when there was none."""
+    nees: float
+    """Of the covariance as it is before it is scaled; NaN without a pose."""
+    refined: bool
+    """Whether the pose was sharpened against the reference views."""
+
+
+def calibrate(
+    bundle: Bundle,
+    backend: Backend,
+    photos: Sequence[Photo],
+    count: int = TRIALS,
+    progress: Progress = silent,
+) -> Calibration:
+    """Calibrate a bundle by photographs that its network was not trained on, `count` pictures of each kind."""
+    backend = _Once(backend)
+    references = _without(bundle.references, photos)
+
+    def opened(calibration: Calibration, refine: bool) -> Localizer:
+        unseen = dataclasses.replace(bundle, references=references, calibration=calibration)
+        return Localizer(unseen, backend, dataclasses.replace(OPEN, refine=refine))
+
+    def tell(phase: str, pictures: Iterator[Photo]) -> Iterator[Photo]:
+        for done, picture in enumerate(pictures):
+            yield picture
+            progress(phase, done + 1, count)
+
+    raw = opened(UNCALIBRATED, refine=False)
+    here = [of_the_place(photos[seed % len(photos)], seed) for seed in range(count)]
+    squares = [_squares(bundle, picture, _run(raw, picture)) for picture in tell("calibrate", iter(here))]
+    measured = dataclasses.replace(UNCALIBRATED, sigma_scale=_sigma_scale(np.concatenate(squares)))
+    there = (of_no_place(photos[seed % len(photos)], seed) for seed in range(count))
+    strays = np.array([_evidence(_run(raw, picture)) for picture in tell("pictures of no place", there)])
+    needed = _min_evidence(strays)
+    localizers = [opened(measured, refine) for refine in (False, True)]
+    trials = [[_judge(bundle, p, _run(one, p)) for one in localizers] for p in tell("poses", iter(here))]
+    coarse = [trial for trial, _ in trials]
+    sharpened = [trial for _, trial in trials if trial.refined]
+    return dataclasses.replace(
+        measured,
+        coarse_scale=_pose_scale(coarse, needed),
+        refined_scale=_pose_scale(sharpened, needed),
+        min_evidence=needed,
+        made_from=_account(photos, coarse, sharpened, strays, needed),
+    )
+
+
+def _run(localizer: Localizer, picture: Photo) -> Localized | Lost:
+    return localizer.localize(picture.image, picture.camera)
+
+
+def _evidence(result: Localized | Lost) -> float:
+    return evidence(result.keypoints.scores, result.inliers)
+
+
+def _squares(bundle: Bundle, picture: Photo, result: Localized | Lost) -> Array:
+    """Squared errors of the keypoints that found their landmark, per axis, in units of the network's own sigma."""
+    found, network = result.keypoints, bundle.network
+    points = picture.camera_from_map.apply(bundle.landmarks.positions_map[found.landmarks])
+    errors_px = np.linalg.norm(picture.camera.project(points) - found.positions_px, axis=1)
+    per_network = max(picture.camera.width / network.width, picture.camera.height / network.height)
+    near = errors_px < FAR_PX * per_network  # False for NaN, too
+    return 0.5 * (errors_px[near] / found.sigmas_px[near]) ** 2
+
+
+def _sigma_scale(squares: Array) -> float:
+    """What makes the mean squared error one."""
+    if len(squares) < MIN_SAMPLES:
+        return UNCALIBRATED.sigma_scale
+    return float(np.clip(np.sqrt(squares.mean()), *SCALE_RANGE))
+
+
+def _judge(bundle: Bundle, picture: Photo, result: Localized | Lost) -> Trial:
+    if isinstance(result, Lost):
+        return Trial(_evidence(result), np.inf, np.nan, False)
+    pose, true = result.camera_from_map, picture.camera_from_map
+    points = bundle.landmarks.positions_map[result.keypoints.landmarks[result.inliers]]
+    distance = float(np.median(np.linalg.norm(points - true.center, axis=1)))
+    share = center_error(pose, true) / distance / WRONG_SHARE
+    off = max(rotation_error_deg(pose, true) / WRONG_DEG, share)
+    return Trial(
+        _evidence(result), off, normalised_error_squared(pose, result.covariance, true), result.refined
+    )
+
+
+def _pose_scale(trials: Sequence[Trial], min_evidence: float) -> float:
+    """The factor that makes the errors of believed poses what their covariances say.
+
+    Of a normal distribution the mean of the normalised error squared and its 95 % quantile ask for the same factor.
+    Real errors have longer tails, where the mean alone would leave too many outside the 95 % region, and the
+    quantile alone would call most poses less certain than they are: half of each.
+    """
+    nees = np.array([t.nees for t in trials if t.evidence >= min_evidence and t.off <= 1])
+    if len(nees) < MIN_SAMPLES:
+        return 1.0
+    variance = 0.5 * (nees.mean() / 6 + np.quantile(nees, 0.95) / CHI_SQUARE_95)
+    return float(np.clip(np.sqrt(variance), *SCALE_RANGE))
+
+
+def _min_evidence(strays: Array) -> float:
+    """What one in 1 / FALSE_ALARMS pictures of no place reaches, by an exponential tail through the highest tenth."""
+    start = np.quantile(strays, 0.9)
+    beyond = strays[strays > start] - start
+    mean = beyond.mean() if len(beyond) else 0.0
+    return float(np.clip(start + mean * np.log(0.1 / FALSE_ALARMS), *EVIDENCE_RANGE))
+
+
+def _account(
+    photos: Sequence[Photo],
+    coarse: Sequence[Trial],
+    sharpened: Sequence[Trial],
+    strays: Array,
+    needed: float,
+) -> dict[str, Any]:
+    """How it was measured, for people."""
+    believed = [trial for trial in coarse if trial.evidence >= needed]
+    right = [trial.evidence for trial in coarse if trial.off <= 1]
+    return {
+        "photos": len(photos),
+        "pictures": len(coarse),
+        "believed": len(believed),
+        "believed_wrong": sum(not trial.off <= 1 for trial in believed),
+        "refined": len(sharpened),
+        "evidence_of_right_poses_5_percent": float(np.quantile(right, 0.05)) if right else None,
+        "evidence_of_no_place_highest": float(strays.max()),
+    }
+
+
+def _without(references: References | None, photos: Sequence[Photo]) -> References | None:
+    """The reference views that are none of the photographs: a picture is not to be compared with itself."""
+    if references is None:
+        return None
+    own = np.array([photo.camera_from_map.center for photo in photos])
+    centers = np.array([pose.center for pose in references.camera_from_map])
+    distances = np.linalg.norm(centers[:, None] - own, axis=2).min(axis=1)
+    kept = distances > 1e-6 * np.linalg.norm(centers - centers.mean(0), axis=1).max()
+    if not kept.any():
+        return None
+    places = np.flatnonzero(kept)
+    new_view = np.cumsum(kept) - 1
+    rows = kept[references.seen_view]
+    return dataclasses.replace(
+        references,
+        files=tuple(references.files[i] for i in places),
+        cameras=tuple(references.cameras[i] for i in places),
+        camera_from_map=tuple(references.camera_from_map[i] for i in places),
+        seen_view=new_view[references.seen_view[rows]].astype(np.int32),
+        seen_point=references.seen_point[rows],
+        seen_px=references.seen_px[rows],
+    )
+
+
+class _Once:
+    """Runs the network once for each picture, however often that is localized."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.name = backend.name
+        self._backend = backend
+        self._known: dict[int, NDArray[np.float32]] = {}
+
+    def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        key = zlib.crc32(np.ascontiguousarray(image).data)
+        if key not in self._known:
+            self._known[key] = self._backend.infer(image)
+        return self._known[key]

@@ -1,0 +1,163 @@
+"""The exported network with bytes for numbers, calibrated on pictures of the map.                (onnx, onnxruntime)"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from reloc_ros.offline.bundling.export import forget_origins, halve_weights
+
+logger = logging.getLogger(__name__)
+
+QUANTIZED = ("Conv", "Clip", "Relu", "Add")
+"""Kinds of operations that are done in bytes, up to the last convolution."""
+FIRST_IN_FLOAT = 3
+"""Convolutions at the start that stay as they are: their few channels differ so much in size that bytes blur them."""
+MIN_BYTES_ELEMENTS = 50_000
+MIN_SCORE = 0.3
+MAX_MEDIAN_PX = 1.0
+MAX_MISSING = 0.1
+"""What is farther from the original than these is not worth its speed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fidelity:
+    """How far the keypoints of the network in bytes are from the original's."""
+
+    median_px: float
+    """Network pixels, over the keypoints that both find."""
+    missing: float
+    """Share of the original's keypoints that are no longer found, or 8 network pixels or more away."""
+
+    @property
+    def good(self) -> bool:
+        return self.median_px <= MAX_MEDIAN_PX and self.missing <= MAX_MISSING
+
+
+def quantize(
+    source: Path, target: Path, pictures: Sequence[NDArray[np.uint8]], tests: Sequence[NDArray[np.uint8]]
+) -> Fidelity:
+    """Write to `target` the network `source` that `export_onnx` wrote, its convolutions in bytes.
+
+    Args:
+        pictures: (H, W, 3) of the network's size, as it will meet them: they set the ranges of the activations.
+        tests: others, on which the result is compared with the original.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    logging.getLogger().addFilter(_is_no_advice)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            plain, prepared = Path(folder) / "plain.onnx", Path(folder) / "prepared.onnx"
+            onnx.save(_whole_weights(onnx.load(source)), plain)
+            quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+            quantize_static(
+                prepared,
+                target,
+                _Reader(pictures),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=list(QUANTIZED),
+                nodes_to_quantize=_in_bytes(onnx.load(prepared)),
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                activation_type=QuantType.QUInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+            )
+    finally:
+        logging.getLogger().removeFilter(_is_no_advice)
+    model = onnx.load(target)
+    _store_in_bytes(model)
+    halve_weights(model)
+    forget_origins(model)
+    onnx.save(model, target)
+    return compare(source, target, tests)
+
+
+def compare(source: Path, target: Path, tests: Sequence[NDArray[np.uint8]]) -> Fidelity:
+    """How far the keypoints of `target` are from those of `source`."""
+    original, found = (_infer(path, tests) for path in (source, target))
+    there = original[..., 2] > MIN_SCORE
+    distances = np.linalg.norm(original[..., :2] - found[..., :2], axis=-1)[there]
+    kept = (found[..., 2][there] > 0.5 * MIN_SCORE) & (distances < 8)
+    if not kept.any():
+        return Fidelity(np.inf, 1.0)
+    return Fidelity(float(np.median(distances[kept])), float(1 - kept.mean()))
+
+
+class _Reader:
+    """Feeds pictures to the calibration, one at a time."""
+
+    def __init__(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
+        self._pictures = iter(pictures)
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        picture = next(self._pictures, None)
+        return None if picture is None else {"image": picture[None]}
+
+
+def _in_bytes(model: onnx.ModelProto) -> list[str]:
+    """The operations to be done in bytes: all that feed the last convolution, but for the first few.
+
+    The heatmaps themselves, and where offsets are computed, need their digits.
+    """
+    nodes = list(model.graph.node)
+    convolutions = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
+    first, last = convolutions[FIRST_IN_FLOAT], convolutions[-1]
+    return [node.name for node in nodes[first:last] if node.op_type in QUANTIZED]
+
+
+def _whole_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its weights in single precision and no casts before them."""
+    graph = model.graph
+    halves = {
+        tensor.name: tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT16
+    }
+    kept = []
+    for node in graph.node:
+        if node.op_type == "Cast" and node.input[0] in halves:
+            tensor = halves[node.input[0]]
+            values = numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, node.output[0]))
+        else:
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)
+    return model
+
+
+def _store_in_bytes(model: onnx.ModelProto) -> None:
+    """Keep the largest weights that are still computed with in single precision as bytes, with a scale per row."""
+    graph = model.graph
+    for tensor in list(graph.initializer):
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < MIN_BYTES_ELEMENTS:
+            continue
+        values = numpy_helper.to_array(tensor)
+        name = tensor.name
+        largest = np.abs(values).reshape(len(values), -1).max(axis=1)
+        scales = (np.maximum(largest, 1e-12) / 127).astype(np.float32)
+        rounded = np.rint(values / scales.reshape(-1, *[1] * (values.ndim - 1))).astype(np.int8)
+        tensor.CopyFrom(numpy_helper.from_array(rounded, f"{name}.bytes"))
+        graph.initializer.append(numpy_helper.from_array(scales, f"{name}.scale"))
+        inputs = [f"{name}.bytes", f"{name}.scale"]
+        graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", inputs, [name], axis=0))
+
+
+def _infer(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return np.stack([session.run(None, {"image": picture[None]})[0][0] for picture in pictures])
+
+
+def _is_no_advice(record: Any) -> bool:
+    """The quantizer advises to pre-process through the root logger, also when that was done."""
+    return "pre-process" not in record.getMessage()

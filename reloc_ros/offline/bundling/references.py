@@ -1,0 +1,154 @@
+"""Choose the reference views and the points that a bundle carries to sharpen poses against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Camera
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.refinement.references import References
+from reloc_ros.refinement.sightings import CELLS, turns_in_groups
+
+Array = NDArray[np.float64]
+
+WIDTH = 640
+"""Longer side of the pictures; smaller photographs stay as they are."""
+SIGHTINGS_PER_VIEW = 400
+"""Kept of each view, spread over it; more cost time and give no better poses."""
+MAX_BYTES = 4_000_000
+"""Of all pictures together."""
+_WEBP_QUALITY = 80
+_MIN_TRACK = 3
+_MAX_ERROR_PX = 2.0
+_NEIGHBOURS = 16
+"""Points around one that tell how its surface lies."""
+_FLAT = 0.05
+"""Share of the neighbours' variance across the surface, from which on they are no surface."""
+
+
+def make_references(
+    model: SfmModel, images_dir: Path, max_bytes: int = MAX_BYTES, progress: Progress = silent
+) -> References | None:
+    """Views, points and sightings of a model, None when it has no points that are good enough.
+
+    Args:
+        model: as the map may know it, without anything of held-out images.
+        max_bytes: of the pictures; where they do not fit, those that see least that is new are left out.
+    """
+    good = (model.track_lengths >= _MIN_TRACK) & (model.errors_px <= _MAX_ERROR_PX)
+    rows = choose_sightings(model, np.flatnonzero(good[model.observation_point]))
+    order = order_views(model, rows)
+    files: dict[int, bytes] = {}
+    cameras: dict[int, Camera] = {}
+    for done, image in enumerate(order):
+        file, camera = _small_picture(model, images_dir, image)
+        if sum(map(len, files.values())) + len(file) > max_bytes:
+            break
+        files[image], cameras[image] = file, camera
+        progress("reference views", done + 1, len(order))
+    return _gather(model, rows, files, cameras) if files else None
+
+
+def choose_sightings(model: SfmModel, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Of these rows of the observations, those that spread over each image; within a cell, long tracks first."""
+    images = model.observation_image[rows]
+    sizes = np.array([[camera.width, camera.height] for camera in map(model.camera, range(len(model.names)))])
+    places = np.clip((model.observation_px[rows] + 0.5) / sizes[images] * CELLS, 0, CELLS - 1).astype(
+        np.int64
+    )
+    cells = (images * CELLS + places[:, 0]) * CELLS + places[:, 1]
+    lengths = model.track_lengths[model.observation_point[rows]]
+    turns = turns_in_groups(cells, lengths.max(initial=0) - lengths)
+    kept = turns_in_groups(images, turns) < SIGHTINGS_PER_VIEW
+    return rows[kept]
+
+
+def order_views(model: SfmModel, rows: NDArray[np.intp]) -> list[int]:
+    """Images by what each adds: always the one whose points are seen least by those before it.
+
+    Args:
+        rows: of the observations that count.
+    """
+    seen_point, seen_image = model.observation_point[rows], model.observation_image[rows]
+    times_seen = np.zeros(len(model.points_map), dtype=np.int64)
+    left = np.unique(seen_image).tolist()
+    order = []
+    while left:
+        # The second view of a point is worth half of the first, and so on.
+        gains = np.bincount(seen_image, 0.5 ** times_seen[seen_point], minlength=len(model.names))
+        best = max(left, key=lambda image: gains[image])
+        times_seen[seen_point[seen_image == best]] += 1
+        left.remove(best)
+        order.append(best)
+    return order
+
+
+def _small_picture(model: SfmModel, images_dir: Path, image: int) -> tuple[bytes, Camera]:
+    photo, camera = read_photo(Path(images_dir) / model.names[image]), model.camera(image)
+    if photo.shape[:2] != (camera.height, camera.width):
+        raise RelocError(
+            f"image {Path(images_dir) / model.names[image]} is {photo.shape[1]}x{photo.shape[0]}, but the map was made "
+            f"from {camera.width}x{camera.height}; put the original back or map again"
+        )
+    shrink = min(WIDTH / max(camera.width, camera.height), 1.0)
+    camera = camera.resized(max(round(camera.width * shrink), 1), max(round(camera.height * shrink), 1))
+    grey = cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY)
+    small = cv2.resize(grey, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY])
+    return encoded.tobytes(), camera
+
+
+def _gather(
+    model: SfmModel, rows: NDArray[np.intp], files: dict[int, bytes], cameras: dict[int, Camera]
+) -> References:
+    """Put together the chosen views and what they see, of these rows of the observations."""
+    views = sorted(files)
+    rows = rows[np.isin(model.observation_image[rows], views)]
+    rows = rows[np.lexsort([model.observation_point[rows], model.observation_image[rows]])]
+    points, point = np.unique(model.observation_point[rows], return_inverse=True)
+    view = np.searchsorted(views, model.observation_image[rows])
+    images = model.observation_image[rows]
+    sizes = np.array([[model.camera(i).width, model.camera(i).height] for i in range(len(model.names))])
+    small = np.array([[cameras[image].width, cameras[image].height] for image in views])
+    # Pixel edges, not centres, scale.
+    pixels = (model.observation_px[rows] + 0.5) * (small[view] / sizes[images]) - 0.5
+    return References(
+        files=tuple(files[image] for image in views),
+        cameras=tuple(cameras[image] for image in views),
+        camera_from_map=tuple(model.camera_from_map[image] for image in views),
+        points_map=model.points_map[points],
+        normals_map=estimate_normals(model)[points],
+        seen_view=view.astype(np.int32),
+        seen_point=point.astype(np.int32),
+        seen_px=pixels,
+    )
+
+
+def estimate_normals(model: SfmModel) -> Array:
+    """(P, 3) unit normals from the points around each, turned towards the cameras that saw it.
+
+    Where the neighbours are no surface, it is taken to face the middle of those cameras.
+    """
+    count = min(_NEIGHBOURS, len(model.points_map))
+    _, near = cKDTree(model.points_map).query(model.points_map, count)
+    local = model.points_map[near.reshape(-1, count)]
+    local = local - np.median(local, axis=1, keepdims=True)
+    weights = 1 / (1e-12 + np.linalg.norm(local, axis=2))  # far neighbours may be of another surface
+    spread, directions = np.linalg.eigh(np.einsum("pk,pki,pkj->pij", weights, local, local))
+    normals = directions[:, :, 0]
+    rays = model.centers_map[model.observation_image] - model.points_map[model.observation_point]
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    middles = np.column_stack([np.bincount(model.observation_point, ray) for ray in rays.T])
+    middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+    normals *= np.where(np.einsum("pi,pi->p", normals, middles) < 0, -1, 1)[:, None]
+    doubt = np.clip(spread[:, 0] / spread.sum(axis=1) / _FLAT, 0, 1)[:, None]
+    blended = (1 - doubt) * normals + doubt * middles
+    return blended / np.linalg.norm(blended, axis=1, keepdims=True)

@@ -1,0 +1,249 @@
+"""Choose landmarks: points tracked long and from a wide angle, so that every view sees enough of them, well spread."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from reloc_ros.errors import RelocError
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.offline.landmarks.label import Labels, Visibility, label_images
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.progress import Progress, silent
+
+FEWEST, MOST = 20, 500
+"""However many the views need, it is not fewer than this and, unless told otherwise, not more than that."""
+LEAST = 8
+"""Whoever chooses them: fewer are not enough to localize from."""
+VIEW_NEEDS = 32
+"""So many well-spread landmarks a view is to see: with two fifths of it covered, twenty are left."""
+CELLS_ACROSS = 6
+"""Each view is divided into this many columns and rows; a landmark in an empty cell is worth most."""
+CELL_HOLDS = 2
+"""Of the landmarks in one cell of a view, only so many count as well spread."""
+MIN_TRACK = 5
+"""A point seen by fewer map images is too likely an accident of matching."""
+MAX_ERROR_QUANTILE = 0.8
+"""The worst fifth of the points by reprojection error is not considered."""
+CELL_CANDIDATES = 4
+MAX_CANDIDATES = 12_000
+"""Only so many points compete: the best of each cell of each view, then the best of all."""
+SEPARATION = 0.02
+"""Two landmarks are, in a typical view of one, no closer than this share of the picture's width."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Selection:
+    """The landmarks of a map, and how they serve its views."""
+
+    landmarks: Landmarks
+    spread: NDArray[np.int64]
+    """(I,) well-spread landmarks that each map image sees."""
+    attainable: NDArray[np.int64]
+    """(I,) how many it would see if every candidate were a landmark."""
+
+    @property
+    def poor(self) -> NDArray[np.bool_]:
+        """(I,) whether a view cannot see what it needs, for want of points."""
+        return self.attainable < VIEW_NEEDS
+
+    @property
+    def unmet(self) -> NDArray[np.bool_]:
+        """(I,) whether a view sees fewer than it needs though there are points: more landmarks would help it."""
+        return self.spread < np.minimum(self.attainable, VIEW_NEEDS)
+
+
+def select_landmarks(
+    model: SfmModel, count: int | None = None, most: int = MOST, progress: Progress = silent
+) -> Selection:
+    """Pick landmarks greedily, each the point that helps most where least is visible.
+
+    A candidate's gain is its quality times the sum, over the views that see it, of 1 / (1 + n)^4 / (1 + m): n
+    landmarks are already visible in that view, m of them in the same cell of the picture. So poor views are served
+    first, and within a view the landmarks spread. All thresholds are relative to the scene.
+
+    Args:
+        count: how many; without it, as many, up to `most`, as it takes for every view to see `VIEW_NEEDS`
+            well-spread ones, or as many as the model lets it see.
+
+    Raises:
+        RelocError: when the model has too few well-tracked points.
+    """
+    if count is not None and count < LEAST:
+        raise RelocError(f"--count must be at least {LEAST} landmarks to localize from, got {count}")
+    if most < FEWEST:
+        raise RelocError(f"--max must be at least {FEWEST} landmarks, got {most}")
+    candidates, quality, reach = _candidates(model)
+    if len(candidates) < (count or FEWEST):
+        raise RelocError(
+            f"the model has {len(candidates)} points seen by at least {MIN_TRACK} map images, fewer than the "
+            f"{count or FEWEST} landmarks asked for; lower --count or map with more images"
+        )
+    greedy = _Greedy(candidates.positions_map, reach, quality, _cells_seen(model, candidates, progress))
+    if count is None:
+        greedy.pick(most, only_needy=True)
+        greedy.pick(min(FEWEST, most))
+    else:
+        greedy.pick(count)
+    return Selection(candidates.subset(np.array(greedy.picked)), greedy.spread, greedy.attainable)
+
+
+def well_spread(model: SfmModel, labels: Labels) -> NDArray[np.int64]:
+    """(I,) how many landmarks each image of the model sees, of one cell of it at most `CELL_HOLDS`."""
+    views, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
+    cells = _cells(labels.keypoints_px[views, landmarks], _sizes(model)[views])
+    counts = np.zeros((len(model.names), CELLS_ACROSS**2), dtype=np.int64)
+    np.add.at(counts, (views, cells), 1)
+    return _spread(counts)
+
+
+def attainable_spread(model: SfmModel) -> NDArray[np.int64]:
+    """(I,) how many well-spread landmarks each image would see if every point fit for one were one."""
+    return well_spread(model, label_images(model, _candidates(model)[0]))
+
+
+def parse_count(text: str) -> int | None:
+    """A number of landmarks, or None for "auto"."""
+    if text == "auto":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise RelocError(f"--count is a whole number or auto, not {text!r}") from None
+
+
+def _candidates(model: SfmModel) -> tuple[Landmarks, NDArray[np.float64], NDArray[np.float64]]:
+    """The points that compete, their quality (P,), and how far others must keep from each (P,) in map units."""
+    tracks = model.track_lengths
+    directions, cones = view_cones(model)
+    quality = np.sqrt(tracks) * (0.2 + np.sin(np.minimum(cones, np.pi / 2)))
+    usable = (tracks >= MIN_TRACK) & (model.errors_px <= np.quantile(model.errors_px, MAX_ERROR_QUANTILE))
+    rows = _best_of_each_cell(model, np.where(usable, quality, -np.inf))
+    landmarks = Landmarks(model.point_ids[rows], model.points_map[rows], directions[rows], cones[rows])
+    return landmarks, quality[rows], SEPARATION * picture_widths(model)[rows]
+
+
+def _best_of_each_cell(model: SfmModel, quality: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rows, ascending, of the points to consider; quality -inf keeps a point out.
+
+    The best of the whole scene alone would leave views with few good points without candidates.
+    """
+    cells = model.observation_image * CELLS_ACROSS**2 + _cells(
+        model.observation_px, _sizes(model)[model.observation_image]
+    )
+    order = np.lexsort([model.observation_point, -quality[model.observation_point], cells])
+    starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
+    ranks = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    best_rank = np.full(len(quality), np.iinfo(np.int64).max)
+    np.minimum.at(best_rank, model.observation_point[order], ranks)
+    usable = np.flatnonzero(np.isfinite(quality))
+    first = np.lexsort([usable, -quality[usable], best_rank[usable] // CELL_CANDIDATES])
+    return np.sort(usable[first][:MAX_CANDIDATES])
+
+
+def picture_widths(model: SfmModel) -> NDArray[np.float64]:
+    """(P,) what a view of each point spans from left to right at the point's distance, the mean over its views."""
+    centers = model.centers_map[model.observation_image]
+    distances = np.linalg.norm(model.points_map[model.observation_point] - centers, axis=1)
+    cameras = [model.camera(index) for index in range(len(model.names))]
+    spans = np.array([camera.width / camera.fx for camera in cameras])[model.observation_image]
+    sums = np.bincount(model.observation_point, distances * spans, minlength=len(model.points_map))
+    return sums / np.maximum(model.track_lengths, 1)
+
+
+def view_cones(model: SfmModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Per point, the mean unit direction towards the cameras that saw it (P, 3) and the cone's half-angle (P,)."""
+    rays = model.centers_map[model.observation_image] - model.points_map[model.observation_point]
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    means = np.zeros_like(model.points_map)
+    np.add.at(means, model.observation_point, rays)
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    cosines = np.einsum("ij,ij->i", rays, means[model.observation_point])
+    smallest = np.ones(len(means))
+    np.minimum.at(smallest, model.observation_point, cosines)
+    return means, np.arccos(np.clip(smallest, -1, 1))
+
+
+def _sizes(model: SfmModel) -> NDArray[np.int64]:
+    """(I, 2) width and height of each image."""
+    cameras = [model.camera(index) for index in range(len(model.names))]
+    return np.array([(camera.width, camera.height) for camera in cameras])
+
+
+def _cells(pixels: NDArray, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The cell of its picture, (N,), that each pixel (N, 2) lies in."""
+    places = np.floor((pixels + 0.5) / sizes * CELLS_ACROSS).astype(np.int64).clip(0, CELLS_ACROSS - 1)
+    return places[:, 1] * CELLS_ACROSS + places[:, 0]
+
+
+def _cells_seen(model: SfmModel, candidates: Landmarks, progress: Progress) -> csr_array:
+    """(P, I * cells) 1 where a candidate is seen in that cell of that view."""
+    labels = label_images(model, candidates, progress=progress)
+    views, points = np.nonzero(labels.visibility == Visibility.SEEN)
+    cells = _cells(labels.keypoints_px[views, points], _sizes(model)[views])
+    columns = views * CELLS_ACROSS**2 + cells
+    shape = (len(candidates), len(model.names) * CELLS_ACROSS**2)
+    return csr_array((np.ones(len(points)), (points, columns)), shape=shape)
+
+
+class _Greedy:
+    """The choice so far; ties go to the lower index, so it is deterministic."""
+
+    def __init__(
+        self,
+        positions: NDArray[np.float64],
+        reach: NDArray[np.float64],
+        quality: NDArray[np.float64],
+        seen: csr_array,
+    ) -> None:
+        self.picked: list[int] = []
+        self._positions, self._reach, self._quality, self._seen = positions, reach, quality, seen
+        self._least = 1e-3 * reach
+        self._free = np.ones(len(positions), dtype=bool)
+        self._cells = np.zeros((seen.shape[1] // CELLS_ACROSS**2, CELLS_ACROSS**2), dtype=np.int64)
+        self.attainable = _spread(seen.sum(axis=0).reshape(self._cells.shape))
+
+    @property
+    def spread(self) -> NDArray[np.int64]:
+        """(I,) well-spread landmarks each view sees."""
+        return _spread(self._cells)
+
+    def pick(self, until: int, only_needy: bool = False) -> None:
+        """Pick on until there are so many, or, when `only_needy`, until no view needs more."""
+        goal = np.minimum(self.attainable, VIEW_NEEDS)
+        while len(self.picked) < until:
+            need = 1 / (1.0 + self._cells.sum(axis=1, keepdims=True)) ** 4 / (1 + self._cells)
+            if only_needy:
+                need *= (self.spread < goal)[:, None] & (self._cells < CELL_HOLDS)
+                if not need.any():
+                    return
+            gains = np.where(self._free, self._quality * (self._seen @ need.ravel()), -1.0)
+            best = int(np.argmax(gains))
+            if gains[best] < 0 or (only_needy and gains[best] == 0):
+                # Crowded: the others must come closer, in the end as close as they are.
+                self._reach = np.where(self._reach > self._least, self._reach / 2, -1.0)
+                self._free = self._far_from(self.picked)
+                continue
+            self._take(best)
+
+    def _take(self, best: int) -> None:
+        self.picked.append(best)
+        self._free &= self._far_from([best])
+        columns = self._seen.indices[self._seen.indptr[best] : self._seen.indptr[best + 1]]
+        self._cells.ravel()[columns] += 1
+
+    def _far_from(self, picked: list[int]) -> NDArray[np.bool_]:
+        """(P,) whether each candidate keeps its distance to all of some picked ones, which themselves do not."""
+        far = np.ones(len(self._positions), dtype=bool)
+        for index in picked:
+            distances = np.linalg.norm(self._positions - self._positions[index], axis=1)
+            far &= distances > np.maximum(self._reach, self._reach[index])
+        far[picked] = False
+        return far
+
+
+def _spread(cells: NDArray) -> NDArray[np.int64]:
+    return np.minimum(cells, CELL_HOLDS).sum(axis=1).astype(np.int64)

@@ -1,0 +1,128 @@
+"""The step that chooses landmarks; and, whoever chose them, how the workspace keeps them so that later steps notice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import atomic_path
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.offline.landmarks.label import Labels, Visibility, label_images
+from reloc_ros.offline.landmarks.points import landmarks_at, read_points
+from reloc_ros.offline.landmarks.select import (
+    LEAST,
+    MOST,
+    VIEW_NEEDS,
+    Selection,
+    attainable_spread,
+    select_landmarks,
+    well_spread,
+)
+from reloc_ros.offline.model.mapped import map_model
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.workspace import Workspace
+
+BY_HAND = "by hand"
+"""What the summary of the step says under `chosen` of landmarks from the browser."""
+
+
+def select_step(
+    workspace: Workspace,
+    count: int | None,
+    most: int = MOST,
+    progress: Progress = silent,
+    points: Path | None = None,
+    replace: bool = False,
+) -> dict[str, Any]:
+    """Choose the landmarks, see `select_landmarks` and `select_points`; returns a summary.
+
+    Landmarks chosen by hand are replaced only where `replace` says so.
+    """
+    inputs = selection_inputs(workspace)
+    if points is not None:
+        inputs |= {"points": points, "most": most}
+    else:
+        inputs |= {"count": "auto", "most": most} if count is None else {"count": count}
+    if not workspace.is_current("select", inputs):
+        if not replace:
+            _refuse_to_replace_hand_work(workspace)
+        model = map_model(workspace)
+        if points is not None:
+            chosen, how = select_points(model, points, most), "points"
+        else:
+            chosen, how = select_landmarks(model, count, most, progress), "automatically"
+        keep_selection(workspace, model, chosen, inputs, how)
+    return workspace.summary("select")
+
+
+def selection_of(
+    model: SfmModel, landmarks: Landmarks, labels: Labels, attainable: NDArray[np.int64] | None = None
+) -> Selection:
+    """How landmarks that were not chosen for it, and that the images show as `labels` says, serve the views.
+
+    Args:
+        attainable: where it is known already, what `attainable_spread` says of the model.
+    """
+    known = attainable_spread(model) if attainable is None else attainable
+    return Selection(landmarks, well_spread(model, labels), known)
+
+
+def select_points(model: SfmModel, file: Path, most: int = MOST) -> Selection:
+    """The landmarks that a text file lists, see `read_points` and `landmarks_at`."""
+    points, places = read_points(file)
+    if len(points) < LEAST:
+        raise RelocError(f"'{file}' lists {len(points)} points; at least {LEAST} are needed to localize from")
+    if len(points) > most:
+        raise RelocError(
+            f"'{file}' lists {len(points)} points, more than --max {most}; raise it or list fewer"
+        )
+    landmarks = landmarks_at(model, points, places)
+    labels = label_images(model, landmarks)
+    unseen = np.flatnonzero((labels.visibility != Visibility.SEEN).all(axis=0))
+    if len(unseen):
+        more = f" (and {len(unseen) - 1} points more)" if len(unseen) > 1 else ""
+        raise RelocError(
+            f"{places[unseen[0]]}{more}: no map image surely shows this point; move it onto a surface that the "
+            "images show, or leave it out"
+        )
+    return selection_of(model, landmarks, labels)
+
+
+def keep_selection(
+    workspace: Workspace, model: SfmModel, chosen: Selection, inputs: Mapping[str, Any], how: str
+) -> None:
+    """Make these the landmarks of the workspace: the file at once, and the record of the step after it."""
+    with atomic_path(workspace.landmarks_path) as temporary:
+        chosen.landmarks.save(temporary)
+    summary = {
+        "chosen": how,
+        "landmarks": len(chosen.landmarks),
+        "of_points": len(model.points_map),
+        "map_images": len(model.names),
+        "view_needs": VIEW_NEEDS,
+        "spread_median": float(np.median(chosen.spread)),
+        "spread_min": int(chosen.spread.min()),
+        "poor_images": [model.names[image] for image in np.flatnonzero(chosen.poor)],
+        "unmet_images": [model.names[image] for image in np.flatnonzero(chosen.unmet & ~chosen.poor)],
+    }
+    workspace.record("select", inputs, [workspace.landmarks_path], summary)
+
+
+def selection_inputs(workspace: Workspace) -> dict[str, Any]:
+    """What every choice depends on."""
+    return {"model": workspace.model_path, "held_out": workspace.holdout, "view_needs": VIEW_NEEDS}
+
+
+def _refuse_to_replace_hand_work(workspace: Workspace) -> None:
+    """Nobody can choose by hand in seconds again what a step would overwrite."""
+    if (workspace.summary("select") or {}).get("chosen") == BY_HAND and workspace.landmarks_path.exists():
+        raise RelocError(
+            f"the landmarks of {workspace.path} were chosen by hand, in reloc web; "
+            "with --replace they are chosen anew, or move its landmarks.npz away"
+        )

@@ -1,0 +1,174 @@
+"""Features of images and matches between them, by pycolmap, in a COLMAP database that survives interruption."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Camera
+from reloc_ros.io.atomic import atomic_path
+from reloc_ros.io.camera_files import colmap_from_camera
+from reloc_ros.offline.mapping.pairs import Group
+from reloc_ros.offline.progress import Progress
+from reloc_ros.offline.sources.frames import read_photo
+
+_BLOCK = 200
+"""So many pairs are matched between two writes; they are what an interruption costs."""
+_WATCH_PERIOD_S = 0.5
+_SPACE = "\x1f"
+"""COLMAP's list of pairs is parted by spaces, which names may have, too; there they are called so meanwhile."""
+_Lens = tuple[str, int, int]
+"""A group's label and the size of its images: these share one camera."""
+
+
+def silence_colmap() -> None:
+    """COLMAP logs each image to stderr, through the progress bar."""
+    import pycolmap
+
+    pycolmap.logging.minloglevel = int(pycolmap.logging.Level.ERROR)
+
+
+def extract_features(
+    images_dir: Path,
+    groups: Sequence[Group],
+    database: Path,
+    camera_model: str,
+    max_image_size: int,
+    max_features: int,
+    progress: Progress,
+) -> None:
+    """Find the features of those images that the database lacks; images of a group and size share a camera."""
+    import pycolmap
+
+    count = sum(len(group.names) for group in groups)
+    done, camera_ids = _extracted(database, groups)
+    by_lens: dict[_Lens, list[str]] = {}
+    read = 0
+    for group in groups:
+        for name in group.names:
+            read += 1
+            progress("read images", read, count)
+            if name not in done:
+                height, width = read_photo(images_dir / name).shape[:2]
+                _check_known_camera(images_dir / name, width, height, group.camera)
+                by_lens.setdefault((group.label, width, height), []).append(name)
+    extraction = pycolmap.FeatureExtractionOptions()
+    extraction.max_image_size = max_image_size
+    extraction.sift.max_num_features = max_features
+    known = {group.label: group.camera for group in groups}
+    with _watch(database, _count_images, count, "extract features", progress):
+        for lens, names in by_lens.items():
+            pycolmap.extract_features(
+                str(database),
+                str(images_dir),
+                image_names=names,
+                camera_mode=pycolmap.CameraMode.SINGLE,
+                reader_options=_reader_options(camera_model, known[lens[0]], camera_ids.get(lens)),
+                extraction_options=extraction,
+                device=pycolmap.Device.cpu,
+            )
+
+
+def _extracted(database: Path, groups: Sequence[Group]) -> tuple[set[str], dict[_Lens, int]]:
+    """The names of the images that are done, and the cameras they were given."""
+    import pycolmap
+
+    _rename(database, _SPACE, " ")  # matching was interrupted
+    label_of = {name: group.label for group in groups for name in group.names}
+    with closing(pycolmap.Database.open(str(database))) as opened:
+        cameras = {camera.camera_id: camera for camera in opened.read_all_cameras()}
+        images = opened.read_all_images()
+    camera_ids = {}
+    for image in images:
+        camera = cameras[image.camera_id]
+        camera_ids[label_of[image.name], camera.width, camera.height] = image.camera_id
+    return {image.name for image in images}, camera_ids
+
+
+def _check_known_camera(file: Path, width: int, height: int, camera: Camera | None) -> None:
+    if camera is not None and (camera.width, camera.height) != (width, height):
+        raise RelocError(
+            f"image '{file}' is {width}x{height}, the given camera takes {camera.width}x{camera.height}; give "
+            "intrinsics for this size, or leave them to be found"
+        )
+
+
+def _reader_options(camera_model: str, camera: Camera | None, existing_camera_id: int | None):
+    import pycolmap
+
+    reader = pycolmap.ImageReaderOptions()
+    reader.camera_model = camera_model
+    if camera is not None:
+        reader.camera_model, params = colmap_from_camera(camera)
+        reader.camera_params = ",".join(map(repr, params))
+    if existing_camera_id is not None:  # the run was interrupted after its first image
+        reader.existing_camera_id = existing_camera_id
+    return reader
+
+
+def match_pairs(database: Path, pairs: Sequence[tuple[str, str]], progress: Progress) -> None:
+    """Match and verify those of the pairs that the database lacks."""
+    import pycolmap
+
+    listed = database.with_name("pairs.txt")
+    with atomic_path(listed) as temporary:
+        lines = (f"{one.replace(' ', _SPACE)} {other.replace(' ', _SPACE)}\n" for one, other in pairs)
+        temporary.write_text("".join(lines), encoding="utf-8")
+    pairing = pycolmap.ImportedPairingOptions()
+    pairing.match_list_path, pairing.block_size = str(listed), _BLOCK
+    _rename(database, " ", _SPACE)
+    with _watch(database, _count_pairs, len(pairs), "match images", progress):
+        pycolmap.match_image_pairs(str(database), pairing_options=pairing, device=pycolmap.Device.cpu)
+    _rename(database, _SPACE, " ")
+
+
+def _rename(database: Path, old: str, new: str) -> None:
+    """Replace a character in the names of the database's images."""
+    import pycolmap
+
+    with closing(pycolmap.Database.open(str(database))) as opened:
+        for image in opened.read_all_images():
+            if old in image.name:
+                image.name = image.name.replace(old, new)
+                opened.update_image(image)
+
+
+def _count_images(opened: Any) -> int:
+    return opened.num_images()
+
+
+def _count_pairs(opened: Any) -> int:
+    return opened.num_matched_image_pairs()
+
+
+@contextmanager
+def _watch(
+    database: Path, count: Callable[[Any], int], total: int, phase: str, progress: Progress
+) -> Iterator[None]:
+    """Report what is in the database while pycolmap, which has no callback for these phases, fills it.
+
+    Read through pycolmap: Python's sqlite3 is another copy of SQLite, and two copies in one process break
+    each other's locks on a file (sqlite.org/howtocorrupt.html, 2.2.1), which ends in a bus error.
+    """
+    import pycolmap
+
+    finished = threading.Event()
+
+    def watch() -> None:
+        while not finished.wait(_WATCH_PERIOD_S):
+            progress(phase, min(count(opened), total), total)
+
+    progress(phase, 0, total)
+    with closing(pycolmap.Database.open(str(database))) as opened:
+        thread = threading.Thread(target=watch, name=phase, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            thread.join()
+    progress(phase, total, total)

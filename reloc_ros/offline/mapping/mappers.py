@@ -1,0 +1,145 @@
+"""From matches to models by COLMAP's incremental or global mapper, the parts in order of their size."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import atomic_path, write_json
+from reloc_ros.offline.mapping.pairs import Group
+from reloc_ros.offline.model.colmap_files import read_images
+from reloc_ros.offline.progress import Progress
+
+MAPPERS = ("incremental", "global")
+MIN_IMAGES = 3
+MIN_REGISTERED_SHARE = 0.25
+"""With fewer the model is a fragment of the place, and everything after would be wasted on it."""
+
+Part = tuple[str, ...]
+"""Names of the images that were placed against each other."""
+
+
+def make_models(
+    images_dir: Path, groups: Sequence[Group], sparse: Path, database: Path, mapper: str, progress: Progress
+) -> None:
+    """Leave the largest model in `sparse`/0, and what all the parts are in `sparse`/parts.json."""
+    images = sum(len(group.names) for group in groups)
+    with tempfile.TemporaryDirectory(dir=sparse.parent, prefix="scratch-") as scratch:
+        progress("reconstruct", 0, images)
+        if mapper == "global":
+            _map_globally(images_dir, groups, Path(scratch), database)
+        else:
+            _map_incrementally(images_dir, groups, Path(scratch), database, progress)
+        progress("reconstruct", images, images)
+        folders = [folder for folder in Path(scratch).iterdir() if (folder / "images.bin").is_file()]
+        found = [(tuple(sorted(image.name for image in read_images(folder))), folder) for folder in folders]
+        found.sort(key=lambda part: (-len(part[0]), part[0]))
+        parts = [names for names, _ in found]
+        _refuse_fragments(images_dir, parts, images)
+        with atomic_path(sparse) as temporary:
+            shutil.copytree(found[0][1], temporary / "0")
+            write_json(temporary / "parts.json", {"mapper": mapper, "parts": parts})
+
+
+def read_parts(sparse: Path, mapper: str) -> tuple[Part, ...] | None:
+    """The parts of a model that was finished by this mapper, None if there is none."""
+    try:
+        contents = json.loads((sparse / "parts.json").read_text(encoding="utf-8"))
+        return tuple(map(tuple, contents["parts"])) if contents["mapper"] == mapper else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def describe_parts(parts: Sequence[Part], images: int) -> str:
+    """How many images are in which part, in words."""
+    listed = "; ".join(
+        f"{len(part)} from '{part[0]}' to '{part[-1]}'" for part in parts[:_MOST_PARTS_TOLD]
+    ) + (f"; and {len(parts) - _MOST_PARTS_TOLD} smaller ones" if len(parts) > _MOST_PARTS_TOLD else "")
+    nowhere = images - len({name for part in parts for name in part})
+    return f"{len(parts)} separate parts ({listed})" + (f", with {nowhere} images in none" if nowhere else "")
+
+
+_MOST_PARTS_TOLD = 5
+
+
+def _refuse_fragments(images_dir: Path, parts: Sequence[Part], images: int) -> None:
+    if not parts:
+        raise RelocError(
+            f"no two of the {images} images in '{images_dir}' could be placed against each other; take them with "
+            "more overlap, more texture in view, and the camera moving sideways, not only turning"
+        )
+    if len(parts[0]) >= max(MIN_IMAGES, MIN_REGISTERED_SHARE * images):
+        return
+    fell = f"; they fell into {describe_parts(parts, images)}" if len(parts) > 1 else ""
+    raise RelocError(
+        f"only {len(parts[0])} of the {images} images in '{images_dir}' could be placed in one model{fell}; "
+        "take them with more overlap between neighbours"
+    )
+
+
+def _known_cameras(database: Path, groups: Sequence[Group]) -> set[int]:
+    """Ids of the cameras whose intrinsics are to stay."""
+    import pycolmap
+
+    known = {name for group in groups if group.camera is not None for name in group.names}
+    with pycolmap.Database.open(str(database)) as opened:
+        return {image.camera_id for image in opened.read_all_images() if image.name in known}
+
+
+def _map_incrementally(
+    images_dir: Path, groups: Sequence[Group], scratch: Path, database: Path, progress: Progress
+) -> None:
+    import pycolmap
+
+    images, registered = sum(len(group.names) for group in groups), 0
+
+    def count_image() -> None:
+        nonlocal registered
+        registered += 1
+        progress("reconstruct", min(registered, images), images)
+
+    pipeline = pycolmap.IncrementalPipelineOptions()
+    pipeline.min_model_size = MIN_IMAGES
+    pipeline.random_seed = 0
+    pipeline.constant_cameras = _known_cameras(database, groups)
+    if all(group.camera is not None for group in groups):
+        pipeline.ba_refine_focal_length = pipeline.ba_refine_extra_params = False
+        pipeline.mapper.abs_pose_refine_focal_length = pipeline.mapper.abs_pose_refine_extra_params = False
+    pycolmap.incremental_mapping(
+        str(database), str(images_dir), str(scratch), options=pipeline, next_image_callback=count_image
+    )
+
+
+def _map_globally(images_dir: Path, groups: Sequence[Group], scratch: Path, database: Path) -> None:
+    """In a process of its own, since it cannot be stopped otherwise before it has finished."""
+    known = [group.camera is not None for group in groups]
+    if any(known) and not all(known):
+        raise RelocError(
+            "the global mapper can keep the intrinsics of all sources or of none; use --mapper incremental"
+        )
+    command = [sys.executable, "-c", _GLOBAL, str(database), str(images_dir), str(scratch), str(all(known))]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise RelocError(f"COLMAP's global mapper failed ({said}); use --mapper incremental")
+
+
+_GLOBAL = """
+import sys
+import pycolmap
+
+database, images, scratch, known = sys.argv[1:]
+pycolmap.logging.minloglevel = int(pycolmap.logging.Level.ERROR)
+options = pycolmap.GlobalPipelineOptions()
+options.random_seed = options.mapper.random_seed = 0
+options.mapper.rotation_averaging.random_seed = options.mapper.global_positioning.random_seed = 0
+adjustment = options.mapper.bundle_adjustment
+adjustment.refine_focal_length = adjustment.refine_extra_params = known != "True"
+pycolmap.global_mapping(database, images, scratch, options)
+"""

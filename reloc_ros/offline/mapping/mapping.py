@@ -1,0 +1,188 @@
+"""`reloc map`: from photographs or a video, or a COLMAP model one has, to a workspace with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reloc_ros.errors import RelocError
+from reloc_ros.offline.mapping.mappers import Part
+from reloc_ros.offline.mapping.pairs import Group
+from reloc_ros.offline.mapping.reconstruct import SfmOptions, run_sfm
+from reloc_ros.offline.mapping.verdict import Verdict, judge_model
+from reloc_ros.offline.model.holdout import parse_holdout
+from reloc_ros.offline.model.map_edits import forget_edits
+from reloc_ros.offline.model.sfm import SfmModel, read_colmap
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sources.frames import FRAME_NAME, keep_frames, list_photos, read_photo
+from reloc_ros.offline.sources.gather import Gathered, SourceOptions, gather, open_film
+from reloc_ros.offline.workspace import Workspace
+
+DEFAULT_HOLDOUT = "every:10:0"
+
+
+@dataclass(frozen=True)
+class MapSummary:
+    """What `reloc map` has to say."""
+
+    images: int
+    registered: int
+    held_out: int
+    """Registered images that are held out of the map."""
+    points: int
+    mean_error_px: float
+    mean_track_length: float
+    models: int
+    """How many separate pieces the images fell into; the largest is the map."""
+    grade: str = ""
+    """See `Verdict`; good, usable or poor."""
+    registered_share: float = 0.0
+    coverage: float = 0.0
+    """Share of an image's area that has points in it, the median over the images."""
+    points_per_image: float = 0.0
+    advice: tuple[str, ...] = ()
+    """What to film better, in sentences."""
+    remarks: tuple[str, ...] = ()
+    """What was odd about the sources, in sentences."""
+    was_current: bool = False
+    """Nothing was done: the workspace already held exactly this map."""
+
+
+def map_images(
+    sources: str | Path | Sequence[str | Path],
+    workspace_path: str | Path,
+    model: str | Path | None = None,
+    holdout: str = DEFAULT_HOLDOUT,
+    options: SfmOptions | None = None,
+    reading: SourceOptions | None = None,
+    progress: Progress = silent,
+) -> tuple[Workspace, MapSummary]:
+    """Make a workspace from photographs, videos and bags of one place.
+
+    The model is of all images, held-out ones included: their poses there are what later estimates are
+    judged by. Use `SfmModel.without` for the map that may be used. Interrupted, it goes on where it was;
+    done, it does nothing.
+
+    Args:
+        sources: folder of photographs, video or bag, or several of these.
+        model: a COLMAP model of those images; without it, pycolmap makes one.
+        options: how to make one.
+        reading: how to read the sources.
+    """
+    paths = [Path(sources)] if isinstance(sources, (str, Path)) else [Path(source) for source in sources]
+    root, options, reading = Path(workspace_path), options or SfmOptions(), reading or SourceOptions()
+    if not paths:
+        raise RelocError("give at least one video, bag or folder of photographs")
+    parse_holdout(holdout)  # a typing mistake should not show after ten minutes of work
+    given = None if model is None else read_colmap(model)
+    gathered = _gather(paths, root, given, reading, progress)
+    parse_holdout(holdout).is_held_out(gathered.names)
+    inputs = _inputs(gathered, model, holdout, options)
+    current = _current(root, inputs)
+    if current is not None:
+        return current
+    if given is None:
+        made = run_sfm(gathered.images_dir, gathered.groups, root / "sfm", options, progress)
+        given, parts = made.model, made.parts
+    else:
+        parts = (given.names,)
+        _check_against_images(given, Path(str(model)), gathered.images_dir, gathered.names)
+    return _write(root, gathered, holdout, inputs, given, parts)
+
+
+def _gather(
+    paths: Sequence[Path], root: Path, model: SfmModel | None, reading: SourceOptions, progress: Progress
+) -> Gathered:
+    """The images; of one video that a model was made of, just the frames that the model names."""
+    film = open_film(paths[0], reading) if model is not None and len(paths) == 1 else None
+    if model is None or film is None:
+        return gather(paths, root, reading, progress)
+    folder = root / "frames"
+    matches = [FRAME_NAME.fullmatch(name) for name in model.names]
+    if not all(matches):
+        raise RelocError(
+            f"the COLMAP model's images are not named as reloc map names the frames of '{paths[0]}'; give the folder "
+            "with the images that it was made from"
+        )
+    numbers = [int(match[1]) for match in matches if match]
+    keep_frames(film, folder, numbers, progress)
+    return Gathered(folder, (Group(paths[0].name, list_photos(folder), True),))
+
+
+def _inputs(
+    gathered: Gathered, model: str | Path | None, holdout: str, options: SfmOptions
+) -> dict[str, Any]:
+    images_dir = gathered.images_dir
+    stats = [(name, (images_dir / name).stat()) for name in gathered.names]
+    images = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    made_by = [options, gathered.groups] if model is None else Path(model)
+    listed = sorted(parse_holdout(holdout).listed)
+    return {"dir": str(images_dir.absolute()), "images": images, "held": [holdout, listed], "by": made_by}
+
+
+def _current(root: Path, inputs: dict[str, Any]) -> tuple[Workspace, MapSummary] | None:
+    if not (root / "workspace.json").exists():
+        return None
+    workspace = Workspace.open(root)
+    if not workspace.is_current("map", inputs):
+        return None
+    summary = dict(workspace.summary("map") or {})
+    lists = {key: tuple(summary[key]) for key in ("advice", "remarks") if key in summary}
+    return workspace, replace(MapSummary(**(summary | lists)), was_current=True)
+
+
+def _write(
+    root: Path,
+    gathered: Gathered,
+    holdout: str,
+    inputs: dict[str, Any],
+    model: SfmModel,
+    parts: Sequence[Part],
+) -> tuple[Workspace, MapSummary]:
+    workspace = Workspace.create(root, gathered.images_dir, gathered.names, holdout)
+    forget_edits(workspace)
+    held_out = workspace.is_held_out(model.names)
+    if held_out.all():
+        raise RelocError(f"hold-out '{holdout}' holds out every image that could be placed; hold out fewer")
+    model.save(workspace.model_path)
+    verdict = judge_model(model, gathered.groups, parts)
+    summary = _summary(gathered, model, int(held_out.sum()), len(parts), verdict)
+    workspace.record("map", inputs, [workspace.model_path], asdict(summary))
+    return workspace, summary
+
+
+def _summary(gathered: Gathered, model: SfmModel, held_out: int, models: int, verdict: Verdict) -> MapSummary:
+    return MapSummary(
+        images=len(gathered.names),
+        registered=len(model.names),
+        held_out=held_out,
+        points=len(model.points_map),
+        mean_error_px=round(float(model.errors_px.mean()), 4),
+        mean_track_length=round(float(model.track_lengths.mean()), 2),
+        models=models,
+        grade=verdict.grade,
+        registered_share=verdict.registered_share,
+        coverage=verdict.coverage,
+        points_per_image=verdict.points_per_image,
+        advice=verdict.advice,
+        remarks=gathered.remarks,
+    )
+
+
+def _check_against_images(model: SfmModel, path: Path, images_dir: Path, names: Sequence[str]) -> None:
+    missing = sorted(set(model.names) - set(names))
+    if missing:
+        raise RelocError(
+            f"COLMAP model '{path}' has {len(missing)} images that '{images_dir}' lacks, the first is '{missing[0]}'"
+        )
+    for camera_id in set(model.camera_ids.tolist()):
+        name = model.names[model.camera_ids.tolist().index(camera_id)]
+        camera = model.cameras[camera_id]
+        height, width = read_photo(images_dir / name).shape[:2]
+        if (width, height) != (camera.width, camera.height):
+            raise RelocError(
+                f"image '{images_dir / name}' is {width}x{height}, COLMAP model '{path}' was made from "
+                f"{camera.width}x{camera.height}; give the images it was made from"
+            )

@@ -1,0 +1,136 @@
+"""Structure from motion: photographs in, a COLMAP model out, by pycolmap."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import COLMAP_CAMERA_MODELS, Camera
+from reloc_ros.io.atomic import atomic_path
+from reloc_ros.offline.mapping.features import extract_features, match_pairs, silence_colmap
+from reloc_ros.offline.mapping.mappers import MAPPERS, MIN_IMAGES, Part, make_models, read_parts
+from reloc_ros.offline.mapping.pairs import Group, choose_pairs, exhaustive_pairs
+from reloc_ros.offline.mapping.retrieval import database_descriptors, similarity_of
+from reloc_ros.offline.model.sfm import SfmModel, read_colmap
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.workspace import fingerprint
+
+MATCHINGS = ("auto", "exhaustive", "sequential")
+
+
+@dataclass(frozen=True)
+class SfmOptions:
+    """What the reconstruction is to assume and to spend."""
+
+    camera_model: str = "OPENCV"
+    """COLMAP's model of the lens, whose parameters are found; one camera for all images of a source and size."""
+    camera: Camera | None = None
+    """Known intrinsics, which are then kept as they are."""
+    matching: str = "auto"
+    """`auto`: the frames of a video with those near them and with those that look alike, photographs each with
+    each; `exhaustive`: each with each, whatever they are; `sequential`: photographs as the frames of a video."""
+    loops: bool = True
+    """Look for places that a video comes back to."""
+    mapper: str = "incremental"
+    """COLMAP's mapper: `incremental` is thorough, `global` is faster for many images."""
+    max_image_size: int = 1600
+    """Features are looked for with the longer side shrunk to this many pixels."""
+    max_features: int = 8192
+    """An image at most; the time that matching takes grows with its square."""
+
+    def __post_init__(self) -> None:
+        if self.camera_model not in COLMAP_CAMERA_MODELS:
+            raise RelocError(
+                f"camera model '{self.camera_model}' is not one of {', '.join(COLMAP_CAMERA_MODELS)}"
+            )
+        if self.matching not in MATCHINGS:
+            raise RelocError(f"matching '{self.matching}' is not one of {', '.join(MATCHINGS)}")
+        if self.mapper not in MAPPERS:
+            raise RelocError(f"mapper '{self.mapper}' is not one of {', '.join(MAPPERS)}")
+        if self.max_image_size < 100 or self.max_features < 100:
+            raise RelocError("max_image_size and max_features must be at least 100")
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """What came out."""
+
+    model: SfmModel
+    images: int
+    """How many images went in; `len(model.names)` of them were registered."""
+    parts: tuple[Part, ...]
+    """The separate pieces that COLMAP found, the largest first; that one is `model`."""
+
+
+def run_sfm(
+    images_dir: str | Path,
+    groups: Sequence[Group],
+    sfm_dir: str | Path,
+    options: SfmOptions | None = None,
+    progress: Progress = silent,
+) -> Reconstruction:
+    """Reconstruct the place from photographs; the model is left in `sfm_dir`/sparse/0, too.
+
+    It may be interrupted at any time: features and matches found so far are kept in `sfm_dir`/database.db,
+    and a finished model is not made again. Other images or options start afresh, another mapper does not.
+    """
+    images_dir, sfm_dir, options = Path(images_dir), Path(sfm_dir), options or SfmOptions()
+    groups = [_with_options(group, options) for group in groups]
+    count = sum(len(group.names) for group in groups)
+    if count < MIN_IMAGES:
+        raise RelocError(f"'{images_dir}' holds {count} images; a map needs {MIN_IMAGES} at the very least")
+    _start_or_resume(images_dir, groups, sfm_dir, options)
+    database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
+    if read_parts(sparse, options.mapper) is None:
+        silence_colmap()
+        extract_features(
+            images_dir,
+            groups,
+            database,
+            options.camera_model,
+            options.max_image_size,
+            options.max_features,
+            progress,
+        )
+        match_pairs(database, _pairs(groups, database, options, progress), progress)
+        make_models(images_dir, groups, sparse, database, options.mapper, progress)
+    parts = read_parts(sparse, options.mapper) or ()
+    return Reconstruction(read_colmap(sparse / "0"), count, parts)
+
+
+def _with_options(group: Group, options: SfmOptions) -> Group:
+    in_sequence = group.in_sequence or options.matching == "sequential"
+    return Group(group.label, group.names, in_sequence, group.camera or options.camera)
+
+
+def _pairs(
+    groups: Sequence[Group], database: Path, options: SfmOptions, progress: Progress
+) -> list[tuple[str, str]]:
+    if options.matching == "exhaustive":
+        return exhaustive_pairs(groups)
+    names = [name for group in groups for name in group.names]
+    return choose_pairs(
+        groups, lambda: similarity_of(database_descriptors(database), names, progress), options.loops
+    )
+
+
+def _start_or_resume(images_dir: Path, groups: Sequence[Group], sfm_dir: Path, options: SfmOptions) -> None:
+    stats = [(name, (images_dir / name).stat()) for group in groups for name in group.names]
+    images = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    spent = (options.matching, options.loops, options.max_image_size, options.max_features)
+    made_from = fingerprint(
+        {"images": images, "groups": groups, "model": options.camera_model, "spent": spent}
+    )
+    note = sfm_dir / "made_from.txt"
+    if note.is_file() and note.read_text() == made_from:
+        for left in [*sfm_dir.glob("scratch-*"), *sfm_dir.glob(".new-*"), *sfm_dir.glob(".old-*")]:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()  # by a run that was killed
+        return
+    if sfm_dir.exists():
+        shutil.rmtree(sfm_dir)
+    sfm_dir.mkdir(parents=True)
+    with atomic_path(note) as temporary:
+        temporary.write_text(made_from)

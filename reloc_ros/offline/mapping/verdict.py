@@ -1,0 +1,110 @@
+"""Whether a model will do for a map, in figures and in plain words, and what to film better if not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reloc_ros.offline.mapping.mappers import Part, describe_parts
+from reloc_ros.offline.mapping.pairs import Group
+from reloc_ros.offline.model.sfm import SfmModel
+
+GRADES = ("good", "usable", "poor")
+_CELLS = (8, 6)
+"""Columns and rows that an image is cut into to see whether points are all over it."""
+_LIMITS = {
+    "registered": (0.9, 0.6),
+    "points_per_image": (200.0, 60.0),
+    "track_length": (3.5, 2.8),
+    "coverage": (0.5, 0.25),
+    "error": (-0.0011, -0.0022),
+}
+"""For each figure, from where on it is good, and from where on it is at least usable."""
+_ADVICE = {
+    "registered": "film slower and with more overlap, and do not turn on the spot",
+    "points_per_image": "the place shows few details: film in better light, nearer, and where there is texture",
+    "track_length": "points are seen from few sides: go round the place again, at another height or distance",
+    "coverage": "large parts of the images hold no points: bring more of the textured place into view, and keep "
+    "blank walls, sky and what moves out of it",
+    "error": "the images do not agree well: hold focus and zoom fixed, and keep what moves out of view",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What there is to say about a model."""
+
+    grade: str
+    """One of `GRADES`: that of its worst figure."""
+    registered_share: float
+    coverage: float
+    """Share of an image's area that has points in it, the median over the images."""
+    points_per_image: float
+    """Median."""
+    advice: tuple[str, ...]
+    """Sentences; empty when all is well."""
+
+
+def judge_model(model: SfmModel, groups: Sequence[Group], parts: Sequence[Part] = ()) -> Verdict:
+    """Judge a model of some images.
+
+    Args:
+        groups: all the images that should be in it.
+        parts: the separate pieces that the images fell into, if there were several.
+    """
+    images = sum(len(group.names) for group in groups)
+    seen = np.bincount(model.observation_image, minlength=len(model.names))
+    widths = np.array([model.camera(index).width for index in range(len(model.names))])
+    errors = np.linalg.norm(model.project_observed() - model.observation_px, axis=1)
+    figures = {
+        "registered": len(model.names) / max(images, 1),
+        "points_per_image": float(np.median(seen)),
+        "track_length": float(model.track_lengths.mean()),
+        "coverage": float(np.median(_coverage(model))),
+        "error": -float(np.nanmean(errors / widths[model.observation_image])),
+    }
+    grades = {name: _grade(value, *_LIMITS[name]) for name, value in figures.items()}
+    advice = [_ADVICE[name] for name, grade in grades.items() if grade > 0]
+    return Verdict(
+        grade=GRADES[max(grades.values())],
+        registered_share=round(figures["registered"], 4),
+        coverage=round(figures["coverage"], 3),
+        points_per_image=figures["points_per_image"],
+        advice=(*_missing(model, groups, parts, images), *advice),
+    )
+
+
+def _coverage(model: SfmModel) -> np.ndarray:
+    """(I,) the share of each image's cells that show a point."""
+    columns, rows = _CELLS
+    sizes = np.array([[model.camera(i).width, model.camera(i).height] for i in range(len(model.names))])
+    places = (model.observation_px + 0.5) / sizes[model.observation_image]
+    cells = np.clip(np.floor(places * (columns, rows)), 0, (columns - 1, rows - 1)).astype(np.int64)
+    filled = np.zeros((len(model.names), columns * rows), dtype=bool)
+    filled[model.observation_image, cells[:, 1] * columns + cells[:, 0]] = True
+    return filled.mean(axis=1)
+
+
+def _grade(value: float, good: float, usable: float) -> int:
+    return 0 if value >= good else 1 if value >= usable else 2
+
+
+def _missing(model: SfmModel, groups: Sequence[Group], parts: Sequence[Part], images: int) -> list[str]:
+    told = []
+    if len(parts) > 1:
+        told.append(
+            f"the images fell into {describe_parts(parts, images)}, and the largest is the map; film the way between "
+            "the parts"
+        )
+    placed = set(model.names)
+    if len(groups) > 1:
+        for group in groups:
+            found = sum(name in placed for name in group.names)
+            if found < 0.5 * len(group.names):
+                told.append(
+                    f"only {found} of the {len(group.names)} images of '{group.label}' are in the map; film it so "
+                    "that it shows more of what the other sources show"
+                )
+    return told

@@ -1,0 +1,1 @@
+"""How good it is: held-out images under degraded conditions, errors, and SIFT as the baseline."""

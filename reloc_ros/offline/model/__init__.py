@@ -1,0 +1,1 @@
+"""The structure-from-motion model and what is done to it: read, triangulated, cleaned, edited, held out from."""

@@ -1,0 +1,128 @@
+"""The cloud of a map as a PLY file, and which of its points a file that was edited elsewhere still has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import atomic_path
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import fit_similarity, spread
+
+Array = NDArray[np.float64]
+
+ID_PROPERTY = "point_id"
+_ID_NAMES = (ID_PROPERTY, f"scalar_{ID_PROPERTY}")
+"""CloudCompare writes its scalar fields back under names of its own, as floats."""
+MAX_GAP_SHARE = 1e-3
+"""Points of the same map are this near to each other, as a share of the cloud's extent: files have single precision."""
+MIN_MATCHED_SHARE = 0.99
+
+
+def write_ply(path: Path, model: SfmModel) -> None:
+    """Write the points as binary little-endian PLY, with colours and, as a further property, their ids."""
+    from plyfile import PlyData, PlyElement
+
+    wide = bool(len(model.point_ids)) and int(model.point_ids.max()) >= 2**31
+    vertices = np.empty(
+        len(model.points_map),
+        dtype=[(axis, "<f4") for axis in "xyz"]
+        + [(color, "u1") for color in ("red", "green", "blue")]
+        + [(ID_PROPERTY, "<f8" if wide else "<i4")],  # PLY has no longer integers
+    )
+    for column, axis in enumerate("xyz"):
+        vertices[axis] = model.points_map[:, column]
+    for column, color in enumerate(("red", "green", "blue")):
+        vertices[color] = model.colors[:, column]
+    vertices[ID_PROPERTY] = model.point_ids
+    data = PlyData(
+        [PlyElement.describe(vertices, "vertex")], byte_order="<", comments=["reloc_ros map cloud"]
+    )
+    with atomic_path(path) as temporary:
+        data.write(str(temporary))
+
+
+def read_kept_ids(path: Path, model: SfmModel) -> NDArray[np.int64]:
+    """The ids of the model's points that a PLY file holds, matched by id or else by position.
+
+    Args:
+        model: the whole model in the present map frame.
+
+    Raises:
+        RelocError: the file cannot be read, or is not of this map.
+    """
+    points, ids = _read(path)
+    if ids is None:
+        return _by_position(path, points, model)
+    rows = np.searchsorted(model.point_ids, ids, sorter=np.argsort(model.point_ids))
+    rows = np.argsort(model.point_ids)[np.minimum(rows, len(model.point_ids) - 1)]
+    known = model.point_ids[rows] == ids
+    if not known.all():
+        raise RelocError(
+            f"'{path}' is of another map: {np.count_nonzero(~known)} of its {len(ids)} points have ids that this map "
+            f"lacks, the first is {ids[~known][0]:d}"
+        )
+    _refuse_other_places(path, points, model.points_map[rows], model.points_map)
+    return np.unique(ids)
+
+
+def _read(path: Path) -> tuple[Array, NDArray[np.int64] | None]:
+    """(N, 3) positions and (N,) ids, or None where there are none."""
+    from plyfile import PlyData
+
+    try:
+        data = PlyData.read(str(path))
+    except FileNotFoundError as error:
+        raise RelocError(f"there is no file '{path}'") from error
+    except Exception as error:  # a file may be damaged in any way, and its reader then fails in any way
+        raise RelocError(f"cannot read '{path}' as PLY: {error}") from error
+    vertices: Any = data["vertex"].data if "vertex" in data else None
+    if vertices is None or not {"x", "y", "z"} <= set(vertices.dtype.names):
+        raise RelocError(f"'{path}' is not a point cloud: it has no vertices with x, y and z")
+    points = np.column_stack([np.asarray(vertices[axis], dtype=np.float64) for axis in "xyz"])
+    if len(points) == 0:
+        raise RelocError(f"'{path}' holds no points")
+    if not np.isfinite(points).all():
+        raise RelocError(f"'{path}' holds points that are not finite")
+    for name in vertices.dtype.names:
+        if name.lower() in _ID_NAMES:
+            return points, np.rint(np.asarray(vertices[name], dtype=np.float64)).astype(np.int64)
+    return points, None
+
+
+def _by_position(path: Path, points: Array, model: SfmModel) -> NDArray[np.int64]:
+    gaps, rows = cKDTree(model.points_map).query(points)
+    found = gaps <= MAX_GAP_SHARE * _extent(model.points_map)
+    if found.mean() < MIN_MATCHED_SHARE:
+        raise RelocError(
+            f"'{path}' is of another map, or was moved: {np.count_nonzero(~found)} of its {len(points)} points are not "
+            f"where this map has one; keep the property {ID_PROPERTY} when you save it, and points are found by that"
+        )
+    kept = np.zeros(len(model.point_ids), dtype=bool)
+    kept[rows[found]] = True
+    # Points of one place, which a model may have, all stay with it.
+    same = np.finfo(np.float32).eps * float(np.abs(points).max())
+    kept |= cKDTree(points).query(model.points_map)[0] <= 2 * same
+    return np.unique(model.point_ids[kept])
+
+
+def _refuse_other_places(path: Path, points: Array, ours: Array, all_ours: Array) -> None:
+    """The same ids may be of another map; a program may have moved, turned or scaled the whole."""
+    limit = MAX_GAP_SHARE * _extent(all_ours)
+    near = np.linalg.norm(points - ours, axis=1) <= limit
+    if near.mean() < MIN_MATCHED_SHARE and len(points) >= 4 and spread(points)[1] > 0:
+        near = np.linalg.norm(fit_similarity(ours, points).apply(points) - ours, axis=1) <= limit
+    if near.mean() < MIN_MATCHED_SHARE:
+        raise RelocError(
+            f"'{path}' is of another map: {np.count_nonzero(~near)} of its {len(points)} points are elsewhere than "
+            "this map has them"
+        )
+
+
+def _extent(points: Array) -> float:
+    return float(np.median(np.linalg.norm(points - np.median(points, axis=0), axis=1)))

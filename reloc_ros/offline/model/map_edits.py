@@ -1,0 +1,161 @@
+"""What was done to a map since it was reconstructed: points taken out, and a frame given to it.
+
+The model as reconstructed is kept, and the model of the workspace is always made from it anew, without the removed
+points and then moved. So cleaning or aligning twice does not compound, either can be undone alone, and the order
+does not matter. Landmarks move along with the map.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import write_json
+from reloc_ros.io.npz import read_npz
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.offline.commit import staged
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.workspace import Workspace
+
+FORMAT = 1
+STEPS_OF_ANY_FRAME = ("select", "label", "calibrate")
+"""Choosing and labelling landmarks depends on ratios alone, labels are pixels, and a calibration is of ratios."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RemovedPoints:
+    """Points that the map is to be without."""
+
+    ids: NDArray[np.int64]
+    """(R,) ascending."""
+    reasons: tuple[str, ...]
+    """(R,) why, in a few words each."""
+
+    @staticmethod
+    def none() -> RemovedPoints:
+        return RemovedPoints(np.zeros(0, dtype=np.int64), ())
+
+
+def original_model(workspace: Workspace) -> SfmModel:
+    """The model as it was reconstructed, held-out images included."""
+    original = workspace.original_model_path
+    return SfmModel.load(original if original.exists() else workspace.model_path)
+
+
+def removed_points(workspace: Workspace) -> RemovedPoints:
+    """The points of the original model that the map is without."""
+    file = workspace.removed_points_path
+    try:
+        contents = read_npz(file)
+        return RemovedPoints(contents["ids"], tuple(contents["reasons"].tolist()))
+    except FileNotFoundError:
+        return RemovedPoints.none()
+    except (ValueError, KeyError) as error:
+        raise RelocError(f"'{file}' is damaged; run reloc clean --undo -w {workspace.path}") from error
+
+
+def map_from_sfm(workspace: Workspace) -> Similarity:
+    """The frame of the map in that of the original model."""
+    facts = frame_facts(workspace)
+    return Similarity.identity() if facts is None else Similarity.from_json(facts["map_from_sfm"])
+
+
+def frame_facts(workspace: Workspace) -> dict[str, Any] | None:
+    """What `reloc align` noted of the map frame; None for the frame of the reconstruction."""
+    file = workspace.map_frame_path
+    if not file.is_file():
+        return None
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT:
+            raise RelocError(f"'{file}' has format {facts['format']!r}, this version reads {FORMAT}")
+        Similarity.from_json(facts["map_from_sfm"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RelocError(
+            f"'{file}' is damaged; put it back, or run reloc map again in a new folder"
+        ) from error
+    return facts
+
+
+def frame_summary(facts: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The few facts of map_frame.json that travel with a bundle: origin, axes, and what scale and up come from."""
+    if facts is None:
+        return {"origin": "that of the reconstruction", "axes": "those of the reconstruction"}
+    summary = {"origin": facts["origin"], "axes": facts["axes"]}
+    for kind, fields in (("scale", ("metres_per_unit", "standard_error")), ("up", ("standard_error_deg",))):
+        if facts[kind]:
+            summary[kind] = {key: facts[kind][0][key] for key in ("source", *fields)}
+    return summary
+
+
+def write_removed_points(workspace: Workspace, removed: RemovedPoints, summary: Mapping[str, Any]) -> None:
+    """Make the map anew without these points, and only these; its frame stays."""
+    with staged(workspace.path) as folder:
+        _write_model(workspace, folder, removed, map_from_sfm(workspace))
+        with (folder / workspace.removed_points_path.name).open("wb") as stream:
+            np.savez_compressed(stream, ids=removed.ids, reasons=np.array(removed.reasons, dtype=np.str_))
+        workspace.write_moved(folder, workspace.scale, {}, (), "clean", _outputs(workspace), summary)
+
+
+def write_map_frame(workspace: Workspace, facts: Mapping[str, Any], scale: str) -> None:
+    """Move the map, its landmarks and poses, to another frame.
+
+    What was selected, labelled and trained stays valid, as far as it was.
+
+    Args:
+        facts: for map_frame.json, see `frame_summary`.
+        scale: "metric" or "unknown".
+    """
+    before, now = map_from_sfm(workspace), Similarity.from_json(facts["map_from_sfm"])
+    with staged(workspace.path) as folder:
+        _write_model(workspace, folder, removed_points(workspace), now)
+        moved = {workspace.model_path: folder / workspace.model_path.name}
+        if workspace.landmarks_path.exists():
+            landmarks = Landmarks.load(workspace.landmarks_path)
+            moved[workspace.landmarks_path] = folder / workspace.landmarks_path.name
+            _move_landmarks(landmarks, now @ before.inverse()).save(moved[workspace.landmarks_path])
+        write_json(
+            folder / workspace.map_frame_path.name, {"format": FORMAT, "kind": "reloc map frame", **facts}
+        )
+        workspace.write_moved(
+            folder, scale, moved, STEPS_OF_ANY_FRAME, "align", _outputs(workspace), frame_summary(facts)
+        )
+
+
+def forget_edits(workspace: Workspace) -> None:
+    """For a workspace whose map is about to be another one."""
+    for file in (workspace.removed_points_path, workspace.map_frame_path, workspace.original_model_path):
+        file.unlink(missing_ok=True)
+
+
+def _write_model(workspace: Workspace, folder: Path, removed: RemovedPoints, frame: Similarity) -> None:
+    original = workspace.original_model_path
+    if not original.exists():
+        original = folder / workspace.original_model_path.name
+        shutil.copyfile(workspace.model_path, original)
+    target = folder / workspace.model_path.name
+    if len(removed.ids) == 0 and frame.to_json() == Similarity.identity().to_json():
+        shutil.copyfile(original, target)  # byte for byte, so that what was made from it is current again
+    else:
+        SfmModel.load(original).without_points(removed.ids).transformed(frame).save(target)
+
+
+def _outputs(workspace: Workspace) -> list[Path]:
+    return [workspace.model_path, workspace.original_model_path]
+
+
+def _move_landmarks(landmarks: Landmarks, new_from_old: Similarity) -> Landmarks:
+    return dataclasses.replace(
+        landmarks,
+        positions_map=new_from_old.apply(landmarks.positions_map),
+        directions_map=landmarks.directions_map @ new_from_old.rotation.T,
+    )

@@ -1,0 +1,286 @@
+"""The structure-from-motion model: cameras, registered images, points, and who saw what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3, Camera
+from reloc_ros.io.atomic import atomic_path
+from reloc_ros.io.camera_files import read_colmap_cameras
+from reloc_ros.io.npz import read_npz
+from reloc_ros.offline.model.colmap_files import ColmapImage, find_file, read_images, read_points
+from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.model.triangulate import Rays, triangulate
+
+FORMAT = 1
+MIN_TRIANGULATION_ANGLE_DEG = 1.5
+MAX_ERROR_PX = 4.0
+"""COLMAP's own limits for keeping a point."""
+
+
+@dataclass(frozen=True, eq=False)
+class SfmModel:
+    """A sparse model in the map frame. I images, P points, M observations."""
+
+    cameras: Mapping[int, Camera]
+    """By camera id."""
+    names: tuple[str, ...]
+    """(I,) registered images, in name order."""
+    camera_ids: NDArray[np.int32]
+    """(I,) the key into `cameras` of each image."""
+    camera_from_map: tuple[SE3, ...]
+    """(I,) the pose of each image."""
+    points_map: NDArray[np.float64]
+    """(P, 3)"""
+    point_ids: NDArray[np.int64]
+    """(P,) ids that stay when points are dropped."""
+    colors: NDArray[np.uint8]
+    """(P, 3) red, green, blue."""
+    errors_px: NDArray[np.float64]
+    """(P,) mean reprojection error over the observations of a point."""
+    observation_point: NDArray[np.int32]
+    """(M,) index into the points, ascending, and within a point ascending by image."""
+    observation_image: NDArray[np.int32]
+    """(M,) index into the images."""
+    observation_px: NDArray[np.float64]
+    """(M, 2) where it was seen, in our pixel convention."""
+
+    @property
+    def rotations(self) -> NDArray[np.float64]:
+        """(I, 3, 3) rotations of `camera_from_map`."""
+        return np.array([pose.rotation for pose in self.camera_from_map]).reshape(-1, 3, 3)
+
+    @property
+    def translations(self) -> NDArray[np.float64]:
+        """(I, 3) translations of `camera_from_map`."""
+        return np.array([pose.translation for pose in self.camera_from_map]).reshape(-1, 3)
+
+    @property
+    def centers_map(self) -> NDArray[np.float64]:
+        """(I, 3) camera centres."""
+        return np.array([pose.center for pose in self.camera_from_map]).reshape(-1, 3)
+
+    @property
+    def track_lengths(self) -> NDArray[np.int64]:
+        """(P,) the number of observations of each point."""
+        return np.bincount(self.observation_point, minlength=len(self.points_map))
+
+    def camera(self, image: int) -> Camera:
+        """The camera that took an image, by the image's index."""
+        return self.cameras[int(self.camera_ids[image])]
+
+    def project_observed(self, points_map: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Project each observation's point into its image: (M, 2) px, NaN behind the camera.
+
+        `points_map` (P, 3) stands in for the model's own points when given.
+        """
+        points = self.points_map if points_map is None else points_map
+        return self._rays().project(points)
+
+    def without(self, held_out: ArrayLike, min_observations: int = 2) -> SfmModel:
+        """The model as it stands without some images: nothing of theirs is left in it.
+
+        Points that fewer than `min_observations` of the remaining images saw are dropped. The others are
+        triangulated anew, from the remaining observations alone, and dropped if COLMAP would not have kept
+        them. The remaining images' poses and the intrinsics are taken as they are.
+
+        Args:
+            held_out: (I,) bool.
+        """
+        held_out = np.asarray(held_out, dtype=bool)
+        if held_out.shape != (len(self.names),):
+            raise ValueError(f"held_out needs shape ({len(self.names)},), got {held_out.shape}")
+        if not held_out.any():
+            return self
+        kept = self._keep_images(~held_out)
+        kept = kept._keep_points(kept.track_lengths >= min_observations)
+        result = triangulate(kept._rays(), len(kept.points_map))
+        kept = replace(kept, points_map=result.points_map, errors_px=result.errors_px)
+        good = (result.errors_px <= MAX_ERROR_PX) & (result.angles_deg >= MIN_TRIANGULATION_ANGLE_DEG)
+        return kept._keep_points(good)
+
+    def without_points(self, point_ids: ArrayLike) -> SfmModel:
+        """The model without the points of these ids; none of the others changes."""
+        dropped = np.isin(self.point_ids, point_ids)
+        return self._keep_points(~dropped) if dropped.any() else self
+
+    def transformed(self, new_from_map: Similarity) -> SfmModel:
+        """The model in another frame, of another scale."""
+        return replace(
+            self,
+            points_map=new_from_map.apply(self.points_map),
+            camera_from_map=tuple(new_from_map.move_camera(pose) for pose in self.camera_from_map),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write to an .npz, atomically; the same model gives the same bytes."""
+        cameras = {str(key): camera.to_json() for key, camera in sorted(self.cameras.items())}
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                format=FORMAT,
+                kind="reloc sfm model",
+                cameras=json.dumps(cameras),
+                names=np.array(self.names, dtype=np.str_),
+                camera_ids=self.camera_ids,
+                rotations=self.rotations,
+                translations=self.translations,
+                **{field: getattr(self, field) for field in _ARRAYS},
+            )
+
+    @classmethod
+    def load(cls, path: str | Path) -> SfmModel:
+        """Read what `save` wrote; anything else is refused with a sentence."""
+        path = Path(path)
+        if not path.is_file():
+            raise RelocError(f"there is no model at '{path}'; run `reloc map` first")
+        try:
+            contents = read_npz(path)
+        except ValueError as error:
+            raise RelocError(f"model '{path}' is damaged; run `reloc map` again") from error
+        if str(contents.get("kind")) != "reloc sfm model":
+            raise RelocError(f"'{path}' is not a model that `reloc map` wrote")
+        if contents["format"] != FORMAT:
+            raise RelocError(f"model '{path}' has format {contents['format']}, this version reads {FORMAT}")
+        cameras = json.loads(str(contents["cameras"]))
+        poses = zip(contents["rotations"], contents["translations"], strict=True)
+        return cls(
+            cameras={int(key): Camera.from_json(value) for key, value in cameras.items()},
+            names=tuple(contents["names"].tolist()),
+            camera_ids=contents["camera_ids"],
+            camera_from_map=tuple(SE3(rotation, translation) for rotation, translation in poses),
+            **{field: contents[field] for field in _ARRAYS},
+        )
+
+    def _rays(self) -> Rays:
+        return Rays(
+            cameras={key: self.cameras[key] for key in np.unique(self.camera_ids).tolist()},
+            camera_ids=self.camera_ids[self.observation_image],
+            rotations=self.rotations[self.observation_image],
+            translations=self.translations[self.observation_image],
+            points=self.observation_point,
+            pixels=self.observation_px,
+        )
+
+    def _keep_images(self, keep: NDArray[np.bool_]) -> SfmModel:
+        observed = keep[self.observation_image]
+        new_index = np.cumsum(keep) - 1
+        return replace(
+            self,
+            names=tuple(np.array(self.names, dtype=object)[keep]),
+            camera_ids=self.camera_ids[keep],
+            camera_from_map=tuple(
+                pose for pose, kept in zip(self.camera_from_map, keep, strict=True) if kept
+            ),
+            observation_point=self.observation_point[observed],
+            observation_image=new_index[self.observation_image[observed]].astype(np.int32),
+            observation_px=self.observation_px[observed],
+        )
+
+    def _keep_points(self, keep: NDArray[np.bool_]) -> SfmModel:
+        observed = keep[self.observation_point]
+        new_index = np.cumsum(keep) - 1
+        return replace(
+            self,
+            points_map=self.points_map[keep],
+            point_ids=self.point_ids[keep],
+            colors=self.colors[keep],
+            errors_px=self.errors_px[keep],
+            observation_point=new_index[self.observation_point[observed]].astype(np.int32),
+            observation_image=self.observation_image[observed],
+            observation_px=self.observation_px[observed],
+        )
+
+
+_ARRAYS = (
+    "points_map",
+    "point_ids",
+    "colors",
+    "errors_px",
+    "observation_point",
+    "observation_image",
+    "observation_px",
+)
+
+
+def read_colmap(path: str | Path) -> SfmModel:
+    """Read a COLMAP model, text or binary.
+
+    Args:
+        path: the folder with cameras.bin and its like, or one above it (the one with `sparse/0`).
+    """
+    folder = _find_model(Path(path))
+    cameras = read_colmap_cameras(find_file(folder, "cameras"))
+    images = sorted(read_images(folder), key=lambda image: image.name)
+    points = read_points(folder)
+    if not images:
+        raise RelocError(f"COLMAP model '{folder}' has no images")
+    if len(points.ids) == 0:
+        raise RelocError(f"COLMAP model '{folder}' has no points")
+    for image in images:
+        if image.camera_id not in cameras:
+            raise RelocError(
+                f"COLMAP model '{folder}' lacks camera {image.camera_id} of image '{image.name}'"
+            )
+    observation_point, observation_image, observation_px = _gather(folder, images, points.ids)
+    model = SfmModel(
+        cameras=cameras,
+        names=tuple(image.name for image in images),
+        camera_ids=np.array([image.camera_id for image in images], dtype=np.int32),
+        camera_from_map=tuple(image.camera_from_map for image in images),
+        points_map=points.positions_map,
+        point_ids=points.ids,
+        colors=points.colors,
+        errors_px=np.zeros(len(points.ids)),
+        observation_point=observation_point,
+        observation_image=observation_image,
+        observation_px=observation_px,
+    )
+    model = model._keep_points(model.track_lengths > 0)
+    return replace(model, errors_px=model._rays().mean_errors_px(model.points_map))
+
+
+def _find_model(path: Path) -> Path:
+    if not path.is_dir():
+        raise RelocError(f"there is no COLMAP model folder '{path}'")
+    if _is_model(path):
+        return path
+    for parent in (path / "sparse", path):
+        models = sorted(child for child in parent.iterdir() if _is_model(child)) if parent.is_dir() else []
+        if _is_model(parent):
+            return parent
+        if len(models) > 1:
+            listed = ", ".join(str(model) for model in models)
+            raise RelocError(f"'{path}' holds several COLMAP models; name one of {listed}")
+        if models:
+            return models[0]
+    raise RelocError(f"'{path}' is not a COLMAP model: it has no cameras.bin or cameras.txt")
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / f"cameras{suffix}").is_file() for suffix in (".bin", ".txt"))
+
+
+def _gather(
+    folder: Path, images: list[ColmapImage], point_ids: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+    """All observations as (point index, image index, pixel), in point order."""
+    seen_ids = np.concatenate([image.point_ids for image in images])
+    image_index = np.repeat(np.arange(len(images)), [len(image.point_ids) for image in images])
+    pixels = np.concatenate([image.observations_px for image in images])
+    point_index = np.searchsorted(point_ids, seen_ids)
+    found = point_ids[np.minimum(point_index, len(point_ids) - 1)] == seen_ids
+    if not found.all():
+        raise RelocError(
+            f"COLMAP model '{folder}' is damaged: {np.count_nonzero(~found)} observations are of points "
+            "that points3D does not hold"
+        )
+    order = np.lexsort([image_index, point_index])
+    return point_index[order].astype(np.int32), image_index[order].astype(np.int32), pixels[order]

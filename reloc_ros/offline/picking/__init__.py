@@ -1,0 +1,1 @@
+"""Choosing landmarks by hand: the browser page of `reloc web` and the session behind it."""

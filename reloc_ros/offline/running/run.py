@@ -1,0 +1,101 @@
+"""Localize the images of a folder, a video or a bag with a bundle, one at a time, and hand the results on."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from reloc_ros.bundle import Bundle
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Camera
+from reloc_ros.localizer import NO_KEYPOINTS, Localized, Localizer, Lost, LostReason
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.running.detections import Detections
+from reloc_ros.offline.running.pose_files import Sink
+from reloc_ros.offline.sources.sources import Frame, Source
+
+
+@dataclasses.dataclass
+class Tally:
+    """What became of the images so far."""
+
+    images: int = 0
+    localized: int = 0
+    reasons: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    """Lost images by their reason."""
+
+
+def run(
+    localizer: Localizer,
+    source: Source,
+    sinks: Sequence[contextlib.AbstractContextManager[Sink]],
+    camera: Camera | None = None,
+    detections: Detections | None = None,
+    progress: Progress = silent,
+    tally: Tally | None = None,
+) -> Tally:
+    """Localize every image; one that cannot be read is lost with that reason.
+
+    Args:
+        sinks: get every result. What they write appears when all images are done, and not at all when the run
+            is stopped or fails before.
+        camera: intrinsics of all images; else those that the source knows, or the map's own.
+        detections: to localize by instead of by the network's keypoints.
+        tally: counts along, for who wants to know how far a stopped run has come.
+    """
+    tally = tally or Tally()
+    try:
+        with contextlib.ExitStack() as stack:
+            writers = [stack.enter_context(sink) for sink in sinks]
+            for frame in source.frames():
+                frame = _with_camera(frame, camera, localizer.bundle)
+                result = _localize(localizer, frame, detections)
+                for write in writers:
+                    write(frame, result)
+                _count(tally, result)
+                progress("localize", tally.images, max(len(source.names or ()), tally.images))
+            if not tally.images:
+                raise RelocError(f"'{source.path}' has no image that can be read")
+    except OSError as error:
+        raise RelocError(
+            f"cannot write {error.filename or 'the results'}: {error.strerror or error}"
+        ) from error
+    return tally
+
+
+def _count(tally: Tally, result: Localized | Lost) -> None:
+    tally.images += 1
+    if isinstance(result, Lost):
+        tally.reasons[result.reason.value] += 1
+    else:
+        tally.localized += 1
+
+
+def _with_camera(frame: Frame, camera: Camera | None, bundle: Bundle) -> Frame:
+    """The frame with the camera that its image is localized with."""
+    camera = camera or frame.camera
+    if camera is None and frame.image is not None:
+        height, width = frame.image.shape[:2]
+        camera = bundle.camera_for(width, height)
+    return dataclasses.replace(frame, camera=camera)
+
+
+def _localize(localizer: Localizer, frame: Frame, detections: Detections | None) -> Localized | Lost:
+    if frame.image is None:
+        return _without_keypoints(LostReason.BAD_IMAGE, frame.problem)
+    if detections is None:
+        return localizer.localize(frame.image, frame.camera)
+    keypoints = detections.keypoints(frame.name)
+    if keypoints is None:
+        return _without_keypoints(
+            LostReason.NO_KEYPOINTS, f"'{detections.path}' has no detections in this image"
+        )
+    return localizer.localize_keypoints(frame.image, keypoints, frame.camera)
+
+
+def _without_keypoints(reason: LostReason, detail: str) -> Lost:
+    return Lost(reason, detail, NO_KEYPOINTS, np.zeros(0, dtype=bool), {})

@@ -1,0 +1,186 @@
+"""What `reloc map` was given, brought together: one folder of images, in groups that were taken in one go."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Camera
+from reloc_ros.io.atomic import write_json
+from reloc_ros.offline.mapping.pairs import Group
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sources.bag_images import bag_camera, is_bag
+from reloc_ros.offline.sources.footage import BagTopic, Footage, Video
+from reloc_ros.offline.sources.frames import IMAGE_SUFFIXES, NOTES, frame_stamps_ns, list_photos, take_frames
+from reloc_ros.offline.sources.lens import refuse_mixed_lenses
+
+DEFAULT_FRAMES = 250
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How to read the sources."""
+
+    frames: int = DEFAULT_FRAMES
+    """About how many to take from each video or bag."""
+    topic: str | None = None
+    """The images of a bag; needed where it has several."""
+    bag_camera: bool = False
+    """The camera_info of a bag holds for its images."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All images of a map."""
+
+    images_dir: Path
+    groups: tuple[Group, ...]
+    """One for each source."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of the sources."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(name for group in self.groups for name in group.names))
+
+
+def gather(
+    sources: Sequence[str | Path],
+    root: Path,
+    options: SourceOptions | None = None,
+    progress: Progress = silent,
+) -> Gathered:
+    """Take frames from videos and bags, and list photographs.
+
+    The photographs of a single folder stay where they are. Of several sources each gets a folder of its own below
+    `root`/frames, to which photographs are linked.
+
+    Args:
+        root: the workspace's folder.
+    """
+    paths, options = [Path(source) for source in sources], options or SourceOptions()
+    films = [open_film(path, options) for path in paths]
+    cameras = [_known_camera(film, options) for film in films]
+    for asked, name in ((options.topic, "--topic"), (options.bag_camera, "--bag-camera")):
+        if asked and not any(isinstance(film, BagTopic) for film in films):
+            raise RelocError(f"none of the sources is a bag, so leave {name} out")
+    if len(paths) == 1:
+        return _one(paths[0], films[0], cameras[0], root, options, progress)
+    labels = _labels(paths)
+    groups, remarks, stamps_ns = [], [], {}
+    _clear(root / "frames", labels)
+    for path, film, camera, label in zip(paths, films, cameras, labels, strict=True):
+        folder = root / "frames" / label
+        if film is None:
+            names = _link(path, folder)
+        else:
+            remarks.append(_take(film, root, label, folder, options, _named(progress, label)))
+            names = list_photos(folder)
+            stamps_ns |= {f"{label}/{name}": stamp for name, stamp in frame_stamps_ns(folder).items()}
+        placed = tuple(f"{label}/{name}" for name in names)
+        groups.append(Group(label, placed, film is not None, camera))
+    notes = {"format": 2, "sources": labels} | ({"stamps_ns": stamps_ns} if stamps_ns else {})
+    write_json(root / "frames" / NOTES, notes)
+    return Gathered(root / "frames", tuple(groups), tuple(filter(None, remarks)))
+
+
+def _one(
+    path: Path,
+    film: Footage | None,
+    camera: Camera | None,
+    root: Path,
+    options: SourceOptions,
+    progress: Progress,
+) -> Gathered:
+    if film is None:
+        return Gathered(path, (Group(path.name, list_photos(path), False, camera),))
+    for left in root.glob(".new-*-frames"):  # by a run that was killed
+        shutil.rmtree(left)
+    remark = _take(film, root, "frames", root / "frames", options, progress)
+    names = list_photos(root / "frames")
+    return Gathered(root / "frames", (Group(path.name, names, True, camera),), (remark,) if remark else ())
+
+
+def open_film(path: Path, options: SourceOptions) -> Footage | None:
+    """A video or a bag; None for a folder of photographs, which must be one."""
+    if is_bag(path):
+        return BagTopic(path, options.topic)
+    if path.suffix.lower() == ".bag":
+        raise RelocError(
+            f"'{path}' is a ROS 1 bag; convert it: rosbags-convert --src {path} --dst {path.stem}"
+        )
+    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        raise RelocError(f"'{path}' is a single image; give the folder that it is in")
+    if path.is_file():
+        return Video(path)
+    refuse_mixed_lenses(path, list_photos(path))
+    return None
+
+
+def _known_camera(film: Footage | None, options: SourceOptions) -> Camera | None:
+    if not options.bag_camera or not isinstance(film, BagTopic):
+        return None
+    camera = bag_camera(film.path, film.topic)
+    if camera is None:
+        raise RelocError(f"bag '{film.path}' has no camera_info for {film.topic}; leave --bag-camera out")
+    return camera
+
+
+def _take(
+    film: Footage, root: Path, label: str, folder: Path, options: SourceOptions, progress: Progress
+) -> str:
+    return take_frames(film, folder, root / "judged" / f"{label}.npz", options.frames, progress)
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    """A short name for each source, by its file; unlike each other."""
+    resolved = [path.resolve() for path in paths]
+    labels: list[str] = []
+    for index, path in enumerate(resolved):
+        if path in resolved[:index]:
+            raise RelocError(f"'{paths[index]}' is given twice; give each source once")
+        stem = (path.name if path.is_dir() else path.stem).lstrip(".") or "source"
+        same = sum(label == stem or label.startswith(f"{stem}-") for label in labels)
+        labels.append(f"{stem}-{same + 1}" if same else stem)
+    return labels
+
+
+def _clear(frames: Path, labels: Sequence[str]) -> None:
+    """Remove what a map of other sources left."""
+    if not frames.is_dir():
+        return
+    if any(frames.iterdir()) and not (frames / NOTES).is_file():
+        partial = {child.name for child in frames.iterdir()} - {*labels}
+        if any(not name.startswith(".") for name in partial):
+            raise RelocError(f"'{frames}' holds files that are not of reloc map; name another workspace")
+    for child in frames.iterdir():
+        if child.is_dir() and child.name not in labels:
+            shutil.rmtree(child)
+        elif child.is_file():
+            child.unlink()
+
+
+def _link(photos: Path, folder: Path) -> tuple[str, ...]:
+    """Make a folder hold the same photographs, without copying them where the disk is the same."""
+    names = list_photos(photos)
+    for name in names:
+        source, target = photos / name, folder / name
+        if target.exists() and target.stat().st_mtime_ns == source.stat().st_mtime_ns:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:  # another disk, or one without links
+            shutil.copy2(source, target)
+    for name in set(list_photos(folder)) - set(names):
+        (folder / name).unlink()
+    return names
+
+
+def _named(progress: Progress, label: str) -> Progress:
+    return lambda phase, done, total: progress(f"{phase}, {label}", done, total)

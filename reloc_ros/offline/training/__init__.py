@@ -1,0 +1,1 @@
+"""From labelled images to a trained network: augmented views, features, losses, schedule, checkpoints."""

@@ -1,0 +1,207 @@
+"""What trains: features of a frozen encoder, kept in memory, or fresh views for an encoder that trains too. (torch)"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reloc_ros.inference.network import STRIDE, LandmarkNetwork
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.training.augment import View
+from reloc_ros.offline.training.views import ENCODE_BATCH, Encode, ViewSampler, fast_encoder
+
+logger = logging.getLogger(__name__)
+
+MIN_VIEWS = 64
+MEMORY_SHARE = 0.4
+"""Of the machine's memory, for features."""
+BYTE_RANGE = 1.25
+"""Bytes reach this much beyond the largest feature of the first views; what is larger is cut to it."""
+
+
+@dataclasses.dataclass
+class Batch:
+    """B examples: `inputs` are features (B, C, h, w) of a frozen encoder, or images (B, H, W, 3) for a trained one."""
+
+    inputs: Tensor
+    keypoints_px: Tensor
+    visibility: Tensor
+
+
+@dataclasses.dataclass
+class EncodedViews:
+    """Standardized features of V views and their labels."""
+
+    inputs: Tensor
+    """(V, C, h, w), 16-bit floats, or bytes to be multiplied by `scale`."""
+    keypoints_px: Tensor
+    visibility: Tensor
+    scale: Tensor | None = None
+    """(C, 1, 1) of bytes."""
+
+    def __len__(self) -> int:
+        return len(self.keypoints_px)
+
+    def batch(self, rows: Tensor, dtype: torch.dtype) -> Batch:
+        """Some of the views, their features as `dtype`: that the head computes in, so that nothing is done twice."""
+        inputs = self.inputs[rows].to(dtype)
+        if self.scale is not None:
+            inputs *= self.scale.to(dtype)
+        return Batch(inputs, self.keypoints_px[rows], self.visibility[rows])
+
+
+def encode_views(
+    network: LandmarkNetwork,
+    sampler: ViewSampler,
+    count: int,
+    progress: Progress = silent,
+    limit_s: float = np.inf,
+    dtype: torch.dtype = torch.float16,
+    share: tuple[int, int] = (0, 1),
+    encode: Encode | None = None,
+) -> EncodedViews:
+    """Features of `count` views, the pyramid's standardization set from the first of them.
+
+    After `limit_s` seconds no more are begun.
+
+    Args:
+        dtype: a 16-bit float, or int8 for half the memory.
+        share: (i, n) encodes view i and every n-th after it: the part of one of n processes.
+        encode: the `fast_encoder` of the pyramid before it was standardized, where there is one already.
+    """
+    started = time.monotonic()
+    shape, (first, stride) = network.shape, share
+    encode = encode or fast_encoder(network.features, shape)
+    scale = _standardize(network, encode(np.stack([sampler(i).image for i in range(ENCODE_BATCH)])))
+    channels = network.features.mean.shape[1]
+    views = EncodedViews(
+        torch.empty((count, channels, shape.height // STRIDE, shape.width // STRIDE), dtype=dtype),
+        torch.empty((count, shape.landmarks, 2)),
+        torch.empty((count, shape.landmarks), dtype=torch.int8),
+        scale if dtype == torch.int8 else None,
+    )
+    done = 0
+    for made in made_ahead(sampler, range(first, first + stride * count, stride), ENCODE_BATCH):
+        # The last batch is filled up: the engine was compiled for one size.
+        images = np.zeros((ENCODE_BATCH, shape.height, shape.width, 3), dtype=np.uint8)
+        images[: len(made)] = [view.image for view in made]
+        here = slice(done, done + len(made))
+        views.inputs[here] = _packed(network, encode(images)[: len(made)], views.scale)
+        views.keypoints_px[here] = torch.from_numpy(np.stack([view.keypoints_px for view in made]))
+        views.visibility[here] = torch.from_numpy(np.stack([view.visibility for view in made]))
+        done = here.stop
+        progress("encode views", done, count)
+        if time.monotonic() - started > limit_s and done >= min(MIN_VIEWS, count):
+            logger.info("%d views encoded in the time there is", done)
+            break
+    return EncodedViews(views.inputs[:done], views.keypoints_px[:done], views.visibility[:done], views.scale)
+
+
+def _standardize(network: LandmarkNetwork, encoded: Tensor) -> Tensor:
+    """Set the pyramid's mean and deviation from some features; returns the unit (C, 1, 1) for bytes."""
+    std, mean = torch.std_mean(encoded, dim=(0, 2, 3), keepdim=True)
+    network.features.mean.copy_(mean)
+    network.features.std.copy_(std + 1e-4)
+    largest = ((encoded - mean) / network.features.std).abs().amax(dim=(0, 2, 3))
+    return (BYTE_RANGE * largest.clamp(min=4.0) / 127)[:, None, None]
+
+
+def _packed(network: LandmarkNetwork, encoded: Tensor, scale: Tensor | None) -> Tensor:
+    standardized = (encoded - network.features.mean) / network.features.std
+    return standardized if scale is None else (standardized / scale).round_().clamp_(-127, 127)
+
+
+def affordable_views(network: LandmarkNetwork, asked: int, processes: int = 1) -> tuple[int, bool]:
+    """How many views to keep for each process, at most `asked`, and whether as bytes: where 16 bits do not fit."""
+    shape = network.shape
+    values = network.features.channels * (shape.height // STRIDE) * (shape.width // STRIDE)
+    fitting = int(MEMORY_SHARE * memory_bytes() / values / processes)
+    if asked <= fitting // 2:
+        return asked, False
+    if asked > fitting:
+        logger.warning("%d views instead of %d: no more fit into this machine's memory", fitting, asked)
+    return min(asked, max(MIN_VIEWS, fitting)), True
+
+
+def memory_bytes() -> int:
+    """Memory of this machine, or of the container this runs in."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no such file, or "max"
+        return machine
+
+
+def cached_batches(
+    views: EncodedViews, size: int, dtype: torch.dtype, seed: int, first_step: int
+) -> Iterator[Batch]:
+    """Batches for ever, from a step on: each time round all views in another order, the same for the same seed."""
+    size = min(size, len(views))
+    per_round = len(views) // size
+    step = first_step
+    while True:
+        number, place = divmod(step, per_round)
+        order = torch.from_numpy(np.random.default_rng([seed, number]).permutation(len(views)))
+        for start in range(place * size, per_round * size, size):
+            yield views.batch(order[start : start + size], dtype)
+            step += 1
+
+
+def fresh_batches(
+    sampler: ViewSampler, size: int, first_step: int, share: tuple[int, int] = (0, 1)
+) -> Iterator[Batch]:
+    """Batches for ever, from a step on, of views of which none comes twice; `share` as in `encode_views`."""
+    first, stride = share
+    start = first_step * size * stride + first
+    for views in made_ahead(sampler, range(start, 2**62, stride), size):
+        stacks = (
+            np.stack([getattr(view, name) for view in views])
+            for name in ("image", "keypoints_px", "visibility")
+        )
+        yield Batch(*map(torch.from_numpy, stacks))
+
+
+def made_ahead(sampler: ViewSampler, indices: range, size: int) -> Iterator[list[View]]:
+    """The views of `indices`, `size` at a time, made in threads while the caller is busy with the ones before.
+
+    The last are fewer when `indices` are no multiple of `size`.
+    """
+    with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 8)) as pool:
+        batches: deque[list[Future[View]]] = deque()
+        try:
+            for start in range(0, len(indices), size):
+                batches.append([pool.submit(sampler, index) for index in indices[start : start + size]])
+                if len(batches) > 2:
+                    yield _views(batches.popleft())
+            while batches:
+                yield _views(batches.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _views(futures: list[Future[View]]) -> list[View]:
+    return [future.result() for future in futures]
+
+
+def encode_images(
+    network: LandmarkNetwork, images: list[NDArray[np.uint8]], encode: Encode, dtype: torch.dtype
+) -> Tensor:
+    """Standardized features (N, C, h, w) of pictures of the network's size, as training sees those of its views."""
+    parts = []
+    for start in range(0, len(images), ENCODE_BATCH):
+        here = images[start : start + ENCODE_BATCH]
+        filled = np.zeros((ENCODE_BATCH, *here[0].shape), dtype=np.uint8)
+        filled[: len(here)] = here
+        parts.append(_packed(network, encode(filled)[: len(here)], None).to(dtype))
+    return torch.cat(parts)

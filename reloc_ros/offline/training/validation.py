@@ -1,0 +1,174 @@
+"""The pose error of map images that training does not see: with it the best weights are kept.           (torch)"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reloc_ros.bundle import Bundle, NetworkShape
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
+from reloc_ros.inference.letterbox import Letterbox
+from reloc_ros.inference.network import LandmarkNetwork
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.localizer import Localized, Localizer
+from reloc_ros.offline.measuring.conditions import CONDITIONS
+from reloc_ros.offline.measuring.evaluate import MAX_POSITION_PERCENT, MAX_ROTATION_DEG
+from reloc_ros.offline.model.holdout import parse_holdout
+
+AUTO = "auto"
+AUTO_EVERY = 10
+AUTO_SET = 20
+"""Of fewer images none can be spared."""
+AUTO_MIN, AUTO_MAX = 4, 24
+VALIDATION_CONDITIONS = ("clean", "noise", "darker")
+"""Of what the robot will meet, what the network finds hardest."""
+BATCH = 16
+
+
+def validation_images(names: Sequence[str], rule: str = AUTO) -> NDArray[np.bool_]:
+    """Which map images training shall not see: (N,) bool.
+
+    `auto` takes every tenth in name order, evenly spread, at least 4 and at most 24, and none of fewer than 20;
+    every rule of a hold-out can be given, too.
+    """
+    if rule != AUTO:
+        return parse_holdout(rule).is_held_out(names)
+    chosen = np.zeros(len(names), dtype=bool)
+    if len(names) >= AUTO_SET:
+        count = min(max(round(len(names) / AUTO_EVERY), AUTO_MIN), AUTO_MAX)
+        places = ((np.arange(count) + 0.5) * len(names) / count).astype(int)
+        chosen[np.argsort(np.array(names), kind="stable")[places]] = True
+    return chosen
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Truth:
+    """Where the I images of the labels were taken from, and where the landmarks are."""
+
+    landmarks: Landmarks
+    cameras: Sequence[Camera]
+    camera_from_map: Sequence[SE3]
+
+    def subset(self, rows: NDArray[np.int64]) -> Truth:
+        return Truth(self.landmarks, [self.cameras[i] for i in rows], [self.camera_from_map[i] for i in rows])
+
+    def distance(self) -> float:
+        """Median over the images of the median distance from the camera to the landmarks."""
+        points = self.landmarks.positions_map
+        return float(
+            np.median([np.median(np.linalg.norm(points - p.center, axis=1)) for p in self.camera_from_map])
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PoseErrors:
+    """What the validation images gave under one condition."""
+
+    recall: float
+    """Share within (5 %, 5 deg)."""
+    rotation_deg: float
+    """Median over the images localized; NaN when there are none."""
+    position_percent: float
+    """The same, as a share of the median distance to the landmarks."""
+    error: float
+    """Mean of the larger error as a share of what recall allows, at most 1 an image, and 1 when it is lost."""
+
+
+class PoseValidator:
+    """Finds the poses of some images, as taken and degraded, with the deployed decode, PnP and decision on lost."""
+
+    def __init__(self, shape: NetworkShape, images: Sequence[NDArray[np.uint8]], truth: Truth) -> None:
+        if not images:
+            raise RelocError("there is no image to validate with")
+        self.pictures: list[NDArray[np.uint8]] = []
+        """Of all images under each condition in turn, of the network's size."""
+        self._cameras: list[Camera] = []
+        for condition in VALIDATION_CONDITIONS:
+            for image, camera in zip(images, truth.cameras, strict=True):
+                degraded, camera = CONDITIONS[condition](image, camera)
+                letterbox = Letterbox(camera.width, camera.height, shape.width, shape.height)
+                self.pictures.append(letterbox.apply(degraded))
+                self._cameras.append(camera.resized(*letterbox.inner_size))
+        self._poses, self._distance = truth.camera_from_map, truth.distance()
+        # Nothing of it is on disk: the localizer asks its bundle for landmarks and sizes only.
+        bundle = Bundle(Path(), "unknown", truth.cameras[0], shape, truth.landmarks, {}, {})
+        self._found = _Found()
+        self._localizer = Localizer(bundle, self._found)
+
+    def __call__(
+        self, network: LandmarkNetwork, inputs: Tensor, dtype: torch.dtype = torch.float32
+    ) -> dict[str, PoseErrors]:
+        """Errors by condition; `inputs` are the pictures, or features of theirs, `dtype` is what to multiply in."""
+        found = keypoints(network, inputs, dtype)
+        count, results = len(self._poses), {}
+        for number, condition in enumerate(VALIDATION_CONDITIONS):
+            results[condition] = self._errors(found[number * count : (number + 1) * count], number * count)
+        return results
+
+    def _errors(self, found: NDArray[np.float32], first: int) -> PoseErrors:
+        """Errors of all images under one condition; `first` is the row of their first picture."""
+        errors = []
+        for image, pose in enumerate(self._poses):
+            camera = self._cameras[first + image]
+            self._found.keypoints = found[image]
+            blank = np.zeros((camera.height, camera.width), dtype=np.uint8)
+            result = self._localizer.localize(blank, camera)
+            if isinstance(result, Localized):
+                moved = center_error(result.camera_from_map, pose)
+                turned_deg = rotation_error_deg(result.camera_from_map, pose)
+                errors.append((turned_deg, 100 * moved / self._distance))
+        if not errors:
+            return PoseErrors(0.0, float("nan"), float("nan"), 1.0)
+        shares = np.max(np.array(errors) / (MAX_ROTATION_DEG, MAX_POSITION_PERCENT), axis=1)
+        lost = len(self._poses) - len(errors)
+        return PoseErrors(
+            float(np.sum(shares < 1) / len(self._poses)),
+            *np.median(errors, axis=0).tolist(),
+            float((np.minimum(shares, 1).sum() + lost) / len(self._poses)),
+        )
+
+
+def mean_error(results: dict[str, PoseErrors]) -> float:
+    """One number to compare weights by: the mean over the conditions, between 0 and 1."""
+    return float(np.mean([errors.error for errors in results.values()]))
+
+
+def curve_values(results: dict[str, PoseErrors]) -> dict[str, float]:
+    """As the curves name them."""
+    values: dict[str, Any] = {"validation_error": mean_error(results)}
+    for condition, errors in results.items():
+        for field in ("recall", "rotation_deg", "position_percent"):
+            values[f"{field}_{condition}"] = getattr(errors, field)
+    return values
+
+
+class _Found:
+    """A backend that has looked already."""
+
+    name = "training"
+    keypoints: NDArray[np.float32]
+
+    def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.keypoints
+
+
+def keypoints(network: LandmarkNetwork, inputs: Tensor, dtype: torch.dtype) -> NDArray[np.float32]:
+    """(N, K, 4) as `LandmarkNetwork` returns them, of pictures (N, H, W, 3) or of features (N, C, h, w)."""
+    device, was_training = next(network.parameters()).device, network.training
+    network.eval()
+    parts = []
+    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        for part in inputs.split(BATCH):
+            part = part.to(device)
+            features = network.features(part) if part.dtype == torch.uint8 else part
+            parts.append(network.keypoints(features).float().cpu())
+    network.train(was_training)
+    return torch.cat(parts).numpy()

@@ -1,0 +1,136 @@
+"""The map's reference views: small grey pictures with their poses, and the points they show.
+
+They are what a first pose is sharpened against, see `reloc_ros.refinement.refine`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3, Camera
+from reloc_ros.io.npz import read_npz
+
+Array = NDArray[np.float64]
+FORMAT = 1
+_KIND = "reloc reference views"
+_STEPS_PER_PX = 64
+"""Where a point was seen is stored in these steps: a hundredth of a pixel is more than anyone knows."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class References:
+    """V views, P points and M sightings of a point in a view."""
+
+    files: tuple[bytes, ...]
+    """V grey pictures, each as a file of a format that OpenCV reads."""
+    cameras: tuple[Camera, ...]
+    """V cameras, of the pictures' sizes."""
+    camera_from_map: tuple[SE3, ...]
+    """V poses."""
+    points_map: Array
+    """(P, 3)"""
+    normals_map: Array
+    """(P, 3) unit vectors out of the surface around each point."""
+    seen_view: NDArray[np.int32]
+    """(M,) index of the view, ascending; every view sees something."""
+    seen_point: NDArray[np.int32]
+    """(M,) index of the point."""
+    seen_px: Array
+    """(M, 2) where in the view's picture the point was found when the map was made."""
+
+    def pictures(self) -> list[NDArray[np.uint8]]:
+        """The views' pictures (H, W)."""
+        pictures = [cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_GRAYSCALE) for file in self.files]
+        for index, (picture, camera) in enumerate(zip(pictures, self.cameras, strict=True)):
+            if picture is None or picture.shape != (camera.height, camera.width):
+                raise RelocError(f"reference view {index} is damaged; export the bundle again")
+        return pictures
+
+    def save(self, path: Path) -> None:
+        """Write as .npz to `path`; the caller makes that atomic."""
+        cameras = list(dict.fromkeys(self.cameras))
+        with path.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                kind=_KIND,
+                format=FORMAT,
+                files=np.frombuffer(b"".join(self.files), np.uint8),
+                file_bytes=np.array([len(file) for file in self.files]),
+                cameras=json.dumps([camera.to_json() for camera in cameras]),
+                camera_of_view=np.array([cameras.index(camera) for camera in self.cameras]),
+                rotations=np.array([pose.rotation for pose in self.camera_from_map]),
+                translations=np.array([pose.translation for pose in self.camera_from_map]),
+                points_map=self.points_map.astype(np.float32),
+                normals_map=self.normals_map.astype(np.float16),
+                seen_view=self.seen_view,
+                seen_point=self.seen_point,
+                seen_steps=np.rint(self.seen_px * _STEPS_PER_PX).astype(np.int32),
+            )
+
+    @staticmethod
+    def load(path: Path) -> References:
+        """Read what `save` wrote; anything else is refused with a sentence."""
+        try:
+            data = read_npz(path)
+            kind, version = str(data["kind"]), int(data["format"])
+            if kind != _KIND:
+                raise ValueError(f"it is of kind {kind}")
+            references = _from_arrays(data) if version == FORMAT else None
+        except FileNotFoundError as error:
+            raise RelocError(f"{path} does not exist; export the bundle again") from error
+        except (RelocError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise RelocError(
+                f"{path} is not a readable file of reference views; export the bundle again"
+            ) from error
+        if references is None:
+            raise RelocError(f"{path} has format {version}; this version reads {FORMAT}")
+        return references
+
+
+def _from_arrays(data: dict[str, NDArray[Any]]) -> References:
+    ends = np.cumsum(data["file_bytes"])
+    if len(ends) == 0 or ends[-1] != len(data["files"]):
+        raise ValueError("pictures are missing")
+    cameras = [Camera.from_json(entry) for entry in json.loads(str(data["cameras"]))]
+    poses = zip(data["rotations"].astype(float), data["translations"].astype(float), strict=True)
+    references = References(
+        files=tuple(piece.tobytes() for piece in np.split(data["files"], ends[:-1])),
+        cameras=tuple(cameras[index] for index in data["camera_of_view"].tolist()),
+        camera_from_map=tuple(SE3(rotation, translation) for rotation, translation in poses),
+        points_map=data["points_map"].astype(float),
+        normals_map=data["normals_map"].astype(float),
+        seen_view=data["seen_view"].astype(np.int32),
+        seen_point=data["seen_point"].astype(np.int32),
+        seen_px=data["seen_steps"] / _STEPS_PER_PX,
+    )
+    _check(references)
+    return references
+
+
+def _check(references: References) -> None:
+    """Refuse what does not fit together."""
+    views, points, seen = len(references.files), len(references.points_map), len(references.seen_view)
+    shapes = {
+        "cameras": (len(references.cameras), views),
+        "poses": (len(references.camera_from_map), views),
+        "points": (references.points_map.shape, (points, 3)),
+        "normals": (references.normals_map.shape, (points, 3)),
+        "points seen": (references.seen_point.shape, (seen,)),
+        "places seen": (references.seen_px.shape, (seen, 2)),
+        "views that see": (np.unique(references.seen_view).tolist(), list(range(views))),
+    }
+    wrong = [name for name, (found, expected) in shapes.items() if found != expected]
+    numbers = (references.points_map, references.normals_map, references.seen_px)
+    if wrong or not all(np.isfinite(array).all() for array in numbers):
+        raise ValueError(f"{', '.join(wrong) or 'numbers'} do not fit")
+    in_range = (references.seen_point >= 0) & (references.seen_point < points)
+    if not in_range.all() or (np.diff(references.seen_view) < 0).any():
+        raise ValueError("sightings are out of range or order")

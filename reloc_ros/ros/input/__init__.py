@@ -1,0 +1,1 @@
+"""What reaches the node: images, intrinsics and service calls, and the thread that works on them."""

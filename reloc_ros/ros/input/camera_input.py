@@ -1,0 +1,109 @@
+"""What the node listens to: the images of one camera, and its intrinsics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Camera
+from reloc_ros.io.image_messages import image_from_compressed, image_from_message
+from reloc_ros.ros.conversions import fixed_camera_for, message_camera_for
+from reloc_ros.ros.input.adaptive_subscription import AdaptiveSubscription
+from reloc_ros.ros.parameters import Parameters
+
+ImageMessage = Image | CompressedImage
+
+
+class CameraInput:
+    """The subscriptions, from construction until `close`; callbacks come on the executor's thread."""
+
+    def __init__(self, node: Node, given: Parameters, on_image: Callable[[ImageMessage], None]) -> None:
+        self._node, self._given, self._on_image = node, given, on_image
+        self._info: CameraInfo | None = None
+        self._image_subscription: AdaptiveSubscription | None = None
+        self._info_subscription = None
+        if given.camera_source == "topic":
+            self._info_subscription = AdaptiveSubscription(
+                node, CameraInfo, "camera_info", self._on_info, depth=1, follow_durability=True
+            )
+        compressed = given.image_transport == "compressed"
+        # Like image_transport, so that remapping `image` alone is enough for either transport.
+        image = node.resolve_topic_name("image")
+        self.topic = f"{image}/compressed" if compressed else image
+        self._image_type = CompressedImage if compressed else Image
+        self.listen(True)
+
+    @property
+    def problem(self) -> str:
+        """Which publishers cannot be heard and why; empty when all are."""
+        subscriptions = (self._image_subscription, self._info_subscription)
+        return "; ".join(s.problem for s in subscriptions if s is not None and s.problem)
+
+    @property
+    def info_topic(self) -> str:
+        return self._node.resolve_topic_name("camera_info")
+
+    @property
+    def is_listening(self) -> bool:
+        return self._image_subscription is not None
+
+    def listen(self, wanted: bool) -> None:
+        """Receive images, or not: an image costs its way here even where nobody looks at it."""
+        if wanted and self._image_subscription is None:
+            self._image_subscription = AdaptiveSubscription(
+                self._node,
+                self._image_type,
+                self.topic,
+                self._on_image,
+                depth=self._given.image_queue_depth,
+                reliability=self._given.image_reliability,
+            )
+        elif not wanted and self._image_subscription is not None:
+            self._image_subscription.close()
+            self._image_subscription = None
+
+    def follow(self) -> None:
+        """Adapt to the publishers of this moment; call it now and then."""
+        for subscription in (self._image_subscription, self._info_subscription):
+            if subscription is not None:
+                subscription.follow()
+
+    def close(self) -> None:
+        self.listen(False)
+        if self._info_subscription is not None:
+            self._info_subscription.close()
+            self._info_subscription = None
+
+    def camera_for(self, image: np.ndarray, fixed_camera: Camera | None) -> Camera | None:
+        """The intrinsics of this image (H, W) or (H, W, 3); None while nothing is known.
+
+        Raises:
+            RelocError: what is known is no camera, or not that of this image.
+        """
+        if fixed_camera is not None:
+            return fixed_camera_for(fixed_camera, image)
+        info = self._info  # one message, whatever arrives meanwhile
+        return info and message_camera_for(info, image, rectified=self._given.image_rectified)
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+
+def pixels_of(message: ImageMessage) -> np.ndarray:
+    """The picture (H, W, 3) BGR or (H, W) grey of a stamped message.
+
+    Raises:
+        RelocError: it is none, or has no stamp of any use.
+    """
+    stamp = message.header.stamp
+    if stamp.sec < 0:
+        raise RelocError(f"image is stamped {stamp.sec} s, before all time that ROS knows")
+    if stamp.sec == 0 and stamp.nanosec == 0:
+        raise RelocError("image has no stamp; a pose needs the time that its image was taken")
+    if isinstance(message, CompressedImage):
+        return image_from_compressed(message)
+    return image_from_message(message)

@@ -1,0 +1,121 @@
+"""The node's services. They are there in every state, and say so where they cannot help."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.lifecycle import LifecycleNode
+from rclpy.task import Future
+from std_srvs.srv import SetBool
+
+from reloc_ros.errors import RelocError
+from reloc_ros.ros.input.relocalize_requests import Answer
+from reloc_ros.ros.loaded_map import LoadedMap
+from reloc_ros.ros.node_parameters import ParameterBoard
+from reloc_ros.ros.parameters import Parameters
+from reloc_ros.ros.session import Session
+from reloc_ros.srv import LoadBundle, Relocalize
+
+NOT_CONFIGURED = "the node is not configured: configure it first"
+
+
+class Services:
+    """`~/relocalize`, `~/load_bundle` and `~/set_pose_publishing`."""
+
+    def __init__(
+        self, node: LifecycleNode, session: Callable[[], Session | None], board: ParameterBoard
+    ) -> None:
+        self._node, self._session, self._board = node, session, board
+        self._loader: threading.Thread | None = None
+        # An answer that waits must hold up neither images nor other requests.
+        group = ReentrantCallbackGroup()
+        node.create_service(Relocalize, "~/relocalize", self._relocalize, callback_group=group)
+        node.create_service(LoadBundle, "~/load_bundle", self._load_bundle, callback_group=group)
+        node.create_service(SetBool, "~/set_pose_publishing", self._set_pose_publishing)
+
+    def close(self) -> None:
+        """Let a map that is being loaded come to its end."""
+        if self._loader is not None:
+            self._loader.join()
+
+    async def _relocalize(
+        self, request: Relocalize.Request, response: Relocalize.Response
+    ) -> Relocalize.Response:
+        session = self._session()
+        if session is None or not session.is_active:
+            response.reason, response.detail = "not_active", "the node is not active: activate it first"
+            return response
+        answer: Answer = await session.relocalize(request.timeout_s)
+        response.success = answer.pose is not None
+        response.reason, response.detail, response.images = answer.reason, answer.detail, answer.images
+        if answer.pose is not None:
+            response.pose = answer.pose
+        return response
+
+    async def _load_bundle(
+        self, request: LoadBundle.Request, response: LoadBundle.Response
+    ) -> LoadBundle.Response:
+        session = self._session()
+        if session is None:
+            response.message = f"{NOT_CONFIGURED}, or set its parameter bundle"
+            return response
+        loaded = await self._load(request.bundle)
+        if isinstance(loaded, LoadedMap):
+            response.success, response.message = self._use(session, loaded, request.bundle)
+        else:
+            response.message = loaded
+        _tell_map(response, session.loaded)
+        return response
+
+    def _set_pose_publishing(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        session = self._session()
+        if session is None:
+            response.message = NOT_CONFIGURED
+            return response
+        session.set_publishing(request.data)
+        response.success = True
+        response.message = (
+            f"poses and transforms are {'published' if request.data else 'withheld'} from now on"
+        )
+        return response
+
+    def _load(self, bundle: str) -> Future:
+        """A future whose result is the map, or a sentence why there is none."""
+        future = Future(executor=self._node.executor)
+        if self._loader is not None and self._loader.is_alive():
+            future.set_result("another bundle is being loaded; ask again when that has ended")
+            return future
+        # On a thread of its own: images are localized in the present map meanwhile.
+        self._loader = threading.Thread(
+            target=self._load_now, args=(bundle, self._board.now, future), name="load"
+        )
+        self._loader.start()
+        return future
+
+    def _load_now(self, bundle: str, given: Parameters, future: Future) -> None:
+        try:
+            result: LoadedMap | str = LoadedMap.load(given, bundle)
+        except RelocError as error:
+            result = str(error)
+        except Exception as error:
+            result = f"{type(error).__name__}: {error}"
+        future.set_result(result)
+        if self._node.executor is not None:
+            self._node.executor.wake()
+
+    def _use(self, session: Session, loaded: LoadedMap, bundle: str) -> tuple[bool, str]:
+        if session is not self._session():
+            return False, "the node was cleaned up while the bundle was being loaded"
+        try:
+            session.use(loaded)
+        except RelocError as error:
+            return False, str(error)
+        self._board.tell("bundle", bundle)
+        return True, str(loaded)
+
+
+def _tell_map(response: LoadBundle.Response, loaded: LoadedMap) -> None:
+    response.landmarks = len(loaded.localizer.bundle.landmarks)
+    response.scale_known, response.backend = loaded.is_metric, loaded.localizer.backend.name

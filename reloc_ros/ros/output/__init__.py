@@ -1,0 +1,1 @@
+"""What the node says: poses, status, diagnostics, debug views and bonds."""

@@ -1,0 +1,196 @@
+"""What helps a person to see why: keypoints, markers, the map, and an image. Each is made only for who listens."""
+
+from __future__ import annotations
+
+import array
+import collections
+
+import cv2
+import numpy as np
+from geometry_msgs.msg import Point, Vector3
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from reloc_ros.annotate import annotated
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.localizer import Localized, Lost
+from reloc_ros.msg import Keypoint, KeypointArray
+from reloc_ros.ros.loaded_map import LoadedMap
+from reloc_ros.ros.output.frame_outcome import FrameOutcome
+from reloc_ros.stream.status import Verdict
+
+GREY, GREEN, RED, YELLOW = (
+    ColorRGBA(r=r, g=g, b=b, a=a)
+    for r, g, b, a in ((0.6, 0.6, 0.6, 0.4), (0.3, 0.9, 0.3, 1.0), (0.9, 0.2, 0.2, 1.0), (0.9, 0.9, 0.2, 1.0))
+)
+CLOUD_POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("id", "<u4")])
+
+
+class DebugViews:
+    """The debug topics, from configure to cleanup."""
+
+    def __init__(self, node: Node, loaded: LoadedMap) -> None:
+        self._node = node
+        self.made: collections.Counter[str] = collections.Counter()
+        """How often each view was made."""
+        self._keypoints = node.create_publisher(KeypointArray, "~/keypoints", 5)
+        self._markers = node.create_publisher(MarkerArray, "~/markers", 5)
+        self._image = node.create_publisher(Image, "~/debug_image", 2)
+        self._compressed = node.create_publisher(CompressedImage, "~/debug_image/compressed", 2)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._cloud = node.create_publisher(PointCloud2, "~/map_cloud", latched)
+        self.show_map(loaded)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody listens to what is made for each image."""
+        return any(
+            p.get_subscription_count()
+            for p in (self._keypoints, self._markers, self._image, self._compressed)
+        )
+
+    def close(self) -> None:
+        for publisher in (self._keypoints, self._markers, self._image, self._compressed, self._cloud):
+            self._node.destroy_publisher(publisher)
+
+    def show_map(self, loaded: LoadedMap) -> None:
+        """Publish the landmarks once; whoever comes later gets them too."""
+        stamp = self._node.get_clock().now().to_msg()
+        self._cloud.publish(
+            cloud_of(loaded.localizer.bundle.landmarks, Header(stamp=stamp, frame_id=loaded.frame))
+        )
+
+    def show(self, outcome: FrameOutcome, verdict: Verdict, loaded: LoadedMap) -> None:
+        """Make what somebody listens to; may be called on any one thread."""
+        if outcome.result is not None and outcome.image is not None:
+            if self._keypoints.get_subscription_count():
+                self.made["keypoints"] += 1
+                self._keypoints.publish(keypoints_of(outcome, loaded))
+            if self._markers.get_subscription_count():
+                self.made["markers"] += 1
+                self._markers.publish(markers_of(outcome, loaded))
+        raw, compressed = (p.get_subscription_count() for p in (self._image, self._compressed))
+        if outcome.image is None or not (raw or compressed):
+            return
+        self.made["picture"] += 1
+        text = f"{verdict.state.name.lower()} {verdict.reason} {1000 * outcome.latency_s:.0f} ms"
+        picture = annotated(outcome.image, outcome.result, text)
+        if raw:
+            self._image.publish(_image_message(outcome.header, picture))
+        if compressed:
+            self.made["jpeg"] += 1
+            data = cv2.imencode(".jpg", picture)[1]
+            self._compressed.publish(
+                CompressedImage(
+                    header=outcome.header, format="bgr8; jpeg compressed bgr8", data=_bytes_of(data)
+                )
+            )
+
+
+def keypoints_of(outcome: FrameOutcome, loaded: LoadedMap) -> KeypointArray:
+    """The keypoints of a localizer's result as a message."""
+    found, landmarks = outcome.result.keypoints, loaded.localizer.bundle.landmarks
+    rows = zip(
+        landmarks.ids[found.landmarks].tolist(),
+        found.positions_px.tolist(),
+        found.sigmas_px.tolist(),
+        found.scores.tolist(),
+        outcome.result.inliers.tolist(),
+        _points_of(landmarks.positions_map[found.landmarks]),
+        strict=True,
+    )
+    height, width = outcome.image.shape[:2]
+    return KeypointArray(
+        header=outcome.header,
+        map_frame=loaded.frame,
+        width=width,
+        height=height,
+        keypoints=[
+            Keypoint(landmark=row, x=x, y=y, sigma=sigma, score=score, inlier=inlier, position=position)
+            for row, (x, y), sigma, score, inlier, position in rows
+        ],
+    )
+
+
+def markers_of(outcome: FrameOutcome, loaded: LoadedMap) -> MarkerArray:
+    """Landmarks unseen (grey), used (green), rejected (red), seen without a pose (yellow), and the lines of sight."""
+    result, positions = outcome.result, loaded.localizer.bundle.landmarks.positions_map
+    seen, localized = result.keypoints.landmarks, isinstance(result, Localized)
+    unseen = np.setdiff1d(np.arange(len(positions)), seen)
+    used = seen[result.inliers] if localized else seen[:0]
+    rejected = seen[~result.inliers] if localized else seen[:0]
+    header = Header(stamp=outcome.header.stamp, frame_id=loaded.frame)
+    groups = (("unseen", GREY, unseen), ("used", GREEN, used), ("rejected", RED, rejected))
+    groups += (("seen", YELLOW, seen[:0] if localized else seen),)
+    size = 0.03 * loaded.size
+    markers = [
+        _marker(header, name, Marker.SPHERE_LIST, color, size, _points_of(positions[rows]))
+        for name, color, rows in groups
+    ]
+    lines = _lines_of_sight(result, positions[used])
+    markers.append(_marker(header, "sight", Marker.LINE_LIST, GREEN, 0.1 * size, lines))
+    return MarkerArray(markers=markers)
+
+
+def cloud_of(landmarks: Landmarks, header: Header) -> PointCloud2:
+    """The landmarks with their ids."""
+    points = np.zeros(len(landmarks), CLOUD_POINT)
+    points["x"], points["y"], points["z"] = landmarks.positions_map.T
+    points["id"] = landmarks.ids.astype(np.uint32)  # wraps where an id is larger than a cloud can say
+    types = {
+        "x": PointField.FLOAT32,
+        "y": PointField.FLOAT32,
+        "z": PointField.FLOAT32,
+        "id": PointField.UINT32,
+    }
+    return PointCloud2(
+        header=header,
+        height=1,
+        width=len(points),
+        fields=[
+            PointField(name=name, offset=CLOUD_POINT.fields[name][1], datatype=datatype, count=1)
+            for name, datatype in types.items()
+        ],
+        point_step=CLOUD_POINT.itemsize,
+        row_step=points.nbytes,
+        data=_bytes_of(points),
+        is_dense=True,
+    )
+
+
+def _marker(
+    header: Header, name: str, kind: int, color: ColorRGBA, size: float, points: list[Point]
+) -> Marker:
+    # RViz complains about a list without points, so an empty one takes the former away instead.
+    action = Marker.ADD if points else Marker.DELETE
+    marker = Marker(header=header, ns=name, id=0, type=kind, action=action, color=color, points=points)
+    marker.pose.orientation.w = 1.0
+    marker.scale = Vector3(x=size, y=size, z=size)
+    return marker
+
+
+def _lines_of_sight(result: Localized | Lost, positions: NDArray[np.float64]) -> list[Point]:
+    if not isinstance(result, Localized):
+        return []
+    ends = np.stack([np.broadcast_to(result.camera_from_map.center, positions.shape), positions], axis=1)
+    return _points_of(ends.reshape(-1, 3))
+
+
+def _points_of(positions: NDArray[np.float64]) -> list[Point]:
+    return [Point(x=x, y=y, z=z) for x, y, z in positions.tolist()]
+
+
+def _image_message(header: Header, picture: NDArray[np.uint8]) -> Image:
+    height, width = picture.shape[:2]
+    return Image(
+        header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=_bytes_of(picture)
+    )
+
+
+def _bytes_of(values: NDArray) -> array.array:
+    """Anything but an array.array is checked byte by byte on its way into a message."""
+    return array.array("B", values.tobytes())

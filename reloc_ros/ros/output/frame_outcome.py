@@ -1,0 +1,76 @@
+"""What one image came to, before the status machine judged it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from std_msgs.msg import Header
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+from reloc_ros.localizer import Localized, Lost
+from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage, pixels_of
+from reloc_ros.ros.loaded_map import LoadedMap
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrameOutcome:
+    """One image's result."""
+
+    header: Header
+    """Of the image."""
+    image: NDArray[np.uint8] | None
+    """(H, W, 3) BGR or (H, W) grey; None when it could not be read."""
+    result: Localized | Lost | None
+    """None: the image never got to the localizer."""
+    reason: str
+    """Why there is no pose, as a word; empty when there is one."""
+    detail: str
+    """The same as a sentence."""
+    latency_s: float
+    """From the start of work on the image to its result."""
+
+
+def localize_message(
+    message: ImageMessage, loaded: LoadedMap, camera_input: CameraInput, prior: SE3 | None
+) -> FrameOutcome:
+    """From an image as it came to what it shows; `prior` is camera_from_map where the camera is expected, if it is."""
+    started_s = time.perf_counter()  # work takes real time, whatever clock the node goes by
+    image = None
+
+    def outcome(result: Localized | Lost | None, reason: str, detail: str) -> FrameOutcome:
+        latency_s = time.perf_counter() - started_s
+        return FrameOutcome(message.header, image, result, reason, detail, latency_s)
+
+    try:
+        image = pixels_of(message)
+    except RelocError as error:
+        return outcome(None, "bad_image", str(error))
+    try:
+        camera = camera_input.camera_for(image, loaded.fixed_camera)
+    except RelocError as error:
+        return outcome(None, "bad_camera_info", str(error))
+    if camera is None:
+        return outcome(
+            None, "waiting_for_camera_info", f"nothing has arrived on {camera_input.info_topic} yet"
+        )
+    result = loaded.localizer.localize(image, camera, prior)
+    if isinstance(result, Lost):
+        return outcome(result, result.reason.value, result.detail)
+    return outcome(result, "", "")
+
+
+@dataclasses.dataclass
+class FrameCounts:
+    """Of the images since the node started; each number is written by one thread only."""
+
+    received: int = 0
+    localized: int = 0
+    lost: int = 0
+    dropped: int = 0
+    """Overtaken by a newer one before work on them began."""
+    skipped: int = 0
+    """Not looked at, by the rate limit."""

@@ -1,0 +1,207 @@
+"""Listens to the TF tree: transforms at a time, waited for where they are late, and who is whose parent."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Hashable
+
+from geometry_msgs.msg import TransformStamped
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+from tf2_msgs.msg import TFMessage
+from tf2_ros import Buffer, TransformException
+
+from reloc_ros.geometry import SE3
+from reloc_ros.ros.conversions import se3_from_transform
+from reloc_ros.ros.tf.links import Links
+
+SETTLE_S = 0.5
+"""After the start: time to hear who is whose parent."""
+SETTLE_AT_MOST_S = 3.0
+"""The same, while /tf_static has a publisher that has not been heard."""
+STARTED_OVER_NS = 2_000_000_000
+"""A frame's stamp this much before the one before is of a recording that started over."""
+
+
+class NoTransform(Exception):
+    """There is none at that time; the text is a sentence."""
+
+
+class TfListener:
+    """The tree as others say it is: what this node itself sends is left out.
+
+    Not tf2_ros's TransformListener, which does not tell whose a transform is, and whose buffer refuses all that a
+    recording says after starting over while it holds a transform from before.
+    """
+
+    def __init__(self, node: Node, on_restart: Callable[[], None]) -> None:
+        """Listen on `node`'s executor; `on_restart` is called there when the stamps have gone back."""
+        self._node, self._on_restart = node, on_restart
+        self._changed = threading.Condition()  # guards what follows; notified when transforms arrive
+        self._buffer = Buffer()
+        self._links = Links()
+        self._newest_ns: dict[str, int] = {}
+        self._static_heard = self._closed = False
+        self._started_s = time.monotonic()
+        group = ReentrantCallbackGroup()
+        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._subscriptions = [
+            node.create_subscription(TFMessage, topic, callback, profile, callback_group=group)
+            for topic, callback, profile in (
+                ("/tf", self._on_transforms, QoSProfile(depth=100)),
+                ("/tf_static", self._on_static_transforms, latched),
+            )
+        ]
+        self._static_topic = self._subscriptions[1].topic_name
+
+    def close(self) -> None:
+        """Stop listening; a lookup that waits ends at once."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def restart(self) -> None:
+        """Forget what changes over time: the clock was set, or a recording started over."""
+        with self._changed:
+            self._buffer.clear()
+            self._newest_ns.clear()
+            self._links.restart(self._now_s())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there was time to hear the tree; false for a moment after the start."""
+        elapsed_s = time.monotonic() - self._started_s
+        if elapsed_s < SETTLE_S or self._static_heard or elapsed_s > SETTLE_AT_MOST_S:
+            return elapsed_s >= SETTLE_S
+        return self._node.count_publishers(self._static_topic) == 0
+
+    def sending(self, message: TransformStamped) -> None:
+        """Call it before broadcasting `message`, which then is not taken for another node's."""
+        with self._changed:
+            self._links.sending(_identity_of(message))
+
+    def conflict(self, parent: str, child: str) -> tuple[str, str] | None:
+        """What speaks against making `parent` the parent of `child`, as a word and a sentence."""
+        with self._changed:
+            now_s = self._now_s()
+            present = self._links.parent_of(child, now_s)
+            is_loop = child in self._links.ancestors_of(parent, now_s)
+        topic = "/tf_static" if present and present.static else "/tf"
+        if present and present.parent == parent:
+            return "parent_present", (
+                f"another node publishes {child} under {parent} on {topic} already; stop one of the two"
+            )
+        if present:
+            return "parent_present", (
+                f"frame {child} has the parent {present.parent} already, from {topic}, and a second one, {parent}, "
+                "would break the tree; choose another tf_mode, or stop that publisher"
+            )
+        if is_loop:
+            return "loop", f"frame {parent} hangs from {child} already: the other way round would be a loop"
+        return None
+
+    def lookup(self, target_frame: str, source_frame: str, stamp: Time, timeout_s: float) -> SE3:
+        """`target_from_source` at that time.
+
+        Raises:
+            NoTransform: not known, though waited for where the tree had not come that far.
+        """
+        if target_frame == source_frame:
+            return SE3.identity()
+        return self._wait_for(
+            lambda: self._buffer.lookup_transform(target_frame, source_frame, stamp),
+            (target_frame, source_frame, stamp),
+            timeout_s,
+        )
+
+    def motion(self, frame: str, fixed_frame: str, earlier: Time, later: Time) -> SE3 | None:
+        """`earlier_from_later` of a frame that moves in a fixed one, up to the newest that is known; None without.
+
+        It does not wait: the odometry may be some milliseconds behind the image.
+        """
+        newest = Time()  # not before `earlier`, where that is known
+        with self._changed:
+            for known in (later, newest):
+                with contextlib.suppress(TransformException):
+                    found = self._buffer.lookup_transform_full(frame, earlier, frame, known, fixed_frame)
+                    return se3_from_transform(found.transform)
+        return None
+
+    def _wait_for(
+        self, find: Callable[[], TransformStamped], latest: tuple[str, str, Time], timeout_s: float
+    ) -> SE3:
+        deadline_s = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                try:
+                    return se3_from_transform(find().transform)
+                except TransformException as error:
+                    left_s = deadline_s - time.monotonic()
+                    if self._closed or left_s <= 0 or not self._may_come(*latest):
+                        target, source, _ = latest
+                        raise NoTransform(
+                            f"no transform from {source} to {target} at the image's time: {error}"
+                        ) from None
+                self._changed.wait(left_s)
+
+    def _may_come(self, target_frame: str, source_frame: str, stamp: Time) -> bool:
+        """Whether the frames are connected, but not up to that time yet."""
+        try:
+            latest = self._buffer.lookup_transform(target_frame, source_frame, Time())
+        except TransformException:
+            return False
+        return Time.from_msg(latest.header.stamp).nanoseconds < stamp.nanoseconds
+
+    # On the executor's thread.
+
+    def _on_transforms(self, message: TFMessage) -> None:
+        self._take(message, static=False)
+
+    def _on_static_transforms(self, message: TFMessage) -> None:
+        self._take(message, static=True)
+
+    def _take(self, message: TFMessage, *, static: bool) -> None:
+        started_over = False
+        with self._changed:
+            if self._closed:
+                return
+            now_s = self._now_s()
+            for transform in message.transforms:
+                if self._links.is_own(_identity_of(transform)):
+                    continue
+                child = transform.child_frame_id.lstrip("/")
+                self._links.heard(transform.header.frame_id.lstrip("/"), child, now_s, static=static)
+                if static:
+                    self._static_heard = True
+                    self._buffer.set_transform_static(transform, "tf_static")
+                    continue
+                if self._goes_back(child, transform):
+                    started_over = True
+                    self.restart()
+                self._buffer.set_transform(transform, "tf")
+            self._changed.notify_all()
+        if started_over:
+            self._on_restart()
+
+    def _goes_back(self, child: str, transform: TransformStamped) -> bool:
+        stamp_ns = Time.from_msg(transform.header.stamp).nanoseconds
+        newest_ns = self._newest_ns.get(child, stamp_ns)
+        goes_back = stamp_ns < newest_ns - STARTED_OVER_NS
+        self._newest_ns[child] = stamp_ns if goes_back else max(newest_ns, stamp_ns)
+        return goes_back
+
+    def _now_s(self) -> float:
+        return self._node.get_clock().now().nanoseconds * 1e-9
+
+
+def _identity_of(message: TransformStamped) -> Hashable:
+    """What tells a transform from every other; numbers survive the way over DDS to the last bit."""
+    q, t, stamp = message.transform.rotation, message.transform.translation, message.header.stamp
+    names = message.header.frame_id, message.child_frame_id
+    return names, (stamp.sec, stamp.nanosec), (t.x, t.y, t.z), (q.x, q.y, q.z, q.w)

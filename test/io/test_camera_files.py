@@ -1,0 +1,140 @@
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Camera
+from reloc_ros.io.camera_files import (
+    camera_from_colmap,
+    colmap_from_camera,
+    colmap_from_px,
+    px_from_colmap,
+    read_camera_file,
+)
+
+OPENCV_PARAMS = [500.0, 510.0, 320.0, 240.0, 0.1, -0.05, 0.001, 0.002]
+
+
+@given(st.lists(st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), min_size=1))
+def test_half_pixel_goes_there_and_back(points):
+    np.testing.assert_allclose(px_from_colmap(colmap_from_px(points)), points, atol=1e-9)
+
+
+def test_the_centre_of_the_top_left_pixel_is_a_half_in_colmap_and_zero_here():
+    np.testing.assert_array_equal(px_from_colmap([0.5, 0.5]), [0, 0])
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        Camera("pinhole", 640, 480, 500, 510, 319.5, 239.5),
+        Camera("brown", 640, 480, 500, 510, 319.5, 239.5, (0.1, -0.05, 0.001, 0.002, 0, 0, 0, 0)),
+        Camera("brown", 640, 480, 500, 510, 319.5, 239.5, (0.1, -0.05, 0.001, 0.002, 0.1, 0.2, 0.3, 0.4)),
+        Camera("fisheye", 640, 480, 300, 310, 319.5, 239.5, (0.1, -0.05, 0.001, 0.002)),
+    ],
+)
+def test_camera_goes_to_colmap_and_back(camera):
+    name, params = colmap_from_camera(camera)
+    assert params[2:4] == [320.0, 240.0]
+    assert camera_from_colmap(name, camera.width, camera.height, params) == camera
+
+
+def test_binary_and_text_cameras_read_alike(tmp_path):
+    text, binary = tmp_path / "cameras.txt", tmp_path / "cameras.bin"
+    text.write_text("# comment\n\n7 OPENCV 640 480 " + " ".join(map(repr, OPENCV_PARAMS)) + "\n")
+    binary.write_bytes(struct.pack("<QIiQQ8d", 1, 7, 4, 640, 480, *OPENCV_PARAMS))
+    camera = read_camera_file(text)
+    assert camera == read_camera_file(binary)
+    assert (camera.cx, camera.cy) == (319.5, 239.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "params"),
+    [
+        ("SIMPLE_PINHOLE", 0, [500.0, 320.0, 240.0]),
+        ("PINHOLE", 1, [500.0, 510.0, 320.0, 240.0]),
+        ("SIMPLE_RADIAL", 2, [500.0, 320.0, 240.0, 0.1]),
+        ("RADIAL", 3, [500.0, 320.0, 240.0, 0.1, 0.01]),
+        ("OPENCV", 4, OPENCV_PARAMS),
+        ("OPENCV_FISHEYE", 5, OPENCV_PARAMS),
+        ("FULL_OPENCV", 6, [*OPENCV_PARAMS, 0.1, 0.2, 0.3, 0.4]),
+        ("SIMPLE_RADIAL_FISHEYE", 8, [500.0, 320.0, 240.0, 0.1]),
+        ("RADIAL_FISHEYE", 9, [500.0, 320.0, 240.0, 0.1, 0.01]),
+    ],
+)
+def test_every_colmap_model_projects_as_pycolmap_does(tmp_path, name, number, params):
+    pycolmap = pytest.importorskip("pycolmap")
+    file = tmp_path / "cameras.bin"
+    file.write_bytes(struct.pack(f"<QIiQQ{len(params)}d", 1, 7, number, 640, 480, *params))
+    points = np.random.default_rng(0).uniform([-0.5, -0.4, 1], [0.5, 0.4, 2], (50, 3))
+    genuine = pycolmap.Camera(model=name, width=640, height=480, params=params)
+    expected = px_from_colmap(genuine.img_from_cam(points))
+    np.testing.assert_allclose(read_camera_file(file).project(points), expected, atol=1e-6)
+
+
+CALIBRATION_YAML = """
+image_width: 640
+image_height: 480
+camera_name: front
+camera_matrix: {rows: 3, cols: 3, data: [500, 0, 319.5, 0, 510, 239.5, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0.1, -0.05, 0.001, 0.002, 0.0]}
+"""
+MESSAGE_YAML = """
+header: {frame_id: camera}
+height: 480
+width: 640
+distortion_model: plumb_bob
+d: [0.1, -0.05, 0.001, 0.002, 0.0]
+k: [500.0, 0.0, 319.5, 0.0, 510.0, 239.5, 0.0, 0.0, 1.0]
+binning_x: 0
+roi: {x_offset: 0, y_offset: 0, height: 0, width: 0, do_rectify: false}
+---
+"""
+
+
+@pytest.mark.parametrize("text", [CALIBRATION_YAML, MESSAGE_YAML, MESSAGE_YAML.replace("k:", "K:")])
+def test_both_forms_of_camera_info_read_alike_and_keep_their_pixels(tmp_path, text):
+    file = tmp_path / "camera.yaml"
+    file.write_text(text)
+    expected = Camera("brown", 640, 480, 500, 510, 319.5, 239.5, (0.1, -0.05, 0.001, 0.002, 0, 0, 0, 0))
+    assert read_camera_file(file) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "contents", "message"),
+    [
+        ("camera.yaml", b"", "no fields"),
+        ("camera.yaml", b"just words", "no fields"),
+        ("camera.yaml", b"{", "not readable as yaml"),
+        ("camera.yaml", b"\xff\xfe\x00", "not readable as yaml|no fields"),
+        ("camera.yaml", b"width: 640", "lacks"),
+        ("camera.yaml", MESSAGE_YAML.replace("binning_x: 0", "binning_x: 2").encode(), "binning"),
+        ("camera.yaml", MESSAGE_YAML.replace("height: 0", "height: 100").encode(), "region of interest"),
+        ("camera.yaml", MESSAGE_YAML.replace("500.0", "0.0").encode(), "camera.yaml"),
+        ("camera.yaml", MESSAGE_YAML.replace("width: 640", "width: wide").encode(), "not a camera_info"),
+        ("cameras.txt", b"", "0 cameras"),
+        ("cameras.txt", b"1 PINHOLE 640 480 1 2 3 4\n2 PINHOLE 640 480 1 2 3 4\n", "2 cameras"),
+        ("cameras.txt", b"1 PINHOLE 640 480 1 2 3\n", "4 parameters"),
+        ("cameras.txt", b"1 FOV 640 480 1 1 3 4 5\n", "FOV"),
+        ("cameras.txt", b"some prose\n", "damaged"),
+        ("cameras.bin", b"", "damaged"),
+        ("cameras.bin", struct.pack("<QIiQQ2d", 1, 7, 4, 640, 480, 1, 2), "damaged"),
+        ("cameras.bin", struct.pack("<QIiQQ", 1, 7, 99, 640, 480), "number 99"),
+        ("camera.json", b"{}", "no camera file"),
+    ],
+)
+def test_bad_camera_file_is_one_sentence_that_names_it(tmp_path, name, contents, message):
+    file = tmp_path / name
+    file.write_bytes(contents)
+    with pytest.raises(RelocError, match=message) as error:
+        read_camera_file(file)
+    assert str(file) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_missing_camera_file_is_refused(tmp_path):
+    with pytest.raises(RelocError, match="cannot read"):
+        read_camera_file(tmp_path / "cameras.txt")

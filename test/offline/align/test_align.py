@@ -1,0 +1,303 @@
+"""Metres and gravity of a filmed room from each source alone, with noise and a fifth of it wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import align_sources as made
+import numpy as np
+import pytest
+from metric_room import (
+    CHARUCO,
+    CHARUCO_MIDDLE,
+    GRID,
+    MARKER,
+    NAMES,
+    POSES,
+    TAG,
+    TRUE_FROM_SFM,
+    Room,
+    film_room,
+    scale_error,
+    up_error_deg,
+)
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+from reloc_ros.io.atomic import write_json
+from reloc_ros.offline.align import board_scale
+from reloc_ros.offline.align.align import AlignSources, align, undo_align
+from reloc_ros.offline.align.boards import parse_board
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.workspace import Workspace
+
+MAX_SCALE_ERROR = 0.005
+MAX_UP_ERROR_DEG = 0.5
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory) -> Room:
+    return film_room(tmp_path_factory.mktemp("room"))
+
+
+@pytest.fixture
+def workspace(room, tmp_path) -> Workspace:
+    workspace = Workspace.create(tmp_path / "ws", room.images_dir, NAMES, "every:5:2")
+    room.model().save(workspace.model_path)
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def sightings(room):
+    model = room.model()
+    boards = {text: parse_board(text) for text in (CHARUCO, MARKER, TAG, GRID)}
+    return {text: board_scale.find_board(model, room.images_dir, board) for text, board in boards.items()}
+
+
+def write_tum(file, trajectory):
+    with file.open("w") as stream:
+        for key, pose in zip(trajectory.keys, trajectory.map_from_camera, strict=True):
+            w, x, y, z = pose.quaternion_wxyz
+            print(key, *pose.translation, x, y, z, w, file=stream)
+    return file
+
+
+def bag_in(
+    workspace: Workspace, tmp_path, seed: int = 0, stamps: bool = True, mount: SE3 = made.BASE_FROM_CAMERA
+):
+    """A bag of odometry and IMU, and a workspace over frames of it."""
+    pytest.importorskip("rosbags")
+    from pose_bags import write_pose_bag
+
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    if stamps:
+        write_json(
+            frames / "frames.json", {"stamps_ns": dict(zip(NAMES, made.STAMPS_NS.tolist(), strict=True))}
+        )
+    again = Workspace.create(tmp_path / "from_bag", frames, NAMES, "none")
+    SfmModel.load(workspace.model_path).save(again.model_path)
+    return again, write_pose_bag(tmp_path / "walk", made.odometry(seed, mount), made.accelerations(seed))
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("source", ["ids", "picks"])
+def test_scale_of_known_distances(room, workspace, source, seed):
+    room.model(seed).save(workspace.model_path)
+    if source == "ids":
+        distances = tuple(made.taped_distances(SfmModel.load(workspace.model_path), seed))
+        frame = align(workspace, AlignSources(distances=distances, up=("none",)))
+    else:
+        frame = align(workspace, AlignSources(measures=tuple(made.picked_measures(room, seed)), up=("none",)))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert (frame.scales[0].used, frame.scales[0].of) == (8, 10)
+    np.testing.assert_array_equal(frame.map_from_sfm.rotation, np.eye(3))
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("text", [CHARUCO, MARKER, TAG, GRID])
+def test_scale_and_up_of_a_board(room, sightings, text, seed):
+    board, disturbed = parse_board(text), made.disturbed_sightings(sightings[text], seed)
+    fits = board_scale.fit_bodies(room.model(seed), board, disturbed)
+    estimate = board_scale.scale_estimate(board, fits)
+    assert abs(estimate.scale / TRUE_FROM_SFM.scale - 1) < min(MAX_SCALE_ERROR, 5 * estimate.standard_error)
+    assert 0.7 < estimate.used / estimate.of < 0.95
+    assert up_error_deg(board_scale.up_estimate(fits, on_wall=text != CHARUCO).up_sfm) < MAX_UP_ERROR_DEG
+
+
+def test_a_board_on_the_floor_defines_the_map_frame(workspace):
+    frame = align(workspace, AlignSources(board=CHARUCO, up=("board",)))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
+    middle_sfm = TRUE_FROM_SFM.inverse().apply(CHARUCO_MIDDLE[None])
+    np.testing.assert_allclose(frame.map_from_sfm.apply(middle_sfm), 0, atol=0.006)
+    yaw = np.radians(25)
+    right_map = frame.map_from_sfm.rotation @ TRUE_FROM_SFM.rotation.T @ [np.cos(yaw), np.sin(yaw), 0]
+    np.testing.assert_allclose(right_map, [1, 0, 0], atol=0.01)
+
+
+def test_a_marker_on_the_wall_defines_the_map_frame(workspace):
+    frame = align(workspace, AlignSources(board=MARKER, up=("board-wall", "camera")))
+    right_map = frame.map_from_sfm.rotation @ TRUE_FROM_SFM.rotation.T
+    np.testing.assert_allclose(
+        right_map, np.eye(3), atol=0.01
+    )  # on the north wall the marker's right is east
+    assert len(frame.ups) == 2 and "marker 17" in frame.origin
+
+
+def test_scale_and_up_of_a_trajectory(room, workspace, tmp_path):
+    tum = write_tum(tmp_path / "t.tum", made.true_trajectory(NAMES, 0))
+    frame = align(workspace, AlignSources(trajectory=tum, up=("camera",)))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
+    assert workspace.scale == "metric"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_scale_and_up_of_odometry_and_imu_in_a_bag(workspace, tmp_path, seed):
+    workspace, bag = bag_in(workspace, tmp_path, seed)
+    x, y, z, w = (float(made.IMU_FROM_CAMERA.quaternion_wxyz[k]) for k in (1, 2, 3, 0))
+    frame = align(
+        workspace,
+        AlignSources(
+            bag=bag,
+            odometry="/odom",
+            body_from_camera=made.BASE_FROM_CAMERA,
+            up=("imu:/imu",),
+            imu_from_camera=f"{x},{y},{z},{w}",
+        ),
+    )
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
+    assert up_error_deg(frame.ups[1].up_sfm) < MAX_UP_ERROR_DEG
+    assert frame.ups[1].used >= 25 and not frame.scales[0].notes
+
+
+def test_without_the_mount_the_robots_positions_stand_for_the_cameras_and_that_is_told(workspace, tmp_path):
+    mount = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.02, 0, 0.01])
+    workspace, bag = bag_in(workspace, tmp_path, mount=mount)
+    frame = align(workspace, AlignSources(bag=bag, odometry="/odom"))
+    assert "--base-from-camera" in frame.scales[0].notes[0]
+    assert scale_error(frame.map_from_sfm) < 0.02
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_up_of_the_level_camera_and_of_the_floor(room, workspace, seed):
+    made.rolled_cameras(room.model(seed), seed).save(workspace.model_path)
+    frame = align(workspace, AlignSources(up=("camera", "plane")))
+    assert workspace.scale == "unknown" and frame.map_from_sfm.scale == 1
+    assert [up_error_deg(up.up_sfm) < MAX_UP_ERROR_DEG for up in frame.ups] == [True, True]
+    assert frame.map_from_sfm.rotation[2] @ frame.ups[0].up_sfm == pytest.approx(1)
+
+
+def test_the_map_stands_on_the_plane_and_looks_along_x(workspace):
+    frame = align(workspace, AlignSources(board=CHARUCO, up=("plane",)))
+    sfm_from_true = TRUE_FROM_SFM.inverse()
+    floor = frame.map_from_sfm.apply(sfm_from_true.apply([[1.5, 1.5, 0], [2.5, 0.5, 0]]))
+    np.testing.assert_allclose(floor[:, 2], 0, atol=0.02)
+    first = SfmModel.load(workspace.model_path).camera_from_map[0]
+    np.testing.assert_allclose(first.center[:2], 0, atol=1e-9)
+    assert first.center[2] == pytest.approx(POSES[0].center[2], abs=0.02)
+    assert first.rotation[2, 0] > 0.7 and first.rotation[2, 1] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_frame_is_written_down_and_undone(workspace):
+    original = workspace.model_path.read_bytes()
+    frame = align(workspace, AlignSources(board=CHARUCO, up=("camera",)))
+    told = json.loads(workspace.map_frame_path.read_text())
+    assert told["kind"] == "reloc map frame" and "charuco" in told["scale"][0]["source"]
+    assert told["scale"][0]["standard_error"] == frame.scales[0].standard_error
+    assert told["up"][0]["source"] == "the level camera" and NAMES[0] in told["origin"]
+    assert workspace.summary("align")["scale"]["metres_per_unit"] == pytest.approx(0.37, rel=0.005)
+    undo_align(workspace)
+    assert workspace.model_path.read_bytes() == original and workspace.scale == "unknown"
+
+
+def test_aligning_twice_gives_the_same_as_once(workspace):
+    sources = AlignSources(board=MARKER, up=("camera",))
+    align(workspace, sources)
+    once = workspace.model_path.read_bytes()
+    align(workspace, sources)
+    assert workspace.model_path.read_bytes() == once
+
+
+def test_cameras_on_a_line_give_the_scale_and_another_source_the_vertical(room, workspace, tmp_path):
+    line = [np.array([0.05 * k, 0, 1.0]) for k in range(len(NAMES))]
+    true = [SE3(p.rotation, -p.rotation @ place) for p, place in zip(POSES, line, strict=True)]
+    sfm_from_true = TRUE_FROM_SFM.inverse()
+    poses = tuple(sfm_from_true.move_camera(pose) for pose in true)
+    dataclasses.replace(room.model(), camera_from_map=poses).save(workspace.model_path)
+    trajectory = made.true_trajectory(NAMES, 0)
+    straight = tuple(SE3(p.rotation.T, place) for p, place in zip(true, line, strict=True))
+    tum = write_tum(tmp_path / "t.tum", dataclasses.replace(trajectory, map_from_camera=straight))
+    with pytest.raises(RelocError, match=r"on one line.*add --up camera"):
+        align(workspace, AlignSources(trajectory=tum))
+    frame = align(workspace, AlignSources(trajectory=tum, up=("camera",)))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "needs to be told something"),
+        ({"board": CHARUCO}, "metres but not what is up; add --up"),
+        ({"up": ("none",)}, "--up none leaves the axes as they are"),
+        ({"up": ("none", "camera"), "board": CHARUCO}, "--up none leaves the axes as they are"),
+        ({"up": ("moon",)}, "--up is camera, plane.*not 'moon'"),
+        ({"up": ("board",)}, "describe it with --board"),
+        ({"up": ("imu:/imu",)}, "name it with --bag"),
+        ({"odometry": "/odom"}, "name it with --bag"),
+        ({"odometry": "/odom", "trajectory": "t.tum"}, "give one of them"),
+        ({"up": ("camera",), "picture_top": "moon"}, "--picture-top is top, left, right, bottom, not 'moon'"),
+        (
+            {"up": ("camera",), "board": "aruco:0.1:DICT_7X7_50"},
+            "is seen in none of the map's 38 images, 3 are",
+        ),
+        (
+            {"up": ("board",), "board": TAG.replace("0.24", "0.48"), "distances": "tape"},
+            "contradict each other",
+        ),
+        (
+            {"up": ("board", "camera"), "board": MARKER},
+            r"contradict each other: what is up differs by \d\d deg",
+        ),
+    ],
+)
+def test_what_does_not_suffice_or_contradicts_is_refused_and_changes_nothing(workspace, change, words):
+    before = {file.name: file.read_bytes() for file in workspace.path.iterdir()}
+    if "distances" in change:
+        change = change | {"distances": tuple(made.taped_distances(SfmModel.load(workspace.model_path), 0))}
+    with pytest.raises(RelocError, match=words) as refused:
+        align(workspace, AlignSources(**change))
+    assert "\n" not in str(refused.value)
+    assert {file.name: file.read_bytes() for file in workspace.path.iterdir()} == before
+
+
+def test_a_wrong_mount_of_the_imu_is_refused(workspace, tmp_path):
+    workspace, bag = bag_in(workspace, tmp_path)
+    with pytest.raises(RelocError, match="needs --imu-from-camera"):
+        align(workspace, AlignSources(bag=bag, up=("imu:/imu",)))
+    with pytest.raises(RelocError, match=r"contradicts the map.*check --imu-from-camera"):
+        align(workspace, AlignSources(bag=bag, up=("imu:/imu",), imu_from_camera="identity"))
+
+
+def test_images_of_unknown_time_are_refused(workspace, tmp_path):
+    workspace, bag = bag_in(workspace, tmp_path, stamps=False)
+    with pytest.raises(RelocError, match=r"not known when the map's images were taken, such as '000\.jpg'"):
+        align(workspace, AlignSources(bag=bag, odometry="/odom"))
+
+
+def test_odometry_of_a_camera_that_sits_elsewhere_is_refused(workspace, tmp_path):
+    workspace, bag = bag_in(workspace, tmp_path)
+    with pytest.raises(RelocError, match=r"topic /odom contradicts the map.*check --base-from-camera"):
+        align(workspace, AlignSources(bag=bag, odometry="/odom"))
+
+
+def test_a_recording_of_another_day_is_refused(workspace, tmp_path):
+    workspace, bag = bag_in(workspace, tmp_path)
+    late = dict(zip(NAMES, (made.STAMPS_NS + 10**14).tolist(), strict=True))
+    write_json(workspace.images_dir / "frames.json", {"stamps_ns": late})
+    with pytest.raises(RelocError, match="has poses at the times of only 0 of the map's images, 4"):
+        align(workspace, AlignSources(bag=bag, odometry="/odom"))
+    with pytest.raises(RelocError, match="at the times of only 0 of the map's images"):
+        align(workspace, AlignSources(bag=bag, up=("imu:/imu",), imu_from_camera="body"))
+
+
+def test_a_board_that_was_carried_about_is_refused(room, sightings):
+    moved = {
+        corner: [(image, pixel + 15 * image) for image, pixel in seen]
+        for corner, seen in sightings[MARKER].items()
+    }
+    assert board_scale.fit_bodies(room.model(), parse_board(MARKER), moved) == []
+
+
+def test_similarity_inverse_and_product_are_those_of_functions():
+    points = np.random.default_rng(0).normal(size=(5, 3))
+    other = Similarity(2.0, SE3.from_rotation_vector([1, 2, 3], np.zeros(3)).rotation, np.array([1.0, 2, 3]))
+    np.testing.assert_allclose(
+        (other @ TRUE_FROM_SFM).apply(points), other.apply(TRUE_FROM_SFM.apply(points))
+    )
+    np.testing.assert_allclose(TRUE_FROM_SFM.inverse().apply(TRUE_FROM_SFM.apply(points)), points)

@@ -1,0 +1,109 @@
+import cv2
+import numpy as np
+import pytest
+
+from reloc_ros.errors import RelocError
+from reloc_ros.offline.align.boards import BoardDetector, parse_board
+from reloc_ros.offline.align.marker_edges import refine_corners
+
+
+def picture(text: str, legacy: bool = False) -> tuple[np.ndarray, float, np.ndarray]:
+    """A board as printed, its pixels to a metre, and the pixel of its middle."""
+    board = parse_board(text)
+    if board.charuco is not None:
+        board.charuco.setLegacyPattern(legacy)
+        columns, rows = board.charuco.getChessboardSize()
+        image = board.charuco.generateImage((100 * columns, 100 * rows))
+        per_metre = 100 / board.charuco.getSquareLength()
+    elif board.corners_board:
+        first = min(corner for corner, _ in board.corners_board)
+        grid = cv2.aruco.GridBoard((3, 2), 0.1, 0.02, board.dictionary, np.arange(first, first + 6))
+        image, per_metre = grid.generateImage((680, 440)), 2000.0
+    else:
+        image, per_metre = board.dictionary.generateImageMarker(board.marker_id, 400), 400 / board.size_m
+    middle = np.array(image.shape[1::-1]) / 2 - 0.5 + 60
+    image = cv2.copyMakeBorder(image, 60, 60, 60, 60, cv2.BORDER_CONSTANT, value=255)
+    return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), per_metre, middle
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("charuco:7x5:0.04:0.03:DICT_4X4_50", 24),
+        ("charuco:6x4:0.04:0.03:4x4_50", 15),
+        ("grid:3x2:0.1:0.02:DICT_6X6_50:4", 24),
+        ("aruco:0.12:DICT_5X5_100:17", 4),
+        ("apriltag:0.12:apriltag_36h11:3", 4),
+        ("aruco:0.12:36h11:3", 4),
+    ],
+)
+def test_corners_are_found_where_the_board_has_them(text, count):
+    image, per_metre, middle = picture(text)
+    board = parse_board(text)
+    found = BoardDetector(board)(image)
+    assert len(found) == count
+    for corner, pixel in found.items():
+        # A marker's edges are between pixels.
+        np.testing.assert_allclose(pixel, middle + per_metre * board.place_of(corner)[:2], atol=0.6)
+
+
+def test_boards_in_the_pattern_of_older_opencv_are_found_too():
+    text = "charuco:6x4:0.04:0.03:DICT_4X4_50"
+    board = parse_board(text)
+    image, per_metre, middle = picture(text, legacy=True)
+    found = BoardDetector(board)(image)
+    assert len(found) == 15
+    for corner, pixel in found.items():
+        np.testing.assert_allclose(pixel, middle + per_metre * board.place_of(corner)[:2], atol=0.6)
+
+
+def test_a_single_id_leaves_other_markers_out():
+    image, _, _ = picture("aruco:0.12:DICT_5X5_100:17")
+    assert not BoardDetector(parse_board("aruco:0.12:DICT_5X5_100:18"))(image)
+
+
+@pytest.mark.parametrize("blur_px", [0.6, 1.2])
+@pytest.mark.parametrize("turn_deg", [0, 23])
+def test_edges_give_the_corners_of_a_blurred_square_without_moving_them_inwards(blur_px, turn_deg):
+    """The square is drawn eight times as fine and averaged: what a sensor does."""
+    turn = np.radians(turn_deg)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    middle = np.array([50.3, 49.6])
+    true = middle + 20 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) @ rotation.T
+    places = (np.stack(np.meshgrid(np.arange(800), np.arange(800)), -1) + 0.5) / 8 - 0.5
+    inside = (np.abs((places - middle) @ rotation) <= 20).all(axis=2)
+    fine = np.where(inside, 30, 220).astype(np.uint8)
+    image = cv2.GaussianBlur(cv2.resize(fine, (100, 100), interpolation=cv2.INTER_AREA), (0, 0), blur_px)
+    noisy = np.clip(image + np.random.default_rng(0).normal(0, 2, image.shape), 0, 255).astype(np.uint8)
+    refined = refine_corners(noisy, true + np.random.default_rng(1).normal(0, 0.4, (4, 2)))
+    np.testing.assert_allclose(refined, true, atol=0.12)
+    sizes = [np.linalg.norm(c - np.roll(c, 1, axis=0), axis=1).mean() for c in (refined, true)]
+    assert abs(sizes[0] / sizes[1] - 1) < 0.003
+
+
+def test_corners_without_clear_edges_stay():
+    flat = np.full((100, 100), 128, np.uint8)
+    corners = np.array([[30.0, 30], [70, 30], [70, 70], [30, 70]])
+    np.testing.assert_array_equal(refine_corners(flat, corners), corners)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("chess:7x5:0.04", "is not charuco:"),
+        ("charuco:7x5:0.04:0.03", "is not charuco:"),
+        ("charuco:7by5:0.04:0.03:DICT_4X4_50", "holds a number that is none"),
+        ("charuco:7x5:0.03:0.04:DICT_4X4_50", "squares are larger than their markers"),
+        ("charuco:2x2:0.04:0.03:DICT_4X4_50", "3x3 at least"),
+        ("charuco:20x20:0.04:0.03:DICT_4X4_50", "only 50 markers"),
+        ("aruco:0.1:DICT_9X9_7", "no dictionary DICT_9X9_7; use one of .*DICT_4X4_50"),
+        ("aruco:-0.1:DICT_4X4_50", "above zero, not -0.1"),
+        ("aruco:nan:DICT_4X4_50", "above zero, not nan"),
+        ("aruco:0.1:DICT_4X4_50:x", "holds a number that is none"),
+        ("grid:0x2:0.1:0.02:DICT_4X4_50", "at least one column"),
+    ],
+)
+def test_a_bad_board_is_one_sentence(text, words):
+    with pytest.raises(RelocError, match=words) as refused:
+        parse_board(text)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from reloc_ros.bundle import Bundle, NetworkShape
+from reloc_ros.calibration import UNCALIBRATED
+from reloc_ros.geometry import SE3, Camera
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.localizer import Localized, Localizer
+from reloc_ros.offline.bundling import calibrate as calibration
+from reloc_ros.offline.bundling import trials
+from reloc_ros.offline.bundling.calibrate import Trial, calibrate
+from reloc_ros.offline.bundling.trials import Photo
+
+CAMERA = Camera("pinhole", 320, 240, 250.0, 250.0, 160.0, 120.0)
+SHAPE = NetworkShape("none", landmarks=48, width=320, height=256)
+POSES = [SE3.from_rotation_vector([0.05 * i, -0.04 * i, 0.02], [0.1 * i, 0, 4.0]) for i in range(4)]
+_LEVELS = (70, 130, 190, 250)
+COLOURS = np.array([(b, g, r) for b in _LEVELS for g in _LEVELS for r in _LEVELS])[: SHAPE.landmarks]
+
+
+def make_landmarks() -> Landmarks:
+    positions = np.random.default_rng(0).uniform(-1, 1, (SHAPE.landmarks, 3)) * [1.2, 0.9, 0.6]
+    directions = np.tile([0.0, 0.0, -1.0], (SHAPE.landmarks, 1))
+    return Landmarks(np.arange(SHAPE.landmarks), positions, directions, np.full(SHAPE.landmarks, 1.0))
+
+
+def photographs() -> list[Photo]:
+    """Every landmark is a disc of a colour of its own."""
+    photos = []
+    for pose in POSES:
+        image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+        for pixel, colour in zip(
+            CAMERA.project(pose.apply(make_landmarks().positions_map)), COLOURS, strict=True
+        ):
+            cv2.circle(image, np.rint(16 * pixel).astype(int).tolist(), 16 * 5, colour.tolist(), -1, shift=4)
+        photos.append(Photo(image, CAMERA, pose))
+    return photos
+
+
+class ColourFinder:
+    """Finds the landmarks by their colours, and errs by `error_px` where it says that it errs by `told_px`."""
+
+    name = "colours"
+
+    def __init__(self, error_px: float, told_px: float) -> None:
+        self.error_px, self.told_px, self.runs = error_px, told_px, 0
+
+    def infer(self, image: np.ndarray) -> np.ndarray:
+        self.runs += 1
+        rng = np.random.default_rng(self.runs)
+        found = np.zeros((SHAPE.landmarks, 4), np.float32)
+        # Each colour channel is one of four levels; the three together are the landmark's number.
+        nearest = np.abs(np.arange(256)[:, None] - _LEVELS)
+        digit = np.where(nearest.min(axis=1) <= 12, nearest.argmin(axis=1), 1000)[image]
+        number = digit @ [16, 4, 1]
+        for row in range(SHAPE.landmarks):
+            y, x = np.nonzero(number == row)
+            if 15 <= len(x) <= 300:
+                found[row] = (*np.mean([x, y], axis=1) + rng.normal(0, self.error_px, 2), 0.9, self.told_px)
+        return found
+
+
+def bundle() -> Bundle:
+    return Bundle(Path("made up"), "unknown", CAMERA, SHAPE, make_landmarks(), {}, {})
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    monkeypatch.setattr(trials, "CLEAN_SHARE", 1.0)  # in the dark, colours are no longer what they were
+
+
+@pytest.mark.parametrize("told_px", [0.7, 3.0])
+def test_sigma_is_scaled_to_what_the_keypoints_err_by_and_the_covariance_holds(clean, told_px):
+    finder = ColourFinder(1.5, told_px)
+    measured = calibrate(bundle(), finder, photographs(), count=48)
+    assert measured.sigma_scale == pytest.approx(1.5 / told_px, rel=0.25)
+    assert 0.7 < measured.coarse_scale < 1.3  # errors are independent here
+    assert measured.refined_scale == 1  # without reference views nothing is refined
+    assert measured.made_from["pictures"] == 48 and measured.made_from["photos"] == 4
+    assert measured.made_from["believed_wrong"] == 0 and measured.made_from["believed"] >= 44
+    assert finder.runs == 96  # each picture once, however often it is localized
+
+
+def test_mirrored_and_scrambled_places_set_the_evidence_and_have_too_little(clean):
+    finder = ColourFinder(1.0, 1.0)
+    measured = calibrate(bundle(), finder, photographs(), count=40)
+    low, high = calibration.EVIDENCE_RANGE
+    assert low <= measured.min_evidence <= high
+    localizer = Localizer(bundle(), finder)
+    for seed, photo in enumerate(photographs()):
+        picture = trials.of_no_place(photo, seed)
+        assert not isinstance(localizer.localize(picture.image, picture.camera), Localized)
+
+
+def normal_errors(factor: float, count: int = 4000) -> list[Trial]:
+    nees = factor**2 * np.random.default_rng(0).chisquare(6, count)
+    return [Trial(10.0, 0.1, float(value), True) for value in nees]
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.7])
+def test_the_scale_makes_normal_errors_what_the_covariance_says(factor):
+    scale = calibration._pose_scale(normal_errors(factor), 4.0)
+    assert scale == pytest.approx(factor, rel=0.02)
+
+
+def test_wrong_and_unbelieved_poses_do_not_widen_the_covariance_of_the_others():
+    spoiled = [*normal_errors(1.0), *[Trial(10.0, 5.0, 1e4, True)] * 50, *[Trial(3.0, 0.1, 1e4, True)] * 50]
+    assert calibration._pose_scale(spoiled, 4.0) == calibration._pose_scale(normal_errors(1.0), 4.0)
+
+
+def test_too_few_poses_or_keypoints_change_nothing():
+    few = normal_errors(3.0, calibration.MIN_SAMPLES - 1)
+    assert calibration._pose_scale(few, 4.0) == 1
+    assert calibration._sigma_scale(np.full(calibration.MIN_SAMPLES - 1, 9.0)) == UNCALIBRATED.sigma_scale
+
+
+def test_evidence_needed_is_what_one_picture_in_a_thousand_of_no_place_reaches():
+    rng = np.random.default_rng(3)
+    asked = [calibration._min_evidence(rng.exponential(0.9, 240) - 1) for _ in range(40)]
+    assert np.median(asked) == pytest.approx(0.9 * np.log(1000) - 1, abs=0.5)
+    assert calibration._min_evidence(np.full(50, -9.0)) == calibration.EVIDENCE_RANGE[0]
+    assert calibration._min_evidence(rng.exponential(9.0, 240)) == calibration.EVIDENCE_RANGE[1]

@@ -1,0 +1,76 @@
+import dataclasses
+
+import numpy as np
+from synthetic_model import make_model
+
+from reloc_ros.offline.mapping.mappers import describe_parts
+from reloc_ros.offline.mapping.pairs import Group
+from reloc_ros.offline.mapping.verdict import judge_model
+
+MODEL = make_model(points=400)
+"""Its points fill a third of each image."""
+ALL = [Group("photos", MODEL.names, False)]
+
+
+def spread(model):
+    """The model as cameras of a narrower view see it: its points then fill the images."""
+    cameras = {
+        key: dataclasses.replace(camera, width=320, height=320, cx=camera.cx - 160, cy=camera.cy - 112)
+        for key, camera in model.cameras.items()
+    }
+    return dataclasses.replace(model, cameras=cameras, observation_px=model.observation_px - (160, 112))
+
+
+def test_a_model_of_all_images_with_points_everywhere_is_good_and_needs_no_advice():
+    verdict = judge_model(spread(MODEL), ALL, [MODEL.names])
+    assert (verdict.grade, verdict.registered_share, verdict.advice) == ("good", 1.0, ())
+    assert verdict.coverage > 0.5
+
+
+def test_points_in_the_middle_of_the_images_are_not_enough():
+    far = {key: camera.cropped(-640, -480, 1920, 1440) for key, camera in MODEL.cameras.items()}
+    moved = dataclasses.replace(
+        MODEL, cameras=far, observation_px=MODEL.observation_px + np.array([640, 480])
+    )
+    verdict = judge_model(moved, ALL)
+    assert verdict.coverage < 0.25 and verdict.grade == "poor"
+    assert any("blank walls" in sentence for sentence in verdict.advice)
+
+
+def test_many_missing_images_are_poor_with_advice_to_overlap():
+    names = (*MODEL.names, *(f"lost_{i}.jpg" for i in range(12)))
+    verdict = judge_model(MODEL, [Group("photos", names, False)], [MODEL.names])
+    assert verdict.grade == "poor" and verdict.registered_share == 0.5
+    assert any("overlap" in sentence for sentence in verdict.advice)
+
+
+def test_large_errors_are_relative_to_the_size_of_the_image():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 1.6, MODEL.observation_px.shape)
+    noisy = dataclasses.replace(MODEL, observation_px=MODEL.observation_px + noise)
+    assert any("focus" in sentence for sentence in judge_model(noisy, ALL).advice)
+    enlarged = {key: camera.resized(2560, 1920) for key, camera in MODEL.cameras.items()}
+    large = dataclasses.replace(
+        MODEL, cameras=enlarged, observation_px=4 * MODEL.observation_px + 1.5 + noise
+    )
+    assert not any("focus" in sentence for sentence in judge_model(large, ALL).advice)
+
+
+def test_separate_parts_are_told_with_their_images():
+    names = (*MODEL.names, "x_0.jpg", "x_1.jpg", "x_2.jpg", "nowhere.jpg")
+    parts = [MODEL.names, names[12:15]]
+    verdict = judge_model(MODEL, [Group("photos", names, False)], parts)
+    assert verdict.advice[0].startswith(
+        "the images fell into 2 separate parts (12 from 'image_000.jpg' to 'image_011.jpg'; "
+        "3 from 'x_0.jpg' to 'x_2.jpg'), with 1 images in none"
+    )
+
+
+def test_many_parts_are_summed_up():
+    assert describe_parts([(f"{i}.jpg",) for i in range(8)], 8).endswith("and 3 smaller ones)")
+
+
+def test_a_source_that_is_not_in_the_map_is_named():
+    night = Group("night", ("n_0.jpg", "n_1.jpg"), True)
+    verdict = judge_model(MODEL, [*ALL, night], [MODEL.names])
+    assert any(sentence.startswith("only 0 of the 2 images of 'night'") for sentence in verdict.advice)
