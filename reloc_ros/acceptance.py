@@ -12,6 +12,7 @@ from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.pnp import Correspondences, Refined, Solver
+from reloc_ros.scene_size import median_distance
 
 
 class LostReason(str, enum.Enum):
@@ -136,7 +137,7 @@ def refuse_pose(
         return LostReason.LARGE_RESIDUAL, f"the landmarks fit the pose by {rms_px:.1f} network pixels only"
     pose = refined.camera_from_map
     sigmas = np.sqrt(np.diag(refined.covariance))
-    distance = float(np.median(np.linalg.norm(matches.points_map - pose.center, axis=1)))
+    distance = median_distance(pose.center, matches.points_map)
     if sigmas[:3].max() > config.max_position_sigma * distance:
         share = 100 * sigmas[:3].max() / distance
         return LostReason.UNCERTAIN_POSE, f"the position is uncertain by {share:.0f} % of the distance"

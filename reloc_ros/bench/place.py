@@ -11,12 +11,13 @@ import numpy as np
 
 from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.measuring.evaluate import Query, held_out_queries, median_distance
+from reloc_ros.offline.measuring.evaluate import Query, held_out_queries
 from reloc_ros.offline.measuring.sift import SiftBaseline
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.steps import own_bundle
 from reloc_ros.offline.workspace import Workspace
+from reloc_ros.scene_size import median_distance
 
 EMBEDDED = Path(__file__).parents[1] / "demo" / "bundle"
 DEMO_EVERY = 12
@@ -55,7 +56,7 @@ def workspace_place(path: Path, images: int | None = None) -> Place:
     queries = _spread(held_out_queries(model, held_out), images)
     known = model.without(held_out)
     bundle = Bundle.load(own_bundle(workspace))
-    distance = median_distance(known, bundle.landmarks.positions_map)
+    distance = median_distance(known.centers_map, bundle.landmarks.positions_map)
     return Place(workspace.path.name, bundle, queries, workspace.images_dir, distance, known)
 
 
@@ -76,8 +77,7 @@ def demo_place(bundle: Path, folder: Path, images: int | None = None, progress: 
         progress("render", done + 1, len(queries))
     loaded = Bundle.load(bundle)
     centers = [query.camera_from_map.center for query in queries]
-    points = loaded.landmarks.positions_map
-    distance = float(np.median([np.median(np.linalg.norm(points - c, axis=1)) for c in centers]))
+    distance = median_distance(centers, loaded.landmarks.positions_map)
     return Place("demo", loaded, queries, folder, distance, None)
 
 

@@ -42,7 +42,6 @@ from reloc_ros.offline.measuring.evaluate import (
     check_conditions,
     evaluate,
     held_out_queries,
-    median_distance,
 )
 from reloc_ros.offline.measuring.evaluation_file import write_evaluation
 from reloc_ros.offline.model.map_edits import frame_facts, frame_summary
@@ -51,6 +50,7 @@ from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.frames import read_photo
 from reloc_ros.offline.workspace import Workspace, fingerprint
+from reloc_ros.scene_size import median_distance
 
 if TYPE_CHECKING:
     from reloc_ros.offline.training.validation import Truth
@@ -297,7 +297,7 @@ def evaluate_step(
         from reloc_ros.offline.measuring.sift import SiftBaseline
 
         methods["SIFT + LO-RANSAC"] = SiftBaseline.from_model(known, workspace.images_dir, progress).localize
-    distance = median_distance(known, localizer.bundle.landmarks.positions_map)
+    distance = median_distance(known.centers_map, localizer.bundle.landmarks.positions_map)
     metric = workspace.scale == "metric"
     scores = evaluate(methods, queries, workspace.images_dir, distance, metric, conditions, progress)
     write_evaluation(workspace.evaluation_path, scores)

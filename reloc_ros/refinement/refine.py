@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.geometry import SE3, Camera
+from reloc_ros.picture_cells import cells_of_pixels
 from reloc_ros.pnp import Correspondences, motion_jacobian, refine, reprojection_errors
 from reloc_ros.refinement.atlas import Atlas
 from reloc_ros.refinement.patches import Grain, Patches, Picture, patch_offsets
@@ -192,7 +193,7 @@ def _move_alone(pose: SE3, picture: Picture, patches: Patches, grain: Grain) -> 
     variances = unlike / grain.size**2 * 0.5 * np.trace(inverses, axis1=1, axis2=2)
     sigmas = np.sqrt(_MAP_SIGMA_PX**2 + variances[good]) / _mean_focal(picture.camera)
     places_px = places_px[good]
-    cells = (places_px / (picture.camera.width, picture.camera.height) * CELLS).astype(np.intp) @ (CELLS, 1)
+    cells = cells_of_pixels(places_px, (picture.camera.width, picture.camera.height), CELLS)
     matches = Correspondences(patches.points_map[good], picture.camera.unproject(places_px), sigmas)
     return matches, len(np.unique(cells))
 

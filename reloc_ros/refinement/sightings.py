@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.geometry import SE3, Camera
+from reloc_ros.picture_cells import cells_of_shares, ranks_in_groups
 from reloc_ros.refinement.references import References
 
 Array = NDArray[np.float64]
@@ -71,14 +72,16 @@ class Sightings:
         low, high = _field(camera)
         views = self._nearest_views(camera_from_map, low, high)
         rows = np.concatenate([np.arange(self._starts[v], self._starts[v + 1]) for v in [*views, 0]])
-        rows = rows[: len(rows) - self._starts[1]]  # the last were there lest there be none
+        rows = rows[
+            : len(rows) - self._starts[1]
+        ]  # view 0 at the end keeps `concatenate` from having nothing
         places, inside = _places(camera_from_map.apply(self._points_map[rows]), low, high)
         good, costs = self._judge(camera_from_map.center, rows)
         kept = np.flatnonzero(inside & good)
         rows, costs, places = rows[kept], costs[kept], places[kept]
-        kept = np.flatnonzero(turns_in_groups(self._points[rows], costs) < SIGHTINGS_PER_POINT)
+        kept = np.flatnonzero(ranks_in_groups(self._points[rows], costs) < SIGHTINGS_PER_POINT)
         rows, costs, places = rows[kept], costs[kept], places[kept]
-        turns = turns_in_groups((places * CELLS).astype(np.intp) @ (CELLS, 1), costs)
+        turns = ranks_in_groups(cells_of_shares(places, CELLS), costs)
         return self._warped(camera_from_map, camera, rows[np.argsort(turns, kind="stable")[:count]])
 
     def _warped(self, camera_from_map: SE3, camera: Camera, rows: NDArray[np.intp]) -> Warped:
@@ -169,17 +172,6 @@ def _places(points_camera: Array, low: Array, high: Array) -> tuple[Array, NDArr
 def _dot(a: Array, b: Array) -> Array:
     """(N,) products of vectors (N, 3)."""
     return np.einsum("ni,ni->n", a, b)
-
-
-def turns_in_groups(groups: NDArray[np.integer], costs: Array) -> NDArray[np.intp]:
-    """The place of each in its group, the cheapest first."""
-    # One sort by a single number, several times as fast as np.lexsort.
-    order = np.argsort(groups + costs / (costs.max(initial=0) + 1))
-    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    lengths = np.diff(starts, append=len(order))
-    turns = np.empty(len(order), np.intp)
-    turns[order] = np.arange(len(order)) - np.repeat(starts, lengths)
-    return turns
 
 
 def _determinants(matrices: Array) -> Array:

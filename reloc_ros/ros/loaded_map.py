@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import Camera
 from reloc_ros.io.camera_files import read_camera_file
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.ros.parameters import Parameters
+from reloc_ros.scene_size import extent
 from reloc_ros.stream.status import StatusConfig
 
 
@@ -45,7 +44,7 @@ class LoadedMap:
             localizer,
             given.map_frame or localizer.bundle.frame,
             _fixed_camera(given, localizer.bundle.camera),
-            float(np.median(np.linalg.norm(positions - np.median(positions, axis=0), axis=1))),
+            extent(positions),
         )
 
     @property

@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
@@ -42,6 +41,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.msg import RelocStatus
 from reloc_ros.ros.conversions import se3_from_pose, seconds_from_stamp
 from reloc_ros.ros.output.diagnostics import HEARS_ALL
+from reloc_ros.scene_size import extent
 
 SETTLE_S = 3.0
 """From the first pose to the beginning of the measurement: caches are warm, discovery is over."""
@@ -213,7 +213,7 @@ def _wrong_beyond(path: Path) -> float:
     if bundle.scale == "metric":
         return WRONG_SHARE
     positions = bundle.landmarks.positions_map
-    return WRONG_SHARE * float(np.median(np.linalg.norm(positions - np.median(positions, axis=0), axis=1)))
+    return WRONG_SHARE * extent(positions)
 
 
 def _wait_for_truths(listener: _Listener, poses: Sequence[HeardPose]) -> None:

@@ -11,6 +11,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.offline.align.bag_poses import Accelerations
 from reloc_ros.offline.align.estimates import UpEstimate, angle_deg
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.scene_size import extent
 
 Array = NDArray[np.float64]
 
@@ -240,8 +241,7 @@ def _refuse_scatter(label: str, used: NDArray[np.bool_], scatter_deg: float, mos
 
 def _thinned(points: Array) -> Array:
     """At most one point in each small cell, so that a rich texture counts no more than a plain one of its size."""
-    extent = float(np.median(np.linalg.norm(points - np.median(points, axis=0), axis=1)))
-    cells = np.floor(points / max(0.01 * extent, 1e-12))
+    cells = np.floor(points / max(0.01 * extent(points), 1e-12))
     _, rows = np.unique(cells, axis=0, return_index=True)
     return points[np.sort(rows)]
 

@@ -16,6 +16,7 @@ from reloc_ros.offline.align.pick_points import MAX_ERROR_PX, place_point, point
 from reloc_ros.offline.align.trajectory import match_images
 from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
 from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.scene_size import extent
 
 Array = NDArray[np.float64]
 
@@ -110,8 +111,7 @@ def _find_point(text: str, word: str, model: SfmModel, map_from_sfm: Similarity)
         raise RelocError(f"distance '{text}': '{word}' is neither the id of a point nor its x,y,z")
     points = map_from_sfm.apply(model.points_map)
     gap, nearest = cKDTree(points).query(place)
-    extent = float(np.median(np.linalg.norm(points - np.median(points, axis=0), axis=1)))
-    if gap > MAX_SNAP_SHARE * extent:
+    if gap > MAX_SNAP_SHARE * extent(points):
         raise RelocError(
             f"distance '{text}': the nearest point of the cloud is {gap:.3g} from {word}; pick points of the cloud as "
             "it is now, after the last alignment, or give their ids"

@@ -13,6 +13,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.offline.align.trajectory import Trajectory, match_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity, fit_similarity, spread
+from reloc_ros.scene_size import extent
 
 MIN_POSES = 4
 MIN_INLIER_SHARE = 0.5
@@ -185,17 +186,16 @@ def _refuse_contradiction(
     centers_map: NDArray[np.float64],
     remedy: str,
 ) -> None:
-    extent = np.median(np.linalg.norm(centers_map - np.median(centers_map, axis=0), axis=1))
     if inliers.sum() < max(MIN_POSES, MIN_INLIER_SHARE * len(inliers)):
         raise RelocError(
             f"{label} contradicts the map: only {inliers.sum()} of {len(inliers)} poses agree with each other; "
             f"{remedy}"
         )
     typical = float(np.median(residuals))
-    if typical > MAX_SIGMA_SHARE * extent:
+    if typical > MAX_SIGMA_SHARE * extent(centers_map):
         raise RelocError(
             f"{label} contradicts the map: its positions are off by {typical:.3g} m at the median, over a path of "
-            f"{extent:.3g} m; {remedy}"
+            f"{extent(centers_map):.3g} m; {remedy}"
         )
 
 

@@ -26,6 +26,7 @@ from reloc_ros.offline.bundling.trials import Photo, of_no_place, of_the_place
 from reloc_ros.offline.measuring.evaluate import CHI_SQUARE_95, normalised_error_squared
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.refinement.references import References
+from reloc_ros.scene_size import median_distance
 
 Array = NDArray[np.float64]
 
@@ -139,7 +140,7 @@ def _judge(bundle: Bundle, picture: Photo, result: Localized | Lost) -> Trial:
         return Trial(_evidence(result), np.inf, np.nan, False)
     pose, true = result.camera_from_map, picture.camera_from_map
     points = bundle.landmarks.positions_map[result.keypoints.landmarks[result.inliers]]
-    distance = float(np.median(np.linalg.norm(points - true.center, axis=1)))
+    distance = median_distance(true.center, points)
     share = center_error(pose, true) / distance / WRONG_SHARE
     off = max(rotation_error_deg(pose, true) / WRONG_DEG, share)
     return Trial(

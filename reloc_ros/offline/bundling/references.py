@@ -14,8 +14,9 @@ from reloc_ros.geometry import Camera
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
 from reloc_ros.refinement.references import References
-from reloc_ros.refinement.sightings import CELLS, turns_in_groups
+from reloc_ros.refinement.sightings import CELLS
 
 Array = NDArray[np.float64]
 
@@ -60,14 +61,10 @@ def make_references(
 def choose_sightings(model: SfmModel, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     """Of these rows of the observations, those that spread over each image; within a cell, long tracks first."""
     images = model.observation_image[rows]
-    sizes = np.array([[camera.width, camera.height] for camera in map(model.camera, range(len(model.names)))])
-    places = np.clip((model.observation_px[rows] + 0.5) / sizes[images] * CELLS, 0, CELLS - 1).astype(
-        np.int64
-    )
-    cells = (images * CELLS + places[:, 0]) * CELLS + places[:, 1]
+    cells = cells_of_pixels(model.observation_px[rows], model.image_sizes[images], CELLS)
     lengths = model.track_lengths[model.observation_point[rows]]
-    turns = turns_in_groups(cells, lengths.max(initial=0) - lengths)
-    kept = turns_in_groups(images, turns) < SIGHTINGS_PER_VIEW
+    turns = ranks_in_groups(images * CELLS**2 + cells, lengths.max(initial=0) - lengths)
+    kept = ranks_in_groups(images, turns) < SIGHTINGS_PER_VIEW
     return rows[kept]
 
 
@@ -116,10 +113,9 @@ def _gather(
     points, point = np.unique(model.observation_point[rows], return_inverse=True)
     view = np.searchsorted(views, model.observation_image[rows])
     images = model.observation_image[rows]
-    sizes = np.array([[model.camera(i).width, model.camera(i).height] for i in range(len(model.names))])
     small = np.array([[cameras[image].width, cameras[image].height] for image in views])
     # Pixel edges, not centres, scale.
-    pixels = (model.observation_px[rows] + 0.5) * (small[view] / sizes[images]) - 0.5
+    pixels = (model.observation_px[rows] + 0.5) * (small[view] / model.image_sizes[images]) - 0.5
     return References(
         files=tuple(files[image] for image in views),
         cameras=tuple(cameras[image] for image in views),

@@ -13,6 +13,7 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.label import Labels, Visibility, label_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
 
 FEWEST, MOST = 20, 500
 """However many the views need, it is not fewer than this and, unless told otherwise, not more than that."""
@@ -94,7 +95,7 @@ def select_landmarks(
 def well_spread(model: SfmModel, labels: Labels) -> NDArray[np.int64]:
     """(I,) how many landmarks each image of the model sees, of one cell of it at most `CELL_HOLDS`."""
     views, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
-    cells = _cells(labels.keypoints_px[views, landmarks], _sizes(model)[views])
+    cells = cells_of_pixels(labels.keypoints_px[views, landmarks], model.image_sizes[views], CELLS_ACROSS)
     counts = np.zeros((len(model.names), CELLS_ACROSS**2), dtype=np.int64)
     np.add.at(counts, (views, cells), 1)
     return _spread(counts)
@@ -131,16 +132,14 @@ def _best_of_each_cell(model: SfmModel, quality: NDArray[np.float64]) -> NDArray
 
     The best of the whole scene alone would leave views with few good points without candidates.
     """
-    cells = model.observation_image * CELLS_ACROSS**2 + _cells(
-        model.observation_px, _sizes(model)[model.observation_image]
-    )
-    order = np.lexsort([model.observation_point, -quality[model.observation_point], cells])
-    starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
-    ranks = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    best_rank = np.full(len(quality), np.iinfo(np.int64).max)
-    np.minimum.at(best_rank, model.observation_point[order], ranks)
-    usable = np.flatnonzero(np.isfinite(quality))
-    first = np.lexsort([usable, -quality[usable], best_rank[usable] // CELL_CANDIDATES])
+    images, points = model.observation_image, model.observation_point
+    cells = cells_of_pixels(model.observation_px, model.image_sizes[images], CELLS_ACROSS)
+    best_first = np.argsort(-quality, kind="stable")
+    places = np.argsort(best_first)
+    ranks = np.full(len(quality), np.iinfo(np.int64).max)
+    np.minimum.at(ranks, points, ranks_in_groups(images * CELLS_ACROSS**2 + cells, places[points]))
+    usable = best_first[np.isfinite(quality[best_first])]
+    first = np.argsort(ranks[usable] // CELL_CANDIDATES, kind="stable")
     return np.sort(usable[first][:MAX_CANDIDATES])
 
 
@@ -167,23 +166,11 @@ def view_cones(model: SfmModel) -> tuple[NDArray[np.float64], NDArray[np.float64
     return means, np.arccos(np.clip(smallest, -1, 1))
 
 
-def _sizes(model: SfmModel) -> NDArray[np.int64]:
-    """(I, 2) width and height of each image."""
-    cameras = [model.camera(index) for index in range(len(model.names))]
-    return np.array([(camera.width, camera.height) for camera in cameras])
-
-
-def _cells(pixels: NDArray, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The cell of its picture, (N,), that each pixel (N, 2) lies in."""
-    places = np.floor((pixels + 0.5) / sizes * CELLS_ACROSS).astype(np.int64).clip(0, CELLS_ACROSS - 1)
-    return places[:, 1] * CELLS_ACROSS + places[:, 0]
-
-
 def _cells_seen(model: SfmModel, candidates: Landmarks, progress: Progress) -> csr_array:
     """(P, I * cells) 1 where a candidate is seen in that cell of that view."""
     labels = label_images(model, candidates, progress=progress)
     views, points = np.nonzero(labels.visibility == Visibility.SEEN)
-    cells = _cells(labels.keypoints_px[views, points], _sizes(model)[views])
+    cells = cells_of_pixels(labels.keypoints_px[views, points], model.image_sizes[views], CELLS_ACROSS)
     columns = views * CELLS_ACROSS**2 + cells
     shape = (len(candidates), len(model.names) * CELLS_ACROSS**2)
     return csr_array((np.ones(len(points)), (points, columns)), shape=shape)

@@ -10,6 +10,7 @@ import numpy as np
 from reloc_ros.offline.mapping.mappers import Part, describe_parts
 from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.picture_cells import cells_of_pixels
 
 GRADES = ("good", "usable", "poor")
 _CELLS = (8, 6)
@@ -56,14 +57,13 @@ def judge_model(model: SfmModel, groups: Sequence[Group], parts: Sequence[Part] 
     """
     images = sum(len(group.names) for group in groups)
     seen = np.bincount(model.observation_image, minlength=len(model.names))
-    widths = np.array([model.camera(index).width for index in range(len(model.names))])
     errors = np.linalg.norm(model.project_observed() - model.observation_px, axis=1)
     figures = {
         "registered": len(model.names) / max(images, 1),
         "points_per_image": float(np.median(seen)),
         "track_length": float(model.track_lengths.mean()),
         "coverage": float(np.median(_coverage(model))),
-        "error": -float(np.nanmean(errors / widths[model.observation_image])),
+        "error": -float(np.nanmean(errors / model.image_sizes[model.observation_image, 0])),
     }
     grades = {name: _grade(value, *_LIMITS[name]) for name, value in figures.items()}
     advice = [_ADVICE[name] for name, grade in grades.items() if grade > 0]
@@ -78,12 +78,9 @@ def judge_model(model: SfmModel, groups: Sequence[Group], parts: Sequence[Part] 
 
 def _coverage(model: SfmModel) -> np.ndarray:
     """(I,) the share of each image's cells that show a point."""
-    columns, rows = _CELLS
-    sizes = np.array([[model.camera(i).width, model.camera(i).height] for i in range(len(model.names))])
-    places = (model.observation_px + 0.5) / sizes[model.observation_image]
-    cells = np.clip(np.floor(places * (columns, rows)), 0, (columns - 1, rows - 1)).astype(np.int64)
-    filled = np.zeros((len(model.names), columns * rows), dtype=bool)
-    filled[model.observation_image, cells[:, 1] * columns + cells[:, 0]] = True
+    filled = np.zeros((len(model.names), _CELLS[0] * _CELLS[1]), dtype=bool)
+    cells = cells_of_pixels(model.observation_px, model.image_sizes[model.observation_image], _CELLS)
+    filled[model.observation_image, cells] = True
     return filled.mean(axis=1)
 
 

@@ -160,12 +160,6 @@ def held_out_queries(model: SfmModel, held_out: NDArray[np.bool_]) -> list[Query
     return queries
 
 
-def median_distance(model: SfmModel, points_map: NDArray[np.float64]) -> float:
-    """Median over the images of the median distance from the camera to the landmarks, in the map's unit."""
-    distances = [np.median(np.linalg.norm(points_map - center, axis=1)) for center in model.centers_map]
-    return float(np.median(distances))
-
-
 def evaluate(
     methods: dict[str, Localize],
     queries: Sequence[Query],

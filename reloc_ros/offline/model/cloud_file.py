@@ -13,6 +13,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import fit_similarity, spread
+from reloc_ros.scene_size import extent
 
 Array = NDArray[np.float64]
 
@@ -97,7 +98,7 @@ def _read(path: Path) -> tuple[Array, NDArray[np.int64] | None]:
 
 def _by_position(path: Path, points: Array, model: SfmModel) -> NDArray[np.int64]:
     gaps, rows = cKDTree(model.points_map).query(points)
-    found = gaps <= MAX_GAP_SHARE * _extent(model.points_map)
+    found = gaps <= MAX_GAP_SHARE * extent(model.points_map)
     if found.mean() < MIN_MATCHED_SHARE:
         raise RelocError(
             f"'{path}' is of another map, or was moved: {np.count_nonzero(~found)} of its {len(points)} points are not "
@@ -113,7 +114,7 @@ def _by_position(path: Path, points: Array, model: SfmModel) -> NDArray[np.int64
 
 def _refuse_other_places(path: Path, points: Array, ours: Array, all_ours: Array) -> None:
     """The same ids may be of another map; a program may have moved, turned or scaled the whole."""
-    limit = MAX_GAP_SHARE * _extent(all_ours)
+    limit = MAX_GAP_SHARE * extent(all_ours)
     near = np.linalg.norm(points - ours, axis=1) <= limit
     if near.mean() < MIN_MATCHED_SHARE and len(points) >= 4 and spread(points)[1] > 0:
         near = np.linalg.norm(fit_similarity(ours, points).apply(points) - ours, axis=1) <= limit
@@ -122,7 +123,3 @@ def _refuse_other_places(path: Path, points: Array, ours: Array, all_ours: Array
             f"'{path}' is of another map: {np.count_nonzero(~near)} of its {len(points)} points are elsewhere than "
             "this map has them"
         )
-
-
-def _extent(points: Array) -> float:
-    return float(np.median(np.linalg.norm(points - np.median(points, axis=0), axis=1)))

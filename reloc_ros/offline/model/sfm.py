@@ -53,6 +53,12 @@ class SfmModel:
     """(M, 2) where it was seen, in our pixel convention."""
 
     @property
+    def image_sizes(self) -> NDArray[np.int64]:
+        """(I, 2) width and height of each image in pixels."""
+        sizes = {key: (camera.width, camera.height) for key, camera in self.cameras.items()}
+        return np.array([sizes[key] for key in self.camera_ids.tolist()]).reshape(-1, 2)
+
+    @property
     def rotations(self) -> NDArray[np.float64]:
         """(I, 3, 3) rotations of `camera_from_map`."""
         return np.array([pose.rotation for pose in self.camera_from_map]).reshape(-1, 3, 3)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.label import Labels
-from reloc_ros.offline.measuring.evaluate import Score, median_distance
+from reloc_ros.offline.measuring.evaluate import Score
 from reloc_ros.offline.measuring.evaluation_file import read_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
+from reloc_ros.scene_size import median_distance
 
 Summary = Mapping[str, Any]
 Curves = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -70,7 +71,7 @@ class Facts:
     def distance(self) -> float:
         """Median distance from the cameras to the landmarks, or to the points while there are none."""
         points = self.known.points_map if self.landmarks is None else self.landmarks.positions_map
-        return median_distance(self.known, points)
+        return median_distance(self.known.centers_map, points)
 
     @property
     def unregistered(self) -> list[str]:

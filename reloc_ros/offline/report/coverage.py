@@ -15,6 +15,7 @@ from reloc_ros.offline.report.charts import BOTTOM, LEFT, RIGHT, TOP, Axis, Plot
 from reloc_ros.offline.report.collect import Facts
 from reloc_ros.offline.report.ground import Ground
 from reloc_ros.offline.report.pictures import GREEN, Photos, data_uri, shrink, spot
+from reloc_ros.picture_cells import cells_of_pixels
 
 THUMBNAILS = 8
 THUMBNAIL_WIDTH = 320
@@ -55,8 +56,8 @@ def view_coverage(facts: Facts) -> list[ViewCoverage]:
             continue
         camera = facts.model.camera(row[name])
         pixels = facts.labels.keypoints_px[i, facts.labels.visibility[i] == Visibility.SEEN]
-        cells = np.floor((pixels + 0.5) / (camera.width, camera.height) * CELLS_ACROSS)
-        _, counts = np.unique(cells.clip(0, CELLS_ACROSS - 1), axis=0, return_counts=True)
+        cells = cells_of_pixels(pixels, (camera.width, camera.height), CELLS_ACROSS)
+        _, counts = np.unique(cells, return_counts=True)
         views.append(ViewCoverage(name, len(pixels), int(np.minimum(counts, CELL_HOLDS).sum())))
     return views
 

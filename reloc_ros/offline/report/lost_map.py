@@ -20,6 +20,7 @@ from reloc_ros.offline.measuring.evaluate import Score
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.report.ground import Ground, roll_quarter
+from reloc_ros.scene_size import median_distance
 
 Array = NDArray[np.float64]
 
@@ -109,8 +110,7 @@ class LostMap:
 def lost_map(model: SfmModel, visible: Visible, ground: Ground, progress: Progress = silent) -> LostMap:
     """Predict over the region of the map's cameras and some way beyond, at the heights and pitches that they had."""
     camera = model.cameras[int(np.bincount(model.camera_ids).argmax())]
-    middle = model.centers_map.mean(axis=0)
-    distance = float(np.median(np.linalg.norm(visible.positions - middle, axis=1)))
+    distance = median_distance(model.centers_map.mean(axis=0), visible.positions)
     axes, cell = _grid(ground.apply(model.centers_map), LEAST_REGION * distance)
     headings = 2 * np.pi * np.arange(HEADINGS) / HEADINGS
     sines = np.clip(ground.apply(model.rotations[:, 2])[:, 2], -1, 1)

@@ -23,6 +23,7 @@ from reloc_ros.offline.running.video_file import check_video_path, video_file
 from reloc_ros.offline.sources.bag_images import is_bag
 from reloc_ros.offline.sources.frames import IMAGE_SUFFIXES
 from reloc_ros.offline.sources.sources import Frame, Source
+from reloc_ros.scene_size import extent
 
 _AXES_SHARE = 0.4
 """Length of the axes as a share of the map's size, the median distance of its landmarks from their middle."""
@@ -48,10 +49,8 @@ class Content:
 
     def in_map(self, bundle: Bundle) -> Mesh:
         points = bundle.landmarks.positions_map
-        middle = np.median(points, axis=0)
-        size = float(np.median(np.linalg.norm(points - middle, axis=1)))
-        mesh = axes(_AXES_SHARE * size) if self.mesh is None else self.mesh
-        return mesh.placed(self.map_from_mesh or SE3(np.eye(3), middle), self.scale)
+        mesh = axes(_AXES_SHARE * extent(points)) if self.mesh is None else self.mesh
+        return mesh.placed(self.map_from_mesh or SE3(np.eye(3), np.median(points, axis=0)), self.scale)
 
 
 def parse_pose(text: str) -> SE3:

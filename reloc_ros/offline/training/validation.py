@@ -22,6 +22,7 @@ from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline.measuring.conditions import CONDITIONS
 from reloc_ros.offline.measuring.evaluate import MAX_POSITION_PERCENT, MAX_ROTATION_DEG
 from reloc_ros.offline.model.holdout import parse_holdout
+from reloc_ros.scene_size import median_distance
 
 AUTO = "auto"
 AUTO_EVERY = 10
@@ -62,10 +63,7 @@ class Truth:
 
     def distance(self) -> float:
         """Median over the images of the median distance from the camera to the landmarks."""
-        points = self.landmarks.positions_map
-        return float(
-            np.median([np.median(np.linalg.norm(points - p.center, axis=1)) for p in self.camera_from_map])
-        )
+        return median_distance([pose.center for pose in self.camera_from_map], self.landmarks.positions_map)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,6 @@ from reloc_ros.offline.measuring.evaluate import (
     Score,
     evaluate,
     held_out_queries,
-    median_distance,
     normalised_error_squared,
 )
 
@@ -183,10 +182,3 @@ def test_scores_of_nothing_but_lost_images_are_strict_json():
     read = json.loads(json.dumps(score(LOST).to_json(), allow_nan=False))
     assert read["median_rotation_deg"] is None and read["recall"] == 0
     assert read["nees_mean"] is None and read["nees_within_95"] is None
-
-
-def test_distance_is_the_median_over_the_images():
-    model = make_model(images=13)
-    points = np.zeros((3, 3))
-    expected = np.median(np.linalg.norm(model.centers_map, axis=1))
-    assert median_distance(model, points) == pytest.approx(expected)

@@ -1,0 +1,17 @@
+"""How large a scene is, and how far cameras are from it: rulers that outliers do not bend."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def extent(points: NDArray[np.float64]) -> float:
+    """Median distance of points (N, 3) from their median point."""
+    return median_distance(np.median(points, axis=0), points)
+
+
+def median_distance(centers: ArrayLike, points: NDArray[np.float64]) -> float:
+    """Median, over camera centres (C, 3) or of one (3,), of the median distance from there to points (N, 3)."""
+    distances = [np.median(np.linalg.norm(points - center, axis=1)) for center in np.atleast_2d(centers)]
+    return float(np.median(distances))
