@@ -64,8 +64,8 @@ def align(
 
     Example: [bold]reloc align -w desk --distance "1042 877 0.82" --up camera[/bold]
     """
-    from reloc_ros.offline.align import align as alignment
-    from reloc_ros.offline.align.mounts import parse_mount
+    from reloc_ros.offline.align import map_frame as alignment
+    from reloc_ros.offline.align.sources import parse_mount
 
     opened = open_workspace(workspace)
     sources = alignment.AlignSources(

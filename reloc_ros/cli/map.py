@@ -52,7 +52,7 @@ def map_(
     Example: [bold]reloc map desk.mp4 evening.mp4 photos -w desk[/bold]
     """
     from reloc_ros.io.camera_files import read_camera_file
-    from reloc_ros.offline.mapping.mapping import map_images
+    from reloc_ros.offline.mapping.map_images import map_images
     from reloc_ros.offline.mapping.reconstruct import SfmOptions
     from reloc_ros.offline.sources.gather import SourceOptions
 

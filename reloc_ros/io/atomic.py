@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all.
+"""Files and folders that appear whole or not at all, alone or several together.
 
 Every artifact is written beside its target under a temporary name and then renamed, so that a reader never
 meets half a file and Ctrl-C never damages what was there before.
@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_STAGED = ".staged"
+_COMMITTED = ".committed"
 
 
 @contextmanager
@@ -45,6 +48,35 @@ def write_json(target: str | Path, value: Any) -> None:
     """Write a value as indented JSON, atomically."""
     with atomic_path(target) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder; when the block succeeds, all files in it take the place of those in `folder` together.
+
+    Renaming the yielded folder is what decides: stopped before that, nothing has changed; stopped after it,
+    `finish_commit` moves the rest the next time.
+    """
+    finish_commit(folder)
+    new = folder / _STAGED
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    try:
+        yield new
+        new.rename(folder / _COMMITTED)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    finish_commit(folder)
+
+
+def finish_commit(folder: Path) -> None:
+    """Move what a commit that was stopped half-way left behind to its place."""
+    committed = folder / _COMMITTED
+    if not committed.is_dir():
+        return
+    for file in sorted(committed.iterdir()):
+        file.replace(folder / file.name)
+    committed.rmdir()
 
 
 def _flush_to_disk(file: Path) -> None:

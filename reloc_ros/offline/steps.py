@@ -44,9 +44,8 @@ from reloc_ros.offline.measuring.evaluate import (
     held_out_queries,
 )
 from reloc_ros.offline.measuring.evaluation_file import write_evaluation
-from reloc_ros.offline.model.map_edits import frame_facts, frame_summary
-from reloc_ros.offline.model.mapped import map_model, read_mapped
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import frame_facts, frame_summary, map_model, read_mapped
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.frames import read_photo
 from reloc_ros.offline.workspace import Workspace, fingerprint

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from reloc_ros.errors import RelocError
-from reloc_ros.io.atomic import write_json
-from reloc_ros.offline.commit import finish_commit
+from reloc_ros.io.atomic import finish_commit, write_json
 from reloc_ros.offline.model.holdout import parse_holdout
 
 FORMAT = 1
@@ -97,7 +96,7 @@ class Workspace:
 
     @property
     def original_model_path(self) -> Path:
-        """The model as it was reconstructed, see `map_edits`; absent while `model_path` is just that."""
+        """The model as it was reconstructed, see `workspace_model`; absent while `model_path` is just that."""
         return self.path / "model_original.npz"
 
     @property

@@ -6,7 +6,7 @@ from reloc_ros.demo.film.posed_map import shared_shares, triangulate_film
 from reloc_ros.demo.film.trajectories import CAMERA, orbit
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.demo.scene.room import MIDDLE_MAP, cluttered_room
-from reloc_ros.offline.model.sfm import read_colmap
+from reloc_ros.offline.model.colmap_files import read_colmap
 
 
 def test_the_orbit_keeps_its_distance_and_each_view_shows_a_small_part_of_the_room():

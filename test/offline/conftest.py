@@ -49,6 +49,6 @@ def small_sfm(photos):
 def mapped(photos, small_sfm, tmp_path_factory):
     """A workspace over the photos, of which two are held out."""
     pytest.importorskip("pycolmap")
-    from reloc_ros.offline.mapping.mapping import map_images
+    from reloc_ros.offline.mapping.map_images import map_images
 
     return map_images(photos.folder, tmp_path_factory.mktemp("work") / "ws", None, "every:6:3", small_sfm)

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline import steps
-from reloc_ros.offline.mapping.mapping import map_images
+from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.sources.frames import read_photo
 from reloc_ros.offline.training.train import TrainConfig

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.marker_edges import refine_corners
+from reloc_ros.offline.align.marker_corners import refine_corners
 
 Array = NDArray[np.float64]
 Corner = tuple[int, int]

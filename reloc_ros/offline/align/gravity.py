@@ -8,8 +8,8 @@ from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.align.bag_poses import Accelerations
-from reloc_ros.offline.align.estimates import UpEstimate, angle_deg
+from reloc_ros.offline.align.agreement import UpEstimate, angle_deg
+from reloc_ros.offline.align.bag_readings import Accelerations
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.scene_size import extent
 

@@ -15,8 +15,8 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.keypoints_json import Imported, read_keypoints
 from reloc_ros.offline.landmarks.label import VOXEL_SIZE, Labels, Visibility, label_images, unlabelled
 from reloc_ros.offline.landmarks.label_preview import write_preview
-from reloc_ros.offline.model.mapped import map_model, read_mapped
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import map_model, read_mapped
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace, fingerprint
 

@@ -23,8 +23,8 @@ from reloc_ros.offline.landmarks.select import (
     select_landmarks,
     well_spread,
 )
-from reloc_ros.offline.model.mapped import map_model
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace
 

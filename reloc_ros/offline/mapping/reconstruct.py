@@ -14,7 +14,8 @@ from reloc_ros.offline.mapping.features import extract_features, match_pairs, si
 from reloc_ros.offline.mapping.mappers import MAPPERS, MIN_IMAGES, Part, make_models, read_parts
 from reloc_ros.offline.mapping.pairs import Group, choose_pairs, exhaustive_pairs
 from reloc_ros.offline.mapping.retrieval import database_descriptors, similarity_of
-from reloc_ros.offline.model.sfm import SfmModel, read_colmap
+from reloc_ros.offline.model.colmap_files import read_colmap
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import fingerprint
 

@@ -13,14 +13,14 @@ from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.model.cloud_file import read_kept_ids, write_ply
-from reloc_ros.offline.model.map_edits import (
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import (
     RemovedPoints,
     map_from_sfm,
     original_model,
     removed_points,
     write_removed_points,
 )
-from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
 Array = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Parse the images and points of a COLMAP model, text or binary.
+"""Read a COLMAP model, text or binary.
 
 By our own hand rather than pycolmap's, which aborts the whole process when points3D.bin is cut short, and
 is not to be had on every machine. Format: COLMAP's documentation, "Output Format".
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.io.camera_files import px_from_colmap
+from reloc_ros.io.camera_files import px_from_colmap, read_colmap_cameras
+from reloc_ros.offline.model.sfm import SfmModel
 
 _NO_POINT = np.uint64(2**64 - 1)
 _POINT2D = np.dtype([("xy", "<f8", 2), ("point_id", "<u8")])
@@ -47,6 +48,82 @@ class ColmapPoints:
     """(P, 3)"""
     colors: NDArray[np.uint8]
     """(P, 3) red, green, blue."""
+
+
+def read_colmap(path: str | Path) -> SfmModel:
+    """Read a COLMAP model, text or binary.
+
+    Args:
+        path: the folder with cameras.bin and its like, or one above it (the one with `sparse/0`).
+    """
+    folder = _find_model(Path(path))
+    cameras = read_colmap_cameras(find_file(folder, "cameras"))
+    images = sorted(read_images(folder), key=lambda image: image.name)
+    points = read_points(folder)
+    if not images:
+        raise RelocError(f"COLMAP model '{folder}' has no images")
+    if len(points.ids) == 0:
+        raise RelocError(f"COLMAP model '{folder}' has no points")
+    for image in images:
+        if image.camera_id not in cameras:
+            raise RelocError(
+                f"COLMAP model '{folder}' lacks camera {image.camera_id} of image '{image.name}'"
+            )
+    observation_point, observation_image, observation_px = _gather(folder, images, points.ids)
+    model = SfmModel(
+        cameras=cameras,
+        names=tuple(image.name for image in images),
+        camera_ids=np.array([image.camera_id for image in images], dtype=np.int32),
+        camera_from_map=tuple(image.camera_from_map for image in images),
+        points_map=points.positions_map,
+        point_ids=points.ids,
+        colors=points.colors,
+        errors_px=np.zeros(len(points.ids)),
+        observation_point=observation_point,
+        observation_image=observation_image,
+        observation_px=observation_px,
+    )
+    model = model._keep_points(model.track_lengths > 0)
+    return replace(model, errors_px=model._rays().mean_errors_px(model.points_map))
+
+
+def _find_model(path: Path) -> Path:
+    if not path.is_dir():
+        raise RelocError(f"there is no COLMAP model folder '{path}'")
+    if _is_model(path):
+        return path
+    for parent in (path / "sparse", path):
+        models = sorted(child for child in parent.iterdir() if _is_model(child)) if parent.is_dir() else []
+        if _is_model(parent):
+            return parent
+        if len(models) > 1:
+            listed = ", ".join(str(model) for model in models)
+            raise RelocError(f"'{path}' holds several COLMAP models; name one of {listed}")
+        if models:
+            return models[0]
+    raise RelocError(f"'{path}' is not a COLMAP model: it has no cameras.bin or cameras.txt")
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / f"cameras{suffix}").is_file() for suffix in (".bin", ".txt"))
+
+
+def _gather(
+    folder: Path, images: list[ColmapImage], point_ids: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+    """All observations as (point index, image index, pixel), in point order."""
+    seen_ids = np.concatenate([image.point_ids for image in images])
+    image_index = np.repeat(np.arange(len(images)), [len(image.point_ids) for image in images])
+    pixels = np.concatenate([image.observations_px for image in images])
+    point_index = np.searchsorted(point_ids, seen_ids)
+    found = point_ids[np.minimum(point_index, len(point_ids) - 1)] == seen_ids
+    if not found.all():
+        raise RelocError(
+            f"COLMAP model '{folder}' is damaged: {np.count_nonzero(~found)} observations are of points "
+            "that points3D does not hold"
+        )
+    order = np.lexsort([image_index, point_index])
+    return point_index[order].astype(np.int32), image_index[order].astype(np.int32), pixels[order]
 
 
 def read_images(folder: Path) -> list[ColmapImage]:

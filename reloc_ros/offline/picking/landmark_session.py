@@ -17,8 +17,8 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.points import FOREIGN_ID, SAME
 from reloc_ros.offline.landmarks.select import LEAST, picture_widths
 from reloc_ros.offline.landmarks.selection import BY_HAND, keep_selection, selection_inputs
-from reloc_ros.offline.model.mapped import map_model
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.picking.landmark_editor import LandmarkEditor, no_landmarks
 from reloc_ros.offline.workspace import Workspace, fingerprint
 

@@ -4,7 +4,7 @@ import pytest
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.align.boards import BoardDetector, parse_board
-from reloc_ros.offline.align.marker_edges import refine_corners
+from reloc_ros.offline.align.marker_corners import refine_corners
 
 
 def picture(text: str, legacy: bool = False) -> tuple[np.ndarray, float, np.ndarray]:

@@ -8,7 +8,7 @@ from synthetic_model import look_at, make_model
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.align.bag_poses import Accelerations
+from reloc_ros.offline.align.bag_readings import Accelerations
 from reloc_ros.offline.align.gravity import (
     level_rotation,
     robust_direction,

@@ -7,7 +7,8 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.localizer import Localized, Lost, LostReason
 from reloc_ros.offline.measuring.sift import SiftBaseline
-from reloc_ros.offline.model.sfm import SfmModel, read_colmap
+from reloc_ros.offline.model.colmap_files import read_colmap
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.sources.frames import read_photo
 
 pytest.importorskip("pycolmap")

@@ -21,9 +21,9 @@ from reloc_ros.offline.model.clean import (
     write_cloud,
 )
 from reloc_ros.offline.model.cloud_file import ID_PROPERTY, read_kept_ids, write_ply
-from reloc_ros.offline.model.map_edits import removed_points, write_map_frame
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.model.workspace_model import removed_points, write_map_frame
 from reloc_ros.offline.workspace import Workspace
 
 MOVE = Similarity(

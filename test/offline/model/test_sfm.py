@@ -8,7 +8,8 @@ from synthetic_model import CAMERAS, make_model, write_colmap_text
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.model.sfm import SfmModel, read_colmap
+from reloc_ros.offline.model.colmap_files import read_colmap
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.model.triangulate import meet_rays, triangulate
 

@@ -10,15 +10,8 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.align.board_scale import (
-    BodyFit,
-    map_from_board,
-    scale_estimate,
-    scale_of_board,
-    up_estimate,
-)
+from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, first_up, most_certain_scale
 from reloc_ros.offline.align.boards import parse_board
-from reloc_ros.offline.align.estimates import ScaleEstimate, UpEstimate, first_up, most_certain_scale
 from reloc_ros.offline.align.gravity import (
     PICTURE_TOPS,
     level_rotation,
@@ -26,8 +19,19 @@ from reloc_ros.offline.align.gravity import (
     up_of_imu,
     up_of_plane,
 )
-from reloc_ros.offline.align.mounts import parse_imu_rotation
-from reloc_ros.offline.align.scale import distance_of_picks, distance_of_points, scale_of_distances
+from reloc_ros.offline.align.scale_from_board import (
+    BodyFit,
+    map_from_board,
+    scale_estimate,
+    scale_of_board,
+    up_estimate,
+)
+from reloc_ros.offline.align.scale_from_distances import (
+    distance_of_picks,
+    distance_of_points,
+    scale_of_distances,
+)
+from reloc_ros.offline.align.sources import parse_imu_rotation
 from reloc_ros.offline.align.trajectory import Trajectory, read_trajectory
 from reloc_ros.offline.align.trajectory_fit import (
     MIN_POSES,
@@ -36,9 +40,14 @@ from reloc_ros.offline.align.trajectory_fit import (
     TrajectoryFit,
     fit_trajectory,
 )
-from reloc_ros.offline.model.map_edits import map_from_sfm, original_model, removed_points, write_map_frame
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.model.workspace_model import (
+    map_from_sfm,
+    original_model,
+    removed_points,
+    write_map_frame,
+)
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.frames import frame_rate_hz
 from reloc_ros.offline.workspace import Workspace
@@ -179,7 +188,7 @@ def _up(
         return up_of_plane(model, sources.picture_top)
     if word.startswith("board"):
         return up_estimate(bodies, on_wall=word == "board-wall")
-    from reloc_ros.offline.align.bag_poses import image_stamps_ns, read_bag_accelerations
+    from reloc_ros.offline.align.bag_readings import image_stamps_ns, read_bag_accelerations
 
     topic = word.removeprefix("imu:")
     rotation = parse_imu_rotation(sources.imu_from_camera)
@@ -212,7 +221,7 @@ def _fit_trajectory(
 
 
 def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> Trajectory:
-    from reloc_ros.offline.align.bag_poses import camera_trajectory, image_stamps_ns, read_bag_poses
+    from reloc_ros.offline.align.bag_readings import camera_trajectory, image_stamps_ns, read_bag_poses
 
     poses = read_bag_poses(sources.bag, sources.odometry)
     stamps = image_stamps_ns(workspace.images_dir, model.names)

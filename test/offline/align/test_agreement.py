@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.estimates import ScaleEstimate, UpEstimate, first_up, most_certain_scale
+from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, first_up, most_certain_scale
 
 
 def scale(source: str, value: float, error: float = 0.001) -> ScaleEstimate:

@@ -1,4 +1,4 @@
-"""What was done to a map since it was reconstructed: points taken out, and a frame given to it.
+"""The model that a workspace holds: as reconstructed, as edited since, and as the steps after may know it.
 
 The model as reconstructed is kept, and the model of the workspace is always made from it anew, without the removed
 points and then moved. So cleaning or aligning twice does not compound, either can be undone alone, and the order
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
-from reloc_ros.io.atomic import write_json
+from reloc_ros.geometry import Camera
+from reloc_ros.io.atomic import staged, write_json
 from reloc_ros.io.npz import read_npz
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.commit import staged
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.sources.frames import read_photo
 from reloc_ros.offline.workspace import Workspace
 
 FORMAT = 1
@@ -49,6 +50,26 @@ def original_model(workspace: Workspace) -> SfmModel:
     """The model as it was reconstructed, held-out images included."""
     original = workspace.original_model_path
     return SfmModel.load(original if original.exists() else workspace.model_path)
+
+
+def map_model(workspace: Workspace) -> SfmModel:
+    """The model as the map may know it: without anything of the held-out images."""
+    model = SfmModel.load(workspace.model_path)
+    return model.without(workspace.is_held_out(model.names))
+
+
+def read_mapped(
+    workspace: Workspace, names: Sequence[str], cameras: Sequence[Camera]
+) -> Iterator[NDArray[np.uint8]]:
+    """Images one by one, each of the size that the map was made from."""
+    for name, camera in zip(names, cameras, strict=True):
+        image = read_photo(workspace.images_dir / name)
+        if image.shape[:2] != (camera.height, camera.width):
+            raise RelocError(
+                f"image {workspace.images_dir / name} is {image.shape[1]}x{image.shape[0]}, but the map was made from "
+                f"{camera.width}x{camera.height}; put the original back or map again"
+            )
+        yield image
 
 
 def removed_points(workspace: Workspace) -> RemovedPoints:

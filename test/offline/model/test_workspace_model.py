@@ -13,7 +13,9 @@ from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
 from reloc_ros.offline.landmarks.label import Labels
-from reloc_ros.offline.model.map_edits import (
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.model.workspace_model import (
     STEPS_OF_ANY_FRAME,
     RemovedPoints,
     forget_edits,
@@ -23,8 +25,6 @@ from reloc_ros.offline.model.map_edits import (
     write_map_frame,
     write_removed_points,
 )
-from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.workspace import Workspace
 
 ONE = Similarity(

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
+from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, agreeing
+from reloc_ros.offline.align.board_fit import fit_rigidly
 from reloc_ros.offline.align.boards import Board, BoardDetector, Corner
-from reloc_ros.offline.align.estimates import ScaleEstimate, UpEstimate, agreeing
-from reloc_ros.offline.align.pick_points import MAX_ERROR_PX, place_point, sighting_rays
-from reloc_ros.offline.align.rigid_fit import fit_rigidly
 from reloc_ros.offline.align.trajectory_fit import fit_robustly
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity, fit_similarity, spread
+from reloc_ros.offline.model.triangulate_picks import MAX_ERROR_PX, place_point, sighting_rays
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.frames import read_photo
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.estimates import ScaleEstimate, agreeing
-from reloc_ros.offline.align.pick_points import MAX_ERROR_PX, place_point, point_covariance
+from reloc_ros.offline.align.agreement import ScaleEstimate, agreeing
 from reloc_ros.offline.align.trajectory import match_images
 from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
 from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.model.triangulate_picks import MAX_ERROR_PX, place_point, point_covariance
 from reloc_ros.scene_size import extent
 
 Array = NDArray[np.float64]

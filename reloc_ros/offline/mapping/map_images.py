@@ -12,9 +12,10 @@ from reloc_ros.offline.mapping.mappers import Part
 from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.mapping.reconstruct import SfmOptions, run_sfm
 from reloc_ros.offline.mapping.verdict import Verdict, judge_model
+from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.holdout import parse_holdout
-from reloc_ros.offline.model.map_edits import forget_edits
-from reloc_ros.offline.model.sfm import SfmModel, read_colmap
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import forget_edits
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.frames import FRAME_NAME, keep_frames, list_photos, read_photo
 from reloc_ros.offline.sources.gather import Gathered, SourceOptions, gather, open_film

@@ -26,9 +26,9 @@ from metric_room import (
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.atomic import write_json
-from reloc_ros.offline.align import board_scale
-from reloc_ros.offline.align.align import AlignSources, align, undo_align
+from reloc_ros.offline.align import scale_from_board
 from reloc_ros.offline.align.boards import parse_board
+from reloc_ros.offline.align.map_frame import AlignSources, align, undo_align
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.workspace import Workspace
@@ -53,7 +53,9 @@ def workspace(room, tmp_path) -> Workspace:
 def sightings(room):
     model = room.model()
     boards = {text: parse_board(text) for text in (CHARUCO, MARKER, TAG, GRID)}
-    return {text: board_scale.find_board(model, room.images_dir, board) for text, board in boards.items()}
+    return {
+        text: scale_from_board.find_board(model, room.images_dir, board) for text, board in boards.items()
+    }
 
 
 def write_tum(file, trajectory):
@@ -100,11 +102,11 @@ def test_scale_of_known_distances(room, workspace, source, seed):
 @pytest.mark.parametrize("text", [CHARUCO, MARKER, TAG, GRID])
 def test_scale_and_up_of_a_board(room, sightings, text, seed):
     board, disturbed = parse_board(text), made.disturbed_sightings(sightings[text], seed)
-    fits = board_scale.fit_bodies(room.model(seed), board, disturbed)
-    estimate = board_scale.scale_estimate(board, fits)
+    fits = scale_from_board.fit_bodies(room.model(seed), board, disturbed)
+    estimate = scale_from_board.scale_estimate(board, fits)
     assert abs(estimate.scale / TRUE_FROM_SFM.scale - 1) < min(MAX_SCALE_ERROR, 5 * estimate.standard_error)
     assert 0.7 < estimate.used / estimate.of < 0.95
-    assert up_error_deg(board_scale.up_estimate(fits, on_wall=text != CHARUCO).up_sfm) < MAX_UP_ERROR_DEG
+    assert up_error_deg(scale_from_board.up_estimate(fits, on_wall=text != CHARUCO).up_sfm) < MAX_UP_ERROR_DEG
 
 
 def test_a_board_on_the_floor_defines_the_map_frame(workspace):
@@ -291,7 +293,7 @@ def test_a_board_that_was_carried_about_is_refused(room, sightings):
         corner: [(image, pixel + 15 * image) for image, pixel in seen]
         for corner, seen in sightings[MARKER].items()
     }
-    assert board_scale.fit_bodies(room.model(), parse_board(MARKER), moved) == []
+    assert scale_from_board.fit_bodies(room.model(), parse_board(MARKER), moved) == []
 
 
 def test_similarity_inverse_and_product_are_those_of_functions():

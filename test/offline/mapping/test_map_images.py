@@ -13,10 +13,10 @@ from synthetic_model import make_model, write_colmap_text
 
 from reloc_ros.demo.film.film import write_tum
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.align import AlignSources, align
+from reloc_ros.offline.align.map_frame import AlignSources, align
 from reloc_ros.offline.align.trajectory import Trajectory
 from reloc_ros.offline.align.trajectory_fit import fit_trajectory
-from reloc_ros.offline.mapping.mapping import map_images
+from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.mapping.reconstruct import SfmOptions, run_sfm
 from reloc_ros.offline.model.sfm import SfmModel
@@ -90,7 +90,7 @@ def test_unknown_camera_is_found(photos, tmp_path):
 
 STOPPED = """
 import signal, sys
-from reloc_ros.offline.mapping.mapping import map_images
+from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.mapping.reconstruct import SfmOptions
 

@@ -3,10 +3,14 @@ import pytest
 from synthetic_model import make_model
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.pick_points import place_point
-from reloc_ros.offline.align.scale import distance_of_picks, distance_of_points, scale_of_distances
+from reloc_ros.offline.align.scale_from_distances import (
+    distance_of_picks,
+    distance_of_points,
+    scale_of_distances,
+)
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.model.triangulate_picks import place_point
 
 HERE = Similarity.identity()
 SCALE = 0.37
