@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reloc_ros.demo.film.trajectories import Trajectory, stream
-from reloc_ros.demo.watching.record import Record, Report, Sighting
+from reloc_ros.demo.result.record import Record, Report, Sighting
 from reloc_ros.geometry import SE3
 from reloc_ros.stream.status import State
 

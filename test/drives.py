@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reloc_ros.demo.fusion.drive import Fix
+from reloc_ros.demo.fusion.correction import Fix
 from reloc_ros.demo.fusion.robot import AWAY_S, ODOMETRY_HZ, Drive, se3_from_planar
 from reloc_ros.geometry import SE3
 

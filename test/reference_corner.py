@@ -7,8 +7,8 @@ import functools
 import cv2
 import numpy as np
 
+from reloc_ros.demo.scene.drawing import noise
 from reloc_ros.demo.scene.faces import Face
-from reloc_ros.demo.scene.materials import noise
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.geometry import SE3, Camera
 from reloc_ros.refinement.references import References

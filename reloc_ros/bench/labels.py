@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from reloc_ros.bench.report import Grid
+from reloc_ros.demo.scene.cluttered_room import cluttered_room
 from reloc_ros.demo.scene.faces import Face
 from reloc_ros.demo.scene.renderer import Renderer
-from reloc_ros.demo.scene.room import cluttered_room
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.appearance import observed_landmarks

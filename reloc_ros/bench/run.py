@@ -140,7 +140,7 @@ def _time(
     options: Options,
     progress: Progress,
 ) -> list[Timing]:
-    from reloc_ros.bench.seed import SeedPipeline  # torch takes seconds to import
+    from reloc_ros.bench.first_pipeline import SeedPipeline  # torch takes seconds to import
 
     seed = SeedPipeline(place.bundle.landmarks.positions_map)
     others = [Method(SEED, seed.localize)]

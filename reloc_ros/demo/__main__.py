@@ -76,13 +76,13 @@ def _demo(
 
 def _live(bundle: Path, output: Path, rate_hz: float, seconds: float | None) -> bool:
     from reloc_ros.bundle import Bundle
+    from reloc_ros.demo.result.record import summarize
+    from reloc_ros.demo.result.table import summary_view
     from reloc_ros.demo.ros.watch import LiveRun, run_live
-    from reloc_ros.demo.watching.record import summarize
-    from reloc_ros.demo.watching.table import summary_view
 
     start_s = time.monotonic()
     Bundle.load(bundle)  # refuse a wrong one here, with its sentence, and not in the node's log
-    record, reel = run_live(LiveRun(bundle, output, rate_hz, seconds), console)
+    record, walk = run_live(LiveRun(bundle, output, rate_hz, seconds), console)
     sightings = record.sightings()
     summary = summarize(sightings, record.dropped)
     complaints = summary.complaints()
@@ -90,9 +90,9 @@ def _live(bundle: Path, output: Path, rate_hz: float, seconds: float | None) -> 
     write_json(output / "summary.json", result)
     console.print(summary_view(summary))
     if sightings:
-        from reloc_ros.demo.watching.gallery import draw_run
+        from reloc_ros.demo.result.gallery import draw_run
 
-        draw_run(output / "demo.png", bundle, reel, sightings, summary)
+        draw_run(output / "demo.png", bundle, walk, sightings, summary)
         console.print(f"picture: {output / 'demo.png'}")
     took = f"after {time.monotonic() - start_s:.0f} s"
     if complaints:

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from reloc_ros.demo.film.film import film
 from reloc_ros.demo.film.trajectories import mapping
+from reloc_ros.demo.film.writer import film
 from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.errors import RelocError
 

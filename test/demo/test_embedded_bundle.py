@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from reloc_ros.bundle import Bundle
-from reloc_ros.demo.film.film import pictures
 from reloc_ros.demo.film.trajectories import CAMERA, Trajectory, mapping, stream
+from reloc_ros.demo.film.writer import pictures
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.demo.scene.places import other_place, reading_corner
 from reloc_ros.geometry import center_error, rotation_error_deg

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reloc_ros.demo.film import film as filming
+from reloc_ros.demo.film import writer as filming
 from reloc_ros.demo.film.trajectories import CAMERA, mapping
 from reloc_ros.demo.scene.exposure import Exposure
 from reloc_ros.demo.scene.places import reading_corner

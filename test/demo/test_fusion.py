@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reloc_ros.covariance import CovarianceLimits
-from reloc_ros.demo.fusion.drive import (
+from reloc_ros.demo.fusion.correction import (
     PLANAR,
     Fix,
     figures,

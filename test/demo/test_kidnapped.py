@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from reloc_ros.demo.film.film import pictures
 from reloc_ros.demo.film.trajectories import CAMERA, Trajectory, stream
+from reloc_ros.demo.film.writer import pictures
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from reloc_ros.demo.film.film import film
 from reloc_ros.demo.film.posed_map import shared_shares, triangulate_film
 from reloc_ros.demo.film.trajectories import CAMERA, orbit
+from reloc_ros.demo.film.writer import film
+from reloc_ros.demo.scene.cluttered_room import MIDDLE_MAP, cluttered_room
 from reloc_ros.demo.scene.renderer import Renderer
-from reloc_ros.demo.scene.room import MIDDLE_MAP, cluttered_room
 from reloc_ros.offline.model.colmap_files import read_colmap
 
 

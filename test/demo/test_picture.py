@@ -4,13 +4,13 @@ import pytest
 from demo_runs import make_sightings, off_by
 
 from reloc_ros.demo.film.trajectories import CAMERA, looking_at, stream
-from reloc_ros.demo.film.wireframe import draw_wireframe
+from reloc_ros.demo.result.picture import Example, choose_examples, draw
+from reloc_ros.demo.result.record import View, summarize
+from reloc_ros.demo.result.wireframe import draw_wireframe
 from reloc_ros.demo.scene.faces import box
-from reloc_ros.demo.scene.materials import wood
 from reloc_ros.demo.scene.places import Scene
 from reloc_ros.demo.scene.renderer import Renderer
-from reloc_ros.demo.watching.picture import Example, choose_examples, draw
-from reloc_ros.demo.watching.record import View, summarize
+from reloc_ros.demo.scene.surfaces import wood
 
 BRIGHTNESS = [exposure.brightness for exposure in stream(8.0).exposures]
 

@@ -3,7 +3,7 @@ import pytest
 from demo_runs import make_record, make_sightings
 
 from reloc_ros.demo.film.trajectories import stream
-from reloc_ros.demo.watching.record import Record, View, summarize
+from reloc_ros.demo.result.record import Record, View, summarize
 from reloc_ros.geometry import SE3
 
 WALK = stream(8.0)

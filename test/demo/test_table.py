@@ -1,8 +1,8 @@
 from demo_runs import make_sightings
 from rich.console import Console
 
-from reloc_ros.demo.watching.record import summarize
-from reloc_ros.demo.watching.table import live_view, plain_line, summary_view
+from reloc_ros.demo.result.record import summarize
+from reloc_ros.demo.result.table import live_view, plain_line, summary_view
 
 
 def text_of(renderable) -> str:

@@ -8,7 +8,7 @@ from drives import drawn_fixes
 from tf_world import TfWorld, at
 
 from reloc_ros.covariance import CovarianceLimits
-from reloc_ros.demo.fusion.drive import Fix, take_fixes
+from reloc_ros.demo.fusion.correction import Fix, take_fixes
 from reloc_ros.demo.fusion.robot import (
     BASE_FROM_CAMERA,
     ODOMETRY_HZ,

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.demo.film.film import film
 from reloc_ros.demo.film.posed_map import triangulate_film
 from reloc_ros.demo.film.trajectories import orbit
-from reloc_ros.demo.scene.room import MIDDLE_MAP, cluttered_room
+from reloc_ros.demo.film.writer import film
+from reloc_ros.demo.scene.cluttered_room import MIDDLE_MAP, cluttered_room
 from reloc_ros.errors import RelocError
 
 

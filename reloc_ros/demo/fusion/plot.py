@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reloc_ros.demo.film.trajectories import Array
-from reloc_ros.demo.fusion.drive import CHI_SQUARED_3_95, Figures, Filtered, Fix, position_errors
+from reloc_ros.demo.fusion.correction import CHI_SQUARED_3_95, Figures, Filtered, Fix, position_errors
 from reloc_ros.demo.fusion.robot import Drive
 from reloc_ros.io.atomic import atomic_path
 

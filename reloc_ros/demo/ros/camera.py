@@ -24,7 +24,7 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from reloc_ros.demo.film.reel import Reel, stop_rendering
+from reloc_ros.demo.film.rendered_walk import RenderedWalk, stop_rendering
 from reloc_ros.demo.film.trajectories import CAMERA
 from reloc_ros.errors import RelocError
 from reloc_ros.ros.conversions import camera_info_from, pose_from_se3
@@ -86,13 +86,13 @@ class _Stopped(Exception):
     """Somebody asked this process to end."""
 
 
-def play(node: DemoPublisher, reel: Reel, stopped: threading.Event, *, endless: bool = False) -> None:
-    """Render ahead, wait for listeners, then play at the reel's rate, or as fast as rendering can follow.
+def play(node: DemoPublisher, walk: RenderedWalk, stopped: threading.Event, *, endless: bool = False) -> None:
+    """Render ahead, wait for listeners, then play at the walk's rate, or as fast as rendering can follow.
 
     Args:
         endless: listeners or not, play to and fro until stopped.
     """
-    renderer = reel.start_rendering() if reel.ready() < len(reel) else None
+    renderer = walk.start_rendering() if walk.ready() < len(walk) else None
 
     def pause(seconds: float) -> None:
         if stopped.wait(max(0.0, seconds)):
@@ -101,19 +101,19 @@ def play(node: DemoPublisher, reel: Reel, stopped: threading.Event, *, endless: 
             raise RelocError(f"rendering the demo's pictures ended with code {renderer.returncode}")
 
     try:
-        ready = _wait_for_lead(reel, pause)
+        ready = _wait_for_lead(walk, pause)
         if not endless:
             _wait_for_listeners(node, pause)
         due_s = time.monotonic()
-        for index in _to_and_fro(len(reel)) if endless else range(len(reel)):
-            pose = reel.trajectory.camera_from_map[index]
+        for index in _to_and_fro(len(walk)) if endless else range(len(walk)):
+            pose = walk.trajectory.camera_from_map[index]
             while ready <= index:
-                ready = reel.ready(ready)
+                ready = walk.ready(ready)
                 pause(0.02 if ready <= index else 0)
-            picture = reel.picture(index)
+            picture = walk.picture(index)
             pause(due_s - time.monotonic())
             node.publish(picture, PoseStamped(pose=pose_from_se3(pose.inverse())))
-            due_s = max(due_s + 1 / reel.rate_hz, time.monotonic())
+            due_s = max(due_s + 1 / walk.rate_hz, time.monotonic())
         node.wait_until_received()
     except _Stopped:
         pass
@@ -126,18 +126,18 @@ def _to_and_fro(count: int) -> Iterator[int]:
     return itertools.cycle([*range(count), *range(count - 2, 0, -1)])
 
 
-def _wait_for_lead(reel: Reel, pause) -> int:
+def _wait_for_lead(walk: RenderedWalk, pause) -> int:
     """Wait until what is ready suffices for rendering to stay ahead; returns how many pictures are ready."""
-    ready = before = reel.ready()
+    ready = before = walk.ready()
     first_s: float | None = None
-    while ready < len(reel):
+    while ready < len(walk):
         pause(0.1)
-        ready = reel.ready(ready)
+        ready = walk.ready(ready)
         if ready > before and first_s is None:
             before, first_s = ready, time.monotonic()
-        elif first_s is not None and ready - before >= 2 * reel.rate_hz:
+        elif first_s is not None and ready - before >= 2 * walk.rate_hz:
             rendered_hz = (ready - before) / (time.monotonic() - first_s)
-            if LEAD * (len(reel) - ready) / rendered_hz < len(reel) / reel.rate_hz:
+            if LEAD * (len(walk) - ready) / rendered_hz < len(walk) / walk.rate_hz:
                 break
     return ready
 
@@ -170,8 +170,8 @@ def main() -> int:
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = DemoPublisher()
     try:
-        reel = Reel.within(given.cache, given.rate, given.seconds)
-        play(node, reel, stopped, endless=given.endless)
+        walk = RenderedWalk.within(given.cache, given.rate, given.seconds)
+        play(node, walk, stopped, endless=given.endless)
     except RelocError as error:
         print(f"demo_camera: {error}", file=sys.stderr)
         return RelocError.EXIT_CODE

@@ -20,12 +20,12 @@ from rich.live import Live
 from rich.text import Text
 from tf2_msgs.msg import TFMessage
 
-from reloc_ros.demo.film.reel import Reel
+from reloc_ros.demo.film.rendered_walk import RenderedWalk
+from reloc_ros.demo.result.record import Record, Report
+from reloc_ros.demo.result.table import live_view, plain_line
 from reloc_ros.demo.ros.camera import FRAME, NAMESPACE, truth_profile
 from reloc_ros.demo.ros.domain import claim_domain
 from reloc_ros.demo.ros.processes import Child, start_node, start_publisher
-from reloc_ros.demo.watching.record import Record, Report
-from reloc_ros.demo.watching.table import live_view, plain_line
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.msg import RelocStatus
@@ -110,7 +110,7 @@ def _camera_from_map(message: PoseStamped) -> SE3:
     return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [p.x, p.y, p.z]).inverse()
 
 
-def run_live(run: LiveRun, console: Console) -> tuple[Record, Reel]:
+def run_live(run: LiveRun, console: Console) -> tuple[Record, RenderedWalk]:
     """Start the camera and the node, watch them to the end of the walk, and stop them.
 
     Raises:
@@ -118,8 +118,8 @@ def run_live(run: LiveRun, console: Console) -> tuple[Record, Reel]:
         KeyboardInterrupt: at SIGINT, SIGTERM or SIGHUP, with both ended.
     """
     domain = claim_domain()
-    reel = Reel.within(run.output_dir, run.rate_hz, run.seconds)
-    record = Record(reel.trajectory)
+    walk = RenderedWalk.within(run.output_dir, run.rate_hz, run.seconds)
+    record = Record(walk.trajectory)
     stopped = threading.Event()
     before = {number: signal.signal(number, lambda *_: stopped.set()) for number in STOP_SIGNALS}
     image, info = f"/{NAMESPACE}/image", f"/{NAMESPACE}/camera_info"
@@ -136,14 +136,14 @@ def run_live(run: LiveRun, console: Console) -> tuple[Record, Reel]:
         executor = SingleThreadedExecutor()
         executor.add_node(watcher)
         try:
-            _watch(watcher, executor, Display(console, record, reel), publisher, node, stopped)
+            _watch(watcher, executor, Display(console, record, walk), publisher, node, stopped)
         finally:
             executor.shutdown()
             watcher.destroy_node()
             rclpy.try_shutdown()
     for number, handler in before.items():
         signal.signal(number, handler)
-    return record, reel
+    return record, walk
 
 
 def _watch(
@@ -174,9 +174,9 @@ def _watch(
 class Display:
     """A live table on a terminal, a line a second elsewhere."""
 
-    def __init__(self, console: Console, record: Record, reel: Reel) -> None:
-        self._console, self._record, self._reel = console, record, reel
-        self._length_s = float(reel.trajectory.times_s[-1])
+    def __init__(self, console: Console, record: Record, walk: RenderedWalk) -> None:
+        self._console, self._record, self._reel = console, record, walk
+        self._length_s = float(walk.trajectory.times_s[-1])
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._next_s, self._ready, self._last_index = 0.0, 0, -1
 

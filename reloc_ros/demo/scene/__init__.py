@@ -1,1 +1,1 @@
-"""The rendered places: surfaces, furniture, light, and the renderer that draws them."""
+"""The rendered places: painted surfaces, the faces built of them, baked light, exposure, and the renderer."""

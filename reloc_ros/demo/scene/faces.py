@@ -1,4 +1,4 @@
-"""The flat, textured rectangles a scene is made of."""
+"""The flat, textured rectangles a scene is made of, and what is built from them: boxes, and walls with prints."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from reloc_ros.demo.scene.materials import Texture
+from reloc_ros.demo.scene.drawing import Texture
 
 Array = NDArray[np.float64]
 Painter = Callable[[Generator, int, int], Texture]
 """Paints a texture of a given width and height in pixels."""
+WALL_M = 2.6
+"""Height of all walls."""
+PRINT_GAP_M = 0.006
+"""Prints hang this far before their wall."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,7 +92,6 @@ def box(
     at_map: ArrayLike,
     size_m: tuple[float, float, float],
     yaw_deg: float = 0.0,
-    pixels_per_m: float = 640,
     top: Painter | None = None,
 ) -> list[Face]:
     """The four sides and the top of a box that stands with the middle of its base at `at_map` (3,).
@@ -107,7 +110,39 @@ def box(
     sides |= {"north": (y, -x, depth, width), "west": (-x, -y, width, depth)}
     for side, (normal, right, reach, length) in sides.items():
         corner = base + normal * reach / 2 - right * length / 2 + z * height
-        faces.append(panel(f"{name}.{side}", rng, painter, corner, right * length, -z * height, pixels_per_m))
+        faces.append(panel(f"{name}.{side}", rng, painter, corner, right * length, -z * height))
     corner = base - x * width / 2 + y * depth / 2 + z * height
-    faces.append(panel(f"{name}.top", rng, top or painter, corner, x * width, -y * depth, pixels_per_m))
+    faces.append(panel(f"{name}.top", rng, top or painter, corner, x * width, -y * depth))
     return faces
+
+
+@dataclasses.dataclass(frozen=True)
+class Wall:
+    """A wall as seen from inside; z is up from the floor."""
+
+    name: str
+    left_end: tuple[float, float]
+    """x and y of its left end, metres in the map."""
+    right: tuple[int, int]
+    """Unit vector (x, y) towards its right end."""
+    length_m: float
+
+    @property
+    def along(self) -> Array:
+        """(3,) `right` in the map."""
+        return np.array([*self.right, 0.0])
+
+    def place(self, along_m: float, height: float, before_m: float) -> Array:
+        """(3,) a point before the wall, so far from its left end."""
+        inward = np.array([self.right[1], -self.right[0], 0.0])
+        return np.array([*self.left_end, height]) + along_m * self.along + before_m * inward
+
+    def face(self, rng: Generator, painter: Painter) -> Face:
+        corner, right = (*self.left_end, WALL_M), self.length_m * self.along
+        return panel(f"{self.name}_wall", rng, painter, corner, right, (0, 0, -WALL_M), 480)
+
+    def hang(self, name: str, rng: Generator, painter: Painter, at: ArrayLike, size: ArrayLike) -> Face:
+        """A print of a width and height whose top-left corner is `at` (along the wall, up)."""
+        corner, (width, height) = self.place(*at, PRINT_GAP_M), size
+        down = (0, 0, -height)
+        return panel(name, rng, painter, corner, width * self.along, down, 720, casts_shadow=False)

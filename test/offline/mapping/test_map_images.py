@@ -11,7 +11,7 @@ import pytest
 from moving_picture import pan, write_video
 from synthetic_model import make_model, write_colmap_text
 
-from reloc_ros.demo.film.film import write_tum
+from reloc_ros.demo.film.writer import write_tum
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.align.map_frame import AlignSources, align
 from reloc_ros.offline.align.trajectory import Trajectory

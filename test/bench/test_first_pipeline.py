@@ -6,7 +6,7 @@ from reloc_ros.demo.film.trajectories import CAMERA
 from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
 
 torch = pytest.importorskip("torch")
-from reloc_ros.bench.seed import HEIGHT, KEYPOINTS, STRIDE, WIDTH, SeedNetwork, SeedPipeline  # noqa: E402
+from reloc_ros.bench.first_pipeline import HEIGHT, KEYPOINTS, STRIDE, WIDTH, SeedNetwork, SeedPipeline  # noqa: E402
 
 
 def test_network_has_a_map_at_stride_32_for_each_of_20_keypoints():

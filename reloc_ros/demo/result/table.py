@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from reloc_ros.demo.watching.record import MIN_LOCALIZED_SHARE, WRONG_CM, WRONG_DEG, Sighting, Summary, View
+from reloc_ros.demo.result.record import MIN_LOCALIZED_SHARE, WRONG_CM, WRONG_DEG, Sighting, Summary, View
 from reloc_ros.stream.status import State
 
 ROWS = 14

@@ -1,6 +1,6 @@
 """The stream's pictures: rendered ahead by processes of their own while it plays, and kept for the next time.
 
-`python -m reloc_ros.demo.film.reel FOLDER RATE_HZ COUNT` renders what a folder lacks.
+`python -m reloc_ros.demo.film.rendered_walk FOLDER RATE_HZ COUNT` renders what a folder lacks.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ROOM = "room.npz"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Reel:
+class RenderedWalk:
     """The stream as a folder of JPEG pictures, in part yet to be rendered."""
 
     folder: Path
@@ -44,8 +44,8 @@ class Reel:
     trajectory: Trajectory
 
     @staticmethod
-    def within(cache_dir: Path, rate_hz: float, seconds: float | None = None) -> Reel:
-        """The reel of the first `seconds` of the stream; older ones, of another scene or code, are removed."""
+    def within(cache_dir: Path, rate_hz: float, seconds: float | None = None) -> RenderedWalk:
+        """The walk of the first `seconds` of the stream; older ones, of another scene or code, are removed."""
         try:
             trajectory = stream(rate_hz)
             if seconds is not None:
@@ -58,7 +58,7 @@ class Reel:
             folder.mkdir(exist_ok=True)
         except OSError as error:
             raise RelocError(f"cannot keep the demo's pictures in {cache_dir}: {error}") from error
-        return Reel(folder, rate_hz, trajectory)
+        return RenderedWalk(folder, rate_hz, trajectory)
 
     def __len__(self) -> int:
         return len(self.trajectory)
@@ -87,7 +87,7 @@ class Reel:
         arguments = (str(self.folder), f"{self.rate_hz:g}", str(len(self)))
         # One thread each: the workers share the machine with the node, and fork before any thread exists.
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "reloc_ros.demo.film.reel", *arguments]
+        command = [sys.executable, "-m", "reloc_ros.demo.film.rendered_walk", *arguments]
         return subprocess.Popen(command, env=environment, start_new_session=True)
 
     def render_missing(self, workers: int = WORKERS) -> None:
@@ -144,7 +144,7 @@ def stop_rendering(process: subprocess.Popen[bytes]) -> None:
 
 def main(folder: str, rate_hz: str, count: str) -> None:
     cv2.setNumThreads(1)
-    Reel(Path(folder), float(rate_hz), stream(float(rate_hz)).first(int(count))).render_missing()
+    RenderedWalk(Path(folder), float(rate_hz), stream(float(rate_hz)).first(int(count))).render_missing()
 
 
 if __name__ == "__main__":

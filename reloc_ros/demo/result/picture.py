@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from numpy.typing import NDArray
 
-from reloc_ros.demo.film.wireframe import draw_wireframe
+from reloc_ros.demo.result.record import WRONG_CM, WRONG_DEG, Sighting, Summary, View
+from reloc_ros.demo.result.wireframe import draw_wireframe
 from reloc_ros.demo.scene.places import Scene
-from reloc_ros.demo.watching.record import WRONG_CM, WRONG_DEG, Sighting, Summary, View
 from reloc_ros.geometry import Camera
 from reloc_ros.io.atomic import atomic_path
 
