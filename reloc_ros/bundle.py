@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reloc_ros.calibration import UNCALIBRATED, Calibration
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.refinement.references import References
@@ -109,12 +109,6 @@ class Bundle:
         return Bundle(
             path, scale, camera, network, landmarks, files, made_from, str(frame), calibration, references
         )
-
-    def camera_for(self, width: int, height: int) -> Camera | None:
-        """The map's own camera, for an image that comes without intrinsics; None if it is of another aspect."""
-        if abs(width * self.camera.height - height * self.camera.width) > max(width, height):
-            return None
-        return self.camera.resized(width, height)
 
     def file(self, name: str) -> Path:
         """Path of a file of the bundle, refused when the bundle was exported without it."""

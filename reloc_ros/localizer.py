@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from reloc_ros.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
 from reloc_ros.bundle import Bundle
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.inference.backends import Backend, make_backend
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
@@ -201,7 +202,7 @@ class Localizer:
             return default, f"the image must have shape (H, W, 3) or (H, W), got {image.shape}"
         height, width = image.shape[:2]
         if camera is None:
-            camera = self.bundle.camera_for(width, height)
+            camera = default.for_image(width, height)
             if camera is None:
                 return default, (
                     f"the image is {width}x{height}, of another aspect than the map's {default.width}x"

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000

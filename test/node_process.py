@@ -32,7 +32,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from table_bundle import CAMERA
 from tf2_ros import Buffer, TransformListener
 
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import se3_from_transform
 
 EXECUTABLE = Path(__file__).parent.parent / "nodes" / "reloc_node"

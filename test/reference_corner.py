@@ -7,10 +7,11 @@ import functools
 import cv2
 import numpy as np
 
+from reloc_ros.cameras import Camera
 from reloc_ros.demo.scene.drawing import noise
 from reloc_ros.demo.scene.faces import Face
 from reloc_ros.demo.scene.renderer import Renderer
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.refinement.references import References
 
 CAMERA = Camera("brown", 640, 480, 520.0, 522.0, 322.0, 238.0, (-0.1, 0.04, 1e-3, -1e-3, 0, 0, 0, 0))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from reloc_ros.bundle import ONNX_MODEL, TORCH_MODEL, NetworkShape, write_bundle
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 from reloc_ros.landmarks import Landmarks
 
 TINY_CAMERA = Camera("pinhole", 640, 480, 500.0, 510.0, 321.0, 238.0)

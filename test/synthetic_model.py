@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from scenes import noise_image
 
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.io.camera_files import colmap_from_camera, colmap_from_px
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace

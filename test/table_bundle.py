@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from reloc_ros.bundle import ONNX_MODEL, Bundle, NetworkShape, write_bundle
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 
 CAMERA = Camera("pinhole", 640, 480, 500.0, 500.0, 319.5, 239.5)

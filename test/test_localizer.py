@@ -9,7 +9,8 @@ import pytest
 
 from reloc_ros.bundle import Bundle, NetworkShape
 from reloc_ros.calibration import Calibration
-from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost, LostReason
 

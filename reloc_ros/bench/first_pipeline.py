@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.inference.encoders import ResNet18
 
 WIDTH, HEIGHT = 1920, 1080

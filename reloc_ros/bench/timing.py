@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 from reloc_ros.localizer import Lost
 from reloc_ros.offline.progress import Progress, silent
 

@@ -1,12 +1,13 @@
 """Read intrinsics from COLMAP's and ROS's camera files; the one place that knows of COLMAP's half pixel.
 
 COLMAP puts (0, 0) at the top-left corner of the top-left pixel, so the centre of that pixel is (0.5, 0.5);
-ours is (0, 0), see `reloc_ros.geometry`. Whatever else reads or writes COLMAP pixels calls the functions
+ours is (0, 0), see `reloc_ros.cameras`. Whatever else reads or writes COLMAP pixels calls the functions
 here.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,33 +17,44 @@ import numpy as np
 import yaml
 from numpy.typing import ArrayLike, NDArray
 
+from reloc_ros.cameras import COEFFICIENT_COUNT, Camera, CameraModel
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 
 COLMAP_HALF_PIXEL = 0.5
 
-# COLMAP's model numbers in cameras.bin, with the number of parameters each has.
+
+@dataclasses.dataclass(frozen=True)
+class _ColmapModel:
+    """One of COLMAP's camera models that is a special case of `Camera`."""
+
+    name: str
+    one_focal: bool
+    """One focal length for both axes."""
+    model: CameraModel
+    places: tuple[int, ...] = ()
+    """Which of `Camera.coefficients` its parameters fill, after the focal lengths and the principal point."""
+
+    @property
+    def params_count(self) -> int:
+        return (3 if self.one_focal else 4) + len(self.places)
+
+
+# By its number in cameras.bin.
 _COLMAP_MODELS = {
-    0: ("SIMPLE_PINHOLE", 3),
-    1: ("PINHOLE", 4),
-    2: ("SIMPLE_RADIAL", 4),
-    3: ("RADIAL", 5),
-    4: ("OPENCV", 8),
-    5: ("OPENCV_FISHEYE", 8),
-    6: ("FULL_OPENCV", 12),
-    7: ("FOV", 5),
-    8: ("SIMPLE_RADIAL_FISHEYE", 4),
-    9: ("RADIAL_FISHEYE", 5),
-    10: ("THIN_PRISM_FISHEYE", 12),
-    11: ("RAD_TAN_THIN_PRISM_FISHEYE", 16),
+    0: _ColmapModel("SIMPLE_PINHOLE", True, "pinhole"),
+    1: _ColmapModel("PINHOLE", False, "pinhole"),
+    2: _ColmapModel("SIMPLE_RADIAL", True, "brown", (0,)),
+    3: _ColmapModel("RADIAL", True, "brown", (0, 1)),
+    4: _ColmapModel("OPENCV", False, "brown", (0, 1, 2, 3)),
+    6: _ColmapModel("FULL_OPENCV", False, "brown", (0, 1, 2, 3, 4, 5, 6, 7)),
+    5: _ColmapModel("OPENCV_FISHEYE", False, "fisheye", (0, 1, 2, 3)),
+    8: _ColmapModel("SIMPLE_RADIAL_FISHEYE", True, "fisheye", (0,)),
+    9: _ColmapModel("RADIAL_FISHEYE", True, "fisheye", (0, 1)),
 }
-_ONE_FOCAL_LENGTH = (
-    "SIMPLE_PINHOLE",
-    "SIMPLE_RADIAL",
-    "RADIAL",
-    "SIMPLE_RADIAL_FISHEYE",
-    "RADIAL_FISHEYE",
-)
+_UNSUPPORTED_MODELS = {7: "FOV", 10: "THIN_PRISM_FISHEYE", 11: "RAD_TAN_THIN_PRISM_FISHEYE"}
+_MODELS_BY_NAME = {model.name: model for model in _COLMAP_MODELS.values()}
+COLMAP_CAMERA_MODELS = tuple(_MODELS_BY_NAME)
+"""Those of COLMAP's camera models that are special cases of `Camera`."""
 
 
 def px_from_colmap(colmap_px: ArrayLike) -> NDArray[np.float64]:
@@ -55,12 +67,26 @@ def colmap_from_px(px: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(px, dtype=np.float64) + COLMAP_HALF_PIXEL
 
 
-def camera_from_colmap(model: str, width: int, height: int, params: Sequence[float]) -> Camera:
+def camera_from_colmap(name: str, width: int, height: int, params: Sequence[float]) -> Camera:
     """A camera from COLMAP's model name and parameters as they stand in its files."""
-    params = [float(value) for value in params]
-    first = 1 if model in _ONE_FOCAL_LENGTH else 2
-    params[first : first + 2] = px_from_colmap(params[first : first + 2]).tolist()
-    return Camera.from_colmap(model, width, height, params)
+    if name not in _MODELS_BY_NAME:
+        raise _unsupported(name)
+    colmap = _MODELS_BY_NAME[name]
+    if len(params) != colmap.params_count:
+        raise RelocError(
+            f"COLMAP camera model {name} has {colmap.params_count} parameters, got {len(params)}"
+        )
+    fx, *rest = map(float, params)
+    fy, *rest = (fx, *rest) if colmap.one_focal else rest
+    cx, cy = px_from_colmap(rest[:2]).tolist()
+    coefficients = np.zeros(COEFFICIENT_COUNT[colmap.model])
+    coefficients[list(colmap.places)] = rest[2:]
+    return Camera(colmap.model, int(width), int(height), fx, fy, cx, cy, tuple(coefficients.tolist()))
+
+
+def _unsupported(name: str) -> RelocError:
+    supported = ", ".join(COLMAP_CAMERA_MODELS)
+    return RelocError(f"COLMAP camera model {name} is not supported; use one of {supported}")
 
 
 def colmap_from_camera(camera: Camera) -> tuple[str, list[float]]:
@@ -111,11 +137,11 @@ def _parse_cameras_bin(data: bytes) -> dict[int, Camera]:
     for _ in range(count):
         camera_id, number, width, height = struct.unpack_from("<IiQQ", data, offset)
         if number not in _COLMAP_MODELS:
-            raise RelocError(f"COLMAP camera model number {number} is not supported")
-        name, params_count = _COLMAP_MODELS[number]
-        params = struct.unpack_from(f"<{params_count}d", data, offset + 24)
-        cameras[camera_id] = camera_from_colmap(name, width, height, params)
-        offset += 24 + 8 * params_count
+            raise _unsupported(_UNSUPPORTED_MODELS.get(number, f"number {number}"))
+        colmap = _COLMAP_MODELS[number]
+        params = struct.unpack_from(f"<{colmap.params_count}d", data, offset + 24)
+        cameras[camera_id] = camera_from_colmap(colmap.name, width, height, params)
+        offset += 24 + 8 * colmap.params_count
     return cameras
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 from reloc_ros.refinement.atlas import halved
 
 Array = NDArray[np.float64]

@@ -8,7 +8,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.picture_cells import cells_of_shares, ranks_in_groups
 from reloc_ros.refinement.references import References
 

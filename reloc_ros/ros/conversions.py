@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.io.image_messages import camera_from_message
 
 _DISTORTION_MODELS = {"pinhole": "plumb_bob", "brown": "rational_polynomial", "fisheye": "equidistant"}
@@ -42,15 +43,13 @@ def message_camera_for(message: CameraInfo, image: NDArray[np.uint8], *, rectifi
 def fixed_camera_for(camera: Camera, image: NDArray[np.uint8]) -> Camera:
     """A camera that was given once, for images of whatever resolution the driver sends."""
     height, width = image.shape[:2]
-    if (camera.width, camera.height) == (width, height):
-        return camera
-    # A row or column may have been rounded away; more than that was cropped, and nobody knows where.
-    if abs(width * camera.height - height * camera.width) > max(camera.width, camera.height):
+    resized = camera.for_image(width, height)
+    if resized is None:
         raise RelocError(
             f"the intrinsics are for {camera.width}x{camera.height}, but the image is {width}x{height}, "
             "which has another shape; give the intrinsics of this stream"
         )
-    return camera.resized(width, height)
+    return resized
 
 
 def pose_from_se3(map_from_camera: SE3) -> Pose:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.io.camera_files import read_camera_file
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.ros.parameters import Parameters

@@ -2,8 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from reloc_ros.cameras import Camera
 from reloc_ros.demo.film.trajectories import CAMERA
-from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 
 torch = pytest.importorskip("torch")
 from reloc_ros.bench.first_pipeline import HEIGHT, KEYPOINTS, STRIDE, WIDTH, SeedNetwork, SeedPipeline  # noqa: E402

@@ -1,12 +1,13 @@
 import struct
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.io.camera_files import (
     camera_from_colmap,
     colmap_from_camera,
@@ -123,6 +124,7 @@ def test_both_forms_of_camera_info_read_alike_and_keep_their_pixels(tmp_path, te
         ("cameras.txt", b"some prose\n", "damaged"),
         ("cameras.bin", b"", "damaged"),
         ("cameras.bin", struct.pack("<QIiQQ2d", 1, 7, 4, 640, 480, 1, 2), "damaged"),
+        ("cameras.bin", struct.pack("<QIiQQ", 1, 7, 7, 640, 480), "FOV is not supported; use one of"),
         ("cameras.bin", struct.pack("<QIiQQ", 1, 7, 99, 640, 480), "number 99"),
         ("camera.json", b"{}", "no camera file"),
     ],
@@ -138,3 +140,40 @@ def test_bad_camera_file_is_one_sentence_that_names_it(tmp_path, name, contents,
 def test_missing_camera_file_is_refused(tmp_path):
     with pytest.raises(RelocError, match="cannot read"):
         read_camera_file(tmp_path / "cameras.txt")
+
+
+COLMAP = {
+    "SIMPLE_PINHOLE": ([500, 320.5, 240.5], (500, 500), []),
+    "PINHOLE": ([500, 510, 320.5, 240.5], (500, 510), []),
+    "SIMPLE_RADIAL": ([500, 320.5, 240.5, 0.1], (500, 500), [0.1, 0, 0, 0]),
+    "RADIAL": ([500, 320.5, 240.5, 0.1, -0.2], (500, 500), [0.1, -0.2, 0, 0]),
+    "OPENCV": ([500, 510, 320.5, 240.5, 0.1, -0.2, 1e-3, 2e-3], (500, 510), [0.1, -0.2, 1e-3, 2e-3]),
+    "FULL_OPENCV": (
+        [500, 510, 320.5, 240.5, 0.1, -0.2, 1e-3, 2e-3, 0.01, 0.02, 0.03, 0.04],
+        (500, 510),
+        [0.1, -0.2, 1e-3, 2e-3, 0.01, 0.02, 0.03, 0.04],
+    ),
+    "OPENCV_FISHEYE": (
+        [500, 510, 320.5, 240.5, 0.1, -0.02, 1e-3, 2e-3],
+        (500, 510),
+        [0.1, -0.02, 1e-3, 2e-3],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COLMAP)
+def test_colmap_model_projects_as_the_opencv_model_it_is_named_after(name):
+    params, (fx, fy), d = COLMAP[name]
+    camera = camera_from_colmap(name, 640, 480, params)
+    points = np.random.default_rng(1).uniform([-0.4, -0.3, 0.9], [0.4, 0.3, 2], (20, 3))
+    k = np.array([[fx, 0, 320.0], [0, fy, 240.0], [0, 0, 1]])
+    project = cv2.fisheye.projectPoints if name == "OPENCV_FISHEYE" else cv2.projectPoints
+    expected, _ = project(points[:, None], np.zeros(3), np.zeros(3), k, np.array(d, dtype=float))
+    np.testing.assert_allclose(camera.project(points), expected[:, 0], atol=1e-9)
+
+
+def test_unsupported_and_mismatched_colmap_models_are_refused():
+    with pytest.raises(RelocError, match="THIN_PRISM_FISHEYE is not supported"):
+        camera_from_colmap("THIN_PRISM_FISHEYE", 640, 480, [1.0] * 12)
+    with pytest.raises(RelocError, match="OPENCV has 8 parameters, got 4"):
+        camera_from_colmap("OPENCV", 640, 480, [500, 500, 320.5, 240.5])

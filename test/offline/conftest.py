@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 
 
 @dataclass(frozen=True)

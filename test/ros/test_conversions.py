@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.io.image_messages import camera_from_message, image_from_compressed, image_from_message
 from reloc_ros.ros.conversions import (
     camera_info_from,

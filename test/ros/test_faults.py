@@ -13,7 +13,7 @@ from reloc_ros.msg import RelocStatus
 from sensor_msgs.msg import CameraInfo, Image
 from table_bundle import CAMERA, view
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 
 K = [500.0, 0.0, 319.5, 0.0, 500.0, 239.5, 0.0, 0.0, 1.0]
 NAN_DISTORTION = CameraInfo(width=640, height=480, k=K, d=[float("nan")] * 5, distortion_model="plumb_bob")

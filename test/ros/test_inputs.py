@@ -14,7 +14,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from table_bundle import CAMERA, camera_from_map, view
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 

@@ -20,8 +20,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from reloc_ros.bundle import Bundle
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import camera_info_from, pose_from_se3
 from reloc_ros.ros.input.transport import room_for_large_messages
 from reloc_ros.ros.process import Stop, run_node

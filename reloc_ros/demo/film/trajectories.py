@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.demo.scene.exposure import Exposure
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 
 Array = NDArray[np.float64]
 

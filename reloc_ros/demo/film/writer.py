@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.demo.film.trajectories import CAMERA, Trajectory
 from reloc_ros.demo.scene.places import Scene
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.io.camera_files import colmap_from_camera
 
 Image = NDArray[np.uint8]

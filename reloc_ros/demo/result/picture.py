@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.demo.result.record import WRONG_CM, WRONG_DEG, Sighting, Summary, View
 from reloc_ros.demo.result.wireframe import draw_wireframe
 from reloc_ros.demo.scene.places import Scene
-from reloc_ros.geometry import Camera
 from reloc_ros.io.atomic import atomic_path
 
 GOOD, BAD, TRUTH, INK = "#1a9850", "#d73027", "#4a6fa5", "#333333"

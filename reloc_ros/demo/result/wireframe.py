@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.demo.scene.places import Scene
 from reloc_ros.demo.scene.renderer import Renderer
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 
 STEP_M = 0.02
 HIDDEN_M = 0.015

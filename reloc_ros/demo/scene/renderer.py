@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.demo.scene.faces import Face
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 
 Array = NDArray[np.float64]
 NEAR_M = 0.03

@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.camera_files import colmap_from_camera
 from reloc_ros.offline.mapping.pairs import Group

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 
 OVERLAP = 10
 """Each frame of a video is matched with so many next ones, and beyond with those at powers of two."""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import COLMAP_CAMERA_MODELS, Camera
 from reloc_ros.io.atomic import atomic_path
+from reloc_ros.io.camera_files import COLMAP_CAMERA_MODELS
 from reloc_ros.offline.mapping.features import extract_features, match_pairs, silence_colmap
 from reloc_ros.offline.mapping.mappers import MAPPERS, MIN_IMAGES, Part, make_models, read_parts
 from reloc_ros.offline.mapping.pairs import Group, choose_pairs, exhaustive_pairs

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 
 Image = NDArray[np.uint8]
 Condition = Callable[[Image, Camera], tuple[Image, Camera]]

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost
 from reloc_ros.offline.measuring.conditions import ALL, CONDITIONS
 from reloc_ros.offline.model.sfm import SfmModel

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.npz import read_npz
 from reloc_ros.offline.model.similarity import Similarity

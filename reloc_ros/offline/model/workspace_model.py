@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.io.atomic import staged, write_json
 from reloc_ros.io.npz import read_npz
 from reloc_ros.landmarks import Landmarks

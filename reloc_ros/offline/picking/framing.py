@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 from reloc_ros.offline.model.sfm import SfmModel
 
 Array = NDArray[np.float64]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.acceptance import LocalizerConfig
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.label import Labels, Visibility
 from reloc_ros.offline.measuring.evaluate import Score

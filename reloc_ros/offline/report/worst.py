@@ -7,7 +7,8 @@ import dataclasses
 import cv2
 import numpy as np
 
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.offline.measuring.conditions import CONDITIONS
 from reloc_ros.offline.measuring.evaluate import (
     MAX_POSITION_M,

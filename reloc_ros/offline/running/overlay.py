@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from reloc_ros.annotate import BLACK, GREEN, RED, WHITE, draw_keypoints
 from reloc_ros.bundle import Bundle
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.running.mesh import Mesh
 from reloc_ros.offline.sources.sources import Frame

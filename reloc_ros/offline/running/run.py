@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from reloc_ros.bundle import Bundle
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.localizer import NO_KEYPOINTS, Localized, Localizer, Lost, LostReason
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.running.detections import Detections
@@ -80,7 +80,7 @@ def _with_camera(frame: Frame, camera: Camera | None, bundle: Bundle) -> Frame:
     camera = camera or frame.camera
     if camera is None and frame.image is not None:
         height, width = frame.image.shape[:2]
-        camera = bundle.camera_for(width, height)
+        camera = bundle.camera.for_image(width, height)
     return dataclasses.replace(frame, camera=camera)
 
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.io.bag import Bag, RawMessage
 from reloc_ros.io.image_messages import camera_from_message, image_from_compressed, image_from_message
 

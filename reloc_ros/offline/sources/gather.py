@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.io.atomic import write_json
 from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.progress import Progress, silent

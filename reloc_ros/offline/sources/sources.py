@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.offline.sources.bag_images import is_bag
 from reloc_ros.offline.sources.frames import IMAGE_SUFFIXES, frame_name, list_photos, read_photo
 

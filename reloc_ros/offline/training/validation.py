@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reloc_ros.bundle import Bundle, NetworkShape
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.landmarks import Landmarks

@@ -6,7 +6,8 @@ import pytest
 
 from reloc_ros.bundle import Bundle, NetworkShape
 from reloc_ros.calibration import UNCALIBRATED
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline.bundling import calibrate as calibration

@@ -6,8 +6,8 @@ import pytest
 from scenes import noise_image
 from synthetic_model import make_model
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.offline.bundling import references as module
 from reloc_ros.offline.bundling.references import (
     choose_sightings,

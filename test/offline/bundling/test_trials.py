@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from reloc_ros.geometry import SE3, Camera, center_error, rotation_error_deg
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.offline.bundling import trials
 from reloc_ros.offline.bundling.trials import Photo, of_no_place, of_the_place
 

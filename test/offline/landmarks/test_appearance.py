@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.appearance import likeness, observed_landmarks
 from reloc_ros.offline.landmarks.label import Visibility, label_images

@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.label import Labels, Visibility, label_images
 from reloc_ros.offline.model.sfm import SfmModel

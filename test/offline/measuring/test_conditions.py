@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 from reloc_ros.offline.measuring.conditions import (
     CONDITIONS,
     COVERED_SHARE,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reloc_ros.geometry import Camera
+from reloc_ros.cameras import Camera
 from reloc_ros.offline.model.rectify import rectified
 
 PINHOLE = Camera("pinhole", 320, 240, 260.0, 262.0, 158.0, 121.0)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_model import CAMERAS, look_at, make_model
 
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.picking.framing import BULK, FOV, fitted_fov, frame_scene
 

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.offline.running.mesh import GREY, Mesh, axes, read_mesh
 
 CAMERA = Camera("pinhole", 160, 120, 100.0, 100.0, 80.0, 60.0)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from image_bag import PERIOD_NS, RECORDED_AFTER_NS, START_NS, write_image_bag
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.offline.sources.bag_images import (
     bag_camera,
     bag_images,

@@ -4,8 +4,8 @@ import pytest
 from image_bag import write_image_bag
 from moving_picture import TEXTURE, pan, write_video
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import Camera
 from reloc_ros.offline.sources.frames import frame_stamps_ns
 from reloc_ros.offline.sources.gather import SourceOptions, gather
 

@@ -1,0 +1,245 @@
+"""Camera models and the one pixel convention.
+
+Pixels: the centre of the top-left pixel is (0, 0), as in OpenCV and ROS. COLMAP puts (0, 0) at the corner of that
+pixel; `reloc_ros.io.camera_files` converts where its files are read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import Array
+
+CameraModel = Literal["pinhole", "brown", "fisheye"]
+
+_ROS_MODELS: Mapping[str, tuple[CameraModel, tuple[int, ...]]] = {
+    "plumb_bob": ("brown", (4, 5)),
+    "rational_polynomial": ("brown", (8,)),
+    "equidistant": ("fisheye", (4,)),
+    "fisheye": ("fisheye", (4,)),
+}
+COEFFICIENT_COUNT: Mapping[CameraModel, int] = {"pinhole": 0, "brown": 8, "fisheye": 4}
+
+
+@dataclasses.dataclass(frozen=True)
+class Camera:
+    """Intrinsics of one camera: a pinhole with OpenCV's rational or fisheye distortion.
+
+    COLMAP's PINHOLE, SIMPLE_RADIAL, RADIAL, OPENCV, FULL_OPENCV and fisheye models without a prism, and ROS's
+    plumb_bob, rational_polynomial and equidistant, are all special cases, so nothing is lost on the way in.
+    """
+
+    model: CameraModel
+    width: int
+    """Image width in pixels."""
+    height: int
+    """Image height in pixels."""
+    fx: float
+    fy: float
+    """Focal lengths in pixels."""
+    cx: float
+    cy: float
+    """Principal point in pixels; the centre of the top-left pixel is (0, 0)."""
+    coefficients: tuple[float, ...] = ()
+    """Nothing (pinhole), k1 k2 p1 p2 k3 k4 k5 k6 (brown) or k1 k2 k3 k4 (fisheye), as in OpenCV."""
+
+    def __post_init__(self) -> None:
+        if self.model not in COEFFICIENT_COUNT:
+            raise RelocError(
+                f"camera model {self.model!r} is unknown; use one of {', '.join(COEFFICIENT_COUNT)}"
+            )
+        if len(self.coefficients) != COEFFICIENT_COUNT[self.model]:
+            raise RelocError(
+                f"a {self.model} camera has {COEFFICIENT_COUNT[self.model]} distortion coefficients, "
+                f"got {len(self.coefficients)}"
+            )
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
+        if not np.all(np.isfinite(numbers)):
+            raise RelocError(f"camera intrinsics must be finite numbers, got {list(numbers)}")
+        if not (self.fx > 0 and self.fy > 0):
+            raise RelocError(
+                f"camera focal lengths must be above zero pixels, got fx={self.fx}, fy={self.fy}"
+            )
+        if self.width < 1 or self.height < 1:
+            raise RelocError(f"camera image size must be at least 1x1, got {self.width}x{self.height}")
+
+    @staticmethod
+    def from_ros(
+        distortion_model: str, width: int, height: int, k: Sequence[float], d: Sequence[float]
+    ) -> Camera:
+        """From the fields of a ROS camera_info: model name, size, 3x3 row-major K, and D.
+
+        An empty or all-zero D is a pinhole whatever the model is called, as drivers of ideal cameras do.
+        """
+        k_values, d_values = [float(x) for x in k], [float(x) for x in d]
+        if len(k_values) != 9:
+            raise RelocError(f"camera_info K has 9 numbers, got {len(k_values)}")
+        if not any(k_values):
+            raise RelocError("camera_info K is all zeros: the camera is not calibrated; set its intrinsics")
+        fx, _, cx, _, fy, cy = k_values[:6]
+        if not any(d_values):
+            return Camera("pinhole", int(width), int(height), fx, fy, cx, cy)
+        if distortion_model not in _ROS_MODELS:
+            raise RelocError(
+                f"camera_info distortion model {distortion_model!r} is not supported; "
+                f"use one of {', '.join(_ROS_MODELS)}"
+            )
+        model, counts = _ROS_MODELS[distortion_model]
+        if len(d_values) not in counts:
+            raise RelocError(
+                f"camera_info distortion model {distortion_model} has {' or '.join(map(str, counts))} "
+                f"coefficients, got {len(d_values)}"
+            )
+        padded = d_values + [0.0] * (COEFFICIENT_COUNT[model] - len(d_values))
+        return Camera(model, int(width), int(height), fx, fy, cx, cy, tuple(padded))
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Camera:
+        """From the mapping that `to_json` made."""
+        try:
+            return Camera(
+                data["model"],
+                int(data["width"]),
+                int(data["height"]),
+                *(float(data[key]) for key in ("fx", "fy", "cx", "cy")),
+                tuple(float(x) for x in data["coefficients"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RelocError(
+                f"camera entry is malformed ({error}); it needs {', '.join(_CAMERA_FIELDS)}"
+            ) from error
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @property
+    def matrix(self) -> Array:
+        """(3, 3) K."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
+
+    def project(self, points_camera: ArrayLike) -> Array:
+        """Project points (N, 3) in the camera frame to (N, 2) pixels; NaN for points not in front of it.
+
+        Distortion is a polynomial that may fold back far outside the image, so points beyond the monotonic
+        range of its radial part are NaN too: they cannot be seen there.
+        """
+        points = np.asarray(points_camera, dtype=np.float64).reshape(-1, 3)
+        depth = points[:, 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            plane = points[:, :2] / depth[:, None]
+        if self.model == "fisheye":
+            return self._project_fisheye(points)
+        pixels = np.column_stack([plane[:, 0] * self.fx + self.cx, plane[:, 1] * self.fy + self.cy])
+        valid = depth > 0
+        if self.model == "brown":
+            valid &= np.einsum("ij,ij->i", plane, plane) < self._max_radius_squared
+            pixels[valid] = self._distort_brown(plane[valid])
+        pixels[~valid] = np.nan
+        return pixels
+
+    def unproject(self, pixels: ArrayLike) -> Array:
+        """Undistort pixels (N, 2) to (N, 2) points on the plane z = 1 of the camera frame.
+
+        NaN for pixels of a fisheye that look sideways or backwards: their rays do not meet that plane.
+        """
+        pixels = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 2)
+        if self.model == "pinhole" or len(pixels) == 0:
+            return (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
+        stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-12)
+        if self.model == "fisheye":
+            points = cv2.fisheye.undistortPoints(pixels[:, None], self.matrix, self._d(), criteria=stop)
+            points[np.abs(points).max(axis=2) > _FARTHEST_RAY] = np.nan
+        else:
+            points = cv2.undistortPointsIter(pixels[:, None], self.matrix, self._d(), None, None, stop)
+        return points.reshape(-1, 2)
+
+    def contains(self, pixels: ArrayLike) -> NDArray[np.bool_]:
+        """(N,) whether pixels (N, 2) lie in the image; False for NaN."""
+        u, v = np.asarray(pixels, dtype=np.float64).reshape(-1, 2).T
+        return (u >= -0.5) & (u < self.width - 0.5) & (v >= -0.5) & (v < self.height - 0.5)
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The camera of the same picture resampled to width x height pixels.
+
+        Pixel edges, not centres, scale: u' = (u + 0.5) s - 0.5.
+        """
+        sx, sy = width / self.width, height / self.height
+        return dataclasses.replace(
+            self,
+            width=int(width),
+            height=int(height),
+            fx=self.fx * sx,
+            fy=self.fy * sy,
+            cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5,
+        )
+
+    def for_image(self, width: int, height: int) -> Camera | None:
+        """The camera resized to an image of width x height pixels; None if that has another aspect.
+
+        One of the two may have lost a row or column to rounding when it was resized, worth as much as the larger
+        one measures; more than that was cropped, and nobody knows where.
+        """
+        sides = (width, height, self.width, self.height)
+        if abs(width * self.height - height * self.width) > max(sides):
+            return None
+        return self if sides[:2] == sides[2:] else self.resized(width, height)
+
+    def cropped(self, x: int, y: int, width: int, height: int) -> Camera:
+        """The camera of the window of width x height pixels whose top-left pixel is (x, y)."""
+        return dataclasses.replace(self, width=int(width), height=int(height), cx=self.cx - x, cy=self.cy - y)
+
+    def _d(self) -> Array:
+        return np.asarray(self.coefficients, dtype=np.float64)
+
+    def _distort_brown(self, plane: Array) -> Array:
+        if len(plane) == 0:
+            return np.zeros((0, 2))
+        rays = np.column_stack([plane, np.ones(len(plane))])
+        pixels, _ = cv2.projectPoints(rays[:, None], np.zeros(3), np.zeros(3), self.matrix, self._d())
+        return pixels.reshape(-1, 2)
+
+    def _project_fisheye(self, points: Array) -> Array:
+        # Kannala-Brandt: the angle from the axis, not its tangent, is distorted, so it holds past 90 degrees.
+        radius = np.hypot(points[:, 0], points[:, 1])
+        theta = np.arctan2(radius, points[:, 2])
+        k1, k2, k3, k4 = self.coefficients
+        t2 = theta * theta
+        distorted = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = np.where(radius > 1e-12, distorted / radius, 1 / points[:, 2])
+            pixels = points[:, :2] * scale[:, None] * (self.fx, self.fy) + (self.cx, self.cy)
+        # PnP works on the plane z = 1, so nothing beside or behind it counts.
+        pixels[(points[:, 2] <= 0) | (t2 >= self._max_radius_squared)] = np.nan
+        return pixels
+
+    @functools.cached_property
+    def _max_radius_squared(self) -> float:
+        """Square of where the distorted radius stops growing, infinity if it never does.
+
+        The radius is the tangent of the angle from the axis (brown) or that angle itself (fisheye).
+        """
+        s = np.poly1d([1, 0])  # the squared radius
+        if self.model == "brown":
+            k1, k2, _, _, k3, k4, k5, k6 = self.coefficients
+            above, below = np.poly1d([k3, k2, k1, 1]), np.poly1d([k6, k5, k4, 1])
+        else:
+            above, below = np.poly1d([*reversed(self.coefficients), 1]), np.poly1d([1])
+        # d/dr of r above(r^2) / below(r^2), up to a factor that is never negative.
+        slope = (above + 2 * s * above.deriv()) * below - 2 * s * above * below.deriv()
+        roots = np.concatenate([slope.roots, below.roots])
+        real = roots.real[(np.abs(roots.imag) < 1e-9 * np.abs(roots)) & (roots.real > 0)]
+        return float(real.min(initial=np.inf))
+
+
+_FARTHEST_RAY = 1e3
+"""On the plane z = 1: within 0.06 degrees of sideways, where OpenCV clamps the angle."""
+_CAMERA_FIELDS = tuple(field.name for field in dataclasses.fields(Camera))
