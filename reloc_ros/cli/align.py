@@ -64,11 +64,12 @@ def align(
 
     Example: [bold]reloc align -w desk --distance "1042 877 0.82" --up camera[/bold]
     """
-    from reloc_ros.offline.align import map_frame as alignment
-    from reloc_ros.offline.align.sources import parse_mount
+    from reloc_ros.offline.align.map_frame import align as align_map
+    from reloc_ros.offline.align.map_frame import undo_align
+    from reloc_ros.offline.align.sources import AlignSources, parse_mount
 
     opened = open_workspace(workspace)
-    sources = alignment.AlignSources(
+    sources = AlignSources(
         trajectory=trajectory,
         bag=bag,
         odometry=odometry,
@@ -81,13 +82,13 @@ def align(
         picture_top=picture_top,
     )
     if undo:
-        if sources != alignment.AlignSources():
+        if sources != AlignSources():
             raise typer.BadParameter("--undo stands alone")
-        alignment.undo_align(opened)
+        undo_align(opened)
         console.print("the map is in the frame of its reconstruction again")
         return
     with bars() as progress:
-        frame = alignment.align(opened, sources, progress)
+        frame = align_map(opened, sources, progress)
     for scale in frame.scales:
         percent = 100 * scale.standard_error / scale.scale
         _tell(

@@ -45,9 +45,8 @@ from reloc_ros.offline.measuring.evaluate import (
 )
 from reloc_ros.offline.measuring.evaluation_file import write_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.model.workspace_model import frame_facts, frame_summary, map_model, read_mapped
+from reloc_ros.offline.model.workspace_model import frame_facts, frame_summary, map_model, read_map_photo
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frames import read_photo
 from reloc_ros.offline.workspace import Workspace, fingerprint
 from reloc_ros.scene_size import median_distance
 
@@ -106,9 +105,9 @@ def _labelled_images(
     rows = [model.names.index(name) for name in labels.names]
     cameras, poses = [model.camera(row) for row in rows], [model.camera_from_map[row] for row in rows]
     images = []
-    for image in read_mapped(workspace, labels.names, cameras):
-        images.append(image)
-        progress("read images", len(images), len(labels.names))
+    for row in rows:
+        images.append(read_map_photo(workspace.images_dir, model, row))
+        progress("read images", len(images), len(rows))
     return images, Truth(Landmarks.load(workspace.landmarks_path), cameras, poses)
 
 
@@ -175,7 +174,7 @@ def export_step(
     bundle = write_bundle(
         output,
         scale=workspace.scale,
-        camera=model.cameras[int(np.bincount(model.camera_ids).argmax())],
+        camera=model.main_camera,
         network=shape,
         landmarks=Landmarks.load(workspace.landmarks_path),
         made_from=made_from,
@@ -200,10 +199,14 @@ def _calibrate(
                 "the bundle is not calibrated: training saw all images, see reloc train --validation"
             )
             return UNCALIBRATED
-        photos = []
-        for index in map(model.names.index, names):
-            image = read_photo(workspace.images_dir / model.names[index])
-            photos.append(Photo(image, model.camera(index), model.camera_from_map[index]))
+        photos = [
+            Photo(
+                read_map_photo(workspace.images_dir, model, row),
+                model.camera(row),
+                model.camera_from_map[row],
+            )
+            for row in map(model.names.index, names)
+        ]
         measured = calibrate(bundle, make_backend(bundle), photos, progress=progress)
         workspace.record("calibrate", inputs, summary=measured.to_json())
     return Calibration.from_json(workspace.summary("calibrate"))
@@ -239,7 +242,7 @@ def _add_int8(
     def pictures(chosen: Sequence[int], conditions: Sequence[str]) -> list[NDArray[np.uint8]]:
         made = []
         for number, index in enumerate(chosen):
-            image, camera = read_photo(workspace.images_dir / model.names[index]), model.camera(index)
+            image, camera = read_map_photo(workspace.images_dir, model, index), model.camera(index)
             degraded, camera = CONDITIONS[conditions[number % len(conditions)]](image, camera)
             made.append(Letterbox(camera.width, camera.height, shape.width, shape.height).apply(degraded))
         return made

@@ -16,6 +16,7 @@ from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.camera_files import colmap_from_camera
+from reloc_ros.io.tum import format_tum_pose
 
 Image = NDArray[np.uint8]
 QUALITY = 92
@@ -85,10 +86,7 @@ def write_tum(path: Path, times_s: Iterable[float], camera_from_map: Iterable[SE
     """Write a trajectory in the TUM format: `time tx ty tz qx qy qz qw`, the camera's pose in the map."""
     lines = ["# time_s tx ty tz qx qy qz qw of map_from_camera"]
     for time_s, pose in zip(times_s, camera_from_map, strict=True):
-        map_from_camera = pose.inverse()
-        w, x, y, z = map_from_camera.quaternion_wxyz
-        numbers = (*map_from_camera.translation, x, y, z, w)
-        lines.append(f"{time_s:.6f} " + " ".join(f"{number:.9f}" for number in numbers))
+        lines.append(f"{time_s:.6f} {format_tum_pose(pose.inverse())}")
     path.write_text("\n".join(lines) + "\n")
 
 

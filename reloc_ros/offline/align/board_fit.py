@@ -1,20 +1,110 @@
-"""A rigid thing of known shape, laid into a model so that it is seen where it was seen."""
+"""Boards and single markers, rigid bodies of known shape, laid into a model so that they are seen where they were."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.model.similarity import Similarity
+from reloc_ros.offline.align.boards import Board, Corner
+from reloc_ros.offline.align.trajectory_fit import fit_robustly
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity, fit_similarity, spread
 from reloc_ros.offline.model.triangulate import Rays
+from reloc_ros.offline.model.triangulate_picks import MAX_ERROR_PX, place_point
+from reloc_ros.scene_size import median_distance
 
 Array = NDArray[np.float64]
+Sightings = Mapping[Corner, list[tuple[int, Array]]]
+"""For each corner the images it was seen in, by index, and where."""
 
+MIN_IMAGES = 3
+MIN_CORNERS = 4
+MIN_AGREEING_SHARE = 0.6
+"""Where fewer sightings fit a rigid board, it moved, or is another one."""
+MIN_CORNERS_TO_DOUBT = 8
+"""With fewer corners none is taken for an outlier at first."""
+MIN_SECOND_SPREAD_SHARE = 0.05
+"""Corners on a line leave the board's turn about it open."""
 _CAUCHY_PX = 1.0
-_BEHIND_PX = 1e3
+"""Corners that were found are good to a few tenths of a pixel; residuals beyond this count ever less."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoardFit:
+    """A board, or one single marker, laid on where its corners were triangulated."""
+
+    label: str
+    board_from_sfm: Similarity
+    scale_error: float
+    used: int
+    """Sightings of a corner that agree ..."""
+    of: int
+    """... of so many."""
+    residual_m: float
+    """Root mean square of what those are off by, at the board's distance."""
+    turn_error_deg: float
+
+
+def fit_bodies(model: SfmModel, board: Board, sightings: Sightings) -> list[BoardFit]:
+    """One fit for each body with enough corners that could be triangulated; the others are left out."""
+    bodies: dict[int, list[_PlacedCorner]] = {}
+    for corner, seen in sorted(sightings.items()):
+        images, pixels = np.array([image for image, _ in seen]), np.array([pixel for _, pixel in seen])
+        if len(images) < MIN_IMAGES:
+            continue
+        placed = place_point(model, images, pixels)
+        if placed.reliable and placed.used.sum() >= MIN_IMAGES:
+            found = _PlacedCorner(
+                board.place_of(corner), placed.position, images[placed.used], pixels[placed.used], len(seen)
+            )
+            bodies.setdefault(board.body_of(corner), []).append(found)
+    fits = (_fit_body(model, board, body, corners) for body, corners in bodies.items())
+    return [fit for fit in fits if fit is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class _PlacedCorner:
+    place_board: Array
+    position_sfm: Array
+    images: NDArray[np.intp]
+    """(N,) of the sightings that agree on it."""
+    pixels: Array
+    """(N, 2)"""
+    sightings: int
+    """All, those that do not agree included."""
+
+
+def _fit_body(model: SfmModel, board: Board, body: int, corners: list[_PlacedCorner]) -> BoardFit | None:
+    corners_board = np.array([corner.place_board for corner in corners])
+    corners_sfm = np.array([corner.position_sfm for corner in corners])
+    first, second, _ = spread(corners_board)
+    if len(corners) < MIN_CORNERS or second < MIN_SECOND_SPREAD_SHARE * first:
+        return None
+    start = fit_similarity(corners_sfm, corners_board)
+    if len(corners) >= MIN_CORNERS_TO_DOUBT:
+        start, _ = fit_robustly(corners_sfm, corners_board)
+    images = np.concatenate([corner.images for corner in corners])
+    points = np.repeat(np.arange(len(corners)), [len(corner.images) for corner in corners])
+    rays = model.rays(images, np.concatenate([corner.pixels for corner in corners]), points)
+    fit = fit_rigidly(rays, images, corners_board, start)
+    used, count = fit.errors_px <= MAX_ERROR_PX, sum(corner.sightings for corner in corners)
+    if used.sum() < MIN_AGREEING_SHARE * count:
+        return None
+    distance = median_distance(fit.sfm_from_board.translation, rays.centers_map())
+    metres_per_px = distance / model.camera(images[0]).fx / fit.sfm_from_board.scale
+    return BoardFit(
+        f"board '{board.text}'" if board.corners_board else f"marker {body} of '{board.text}'",
+        fit.sfm_from_board.inverse(),
+        fit.scale_error / fit.sfm_from_board.scale,
+        int(used.sum()),
+        count,
+        float(metres_per_px * np.sqrt(np.mean(fit.errors_px[used] ** 2))),
+        fit.turn_error_deg,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +140,16 @@ def fit_rigidly(rays: Rays, images: NDArray[np.intp], points_board: Array, start
         return Similarity(start.scale * np.exp(step[0]), turn @ start.rotation, shift)
 
     def residuals(step: Array) -> Array:
-        gaps = rays.project(moved(step).apply(points_board)) - rays.pixels
-        return np.where(np.isfinite(gaps), gaps, _BEHIND_PX).ravel()
+        return rays.residuals_px(moved(step).apply(points_board)).ravel()
 
     found = least_squares(residuals, np.zeros(7), loss="cauchy", f_scale=_CAUCHY_PX)
     gaps = found.fun.reshape(-1, 2)
-    distances = np.linalg.norm(gaps, axis=1)
     covariance = _covariance(found.jac.reshape(-1, 2, 7), gaps, images)
     return RigidFit(
         moved(found.x),
         float(np.sqrt(covariance[0, 0])),
         float(np.degrees(np.sqrt(np.linalg.eigvalsh(covariance[1:4, 1:4])[-1]))),
-        np.where(distances < _BEHIND_PX, distances, np.inf),
+        rays.errors_px(moved(found.x).apply(points_board)),
     )
 
 

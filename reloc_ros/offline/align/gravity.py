@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -57,9 +59,7 @@ def up_of_cameras(model: SfmModel, top: str = "top") -> UpEstimate:
     sides = np.cross([0.0, 0, 1], camera_up) @ model.rotations
     label = "the level camera" if top == "top" else f"the level camera, {top} up"
     rough = robust_direction(ups)[0]
-    upright = np.abs(sides @ rough) < np.sin(
-        np.pi / 4
-    )  # those turned to portrait look like a camera that turned
+    upright = np.abs(sides @ rough) < np.sin(np.pi / 4)  # in portrait they look like a camera that turned
     turn = np.linalg.svd(sides[upright], compute_uv=False)[1] / np.sqrt(max(1, upright.sum()))
     if turn < MIN_TURN:
         up, used, scatter = robust_direction(ups)
@@ -101,19 +101,19 @@ def _roll_deg(up: Array, sides: Array, ups: Array) -> Array:
 
 
 def up_of_imu(
-    model: SfmModel, image_rows: NDArray[np.intp], stamps_ns: NDArray[np.int64], imu: Accelerations, label: str,
-    imu_from_camera: Array,
-) -> UpEstimate:  # fmt: skip
+    model: SfmModel, stamps_ns: Mapping[str, int], imu: Accelerations, label: str, imu_from_camera: Array
+) -> UpEstimate:
     """Up by the accelerometer, which at rest reads the push that holds it up.
 
     Args:
-        image_rows: (N,) images of the model with a known time.
-        stamps_ns: (N,) those times.
+        stamps_ns: when images were taken, by name.
         imu_from_camera: (3, 3) rotation of the optical frame into the sensor's.
     """
     readings, rows = [], []
-    for row, stamp_ns in zip(image_rows, stamps_ns, strict=True):
-        near = np.abs(imu.stamps_ns - stamp_ns) <= IMU_WINDOW_S * 1e9
+    for row, name in enumerate(model.names):
+        if name not in stamps_ns:
+            continue
+        near = np.abs(imu.stamps_ns - stamps_ns[name]) <= IMU_WINDOW_S * 1e9
         if near.any():
             readings.append(imu.accelerations[near].mean(axis=0))
             rows.append(row)
@@ -139,7 +139,7 @@ def up_of_imu(
             "turns; check --imu-from-camera"
         )
     error = np.degrees(scatter) / np.sqrt(used.sum())
-    return UpEstimate(label, up, float(error), int(used.sum()), len(image_rows), float(np.degrees(scatter)))
+    return UpEstimate(label, up, float(error), int(used.sum()), len(stamps_ns), float(np.degrees(scatter)))
 
 
 def _refuse_units(label: str, norm: float) -> None:
@@ -202,9 +202,8 @@ def _refined_plane(points: Array, normal: Array, height: float, band: float) -> 
         normal = axes[2] * np.sign(axes[2] @ normal)
         height = float(normal @ middle)
         # Narrower, as the plane gets better, to what the points near it show; things that stand on it stay out.
-        band = min(
-            band, max(3 * 1.4826 * float(np.median(np.abs(points[near] @ normal - height))), 0.2 * band)
-        )
+        sigma = 1.4826 * float(np.median(np.abs(points[near] @ normal - height)))
+        band = min(band, max(3 * sigma, 0.2 * band))
     # Floors are not flat by regions, so that more points do not help without end.
     error = np.degrees(singular[2] / singular[1] / np.sqrt(min(near.sum(), _FLOOR_REGIONS)))
     residual = np.degrees(np.arctan(singular[2] / singular[1]))
@@ -254,10 +253,8 @@ def _typical_distance(model: SfmModel) -> float:
 def level_rotation(up_sfm: Array, first_camera_from_sfm: SE3) -> Array:
     """(3, 3) map_from_sfm: z up, and x to where the first camera looks, as far as that is level."""
     ahead = first_camera_from_sfm.rotation[2]
-    if (
-        angle_deg(up_sfm, ahead * np.sign(ahead @ up_sfm)) < 5
-    ):  # straight up or down: where the picture's top points
-        ahead = -first_camera_from_sfm.rotation[1]
+    if angle_deg(up_sfm, ahead * np.sign(ahead @ up_sfm)) < 5:  # straight up or down
+        ahead = -first_camera_from_sfm.rotation[1]  # where the picture's top points
     x = ahead - (ahead @ up_sfm) * up_sfm
     x /= np.linalg.norm(x)
     return np.stack([x, np.cross(up_sfm, x), up_sfm])

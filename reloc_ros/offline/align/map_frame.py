@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
 from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, first_up, most_certain_scale
 from reloc_ros.offline.align.boards import parse_board
 from reloc_ros.offline.align.gravity import (
-    PICTURE_TOPS,
     level_rotation,
     up_of_cameras,
     up_of_imu,
     up_of_plane,
 )
 from reloc_ros.offline.align.scale_from_board import (
-    BodyFit,
+    BoardFit,
     map_from_board,
     scale_estimate,
     scale_of_board,
@@ -31,7 +28,7 @@ from reloc_ros.offline.align.scale_from_distances import (
     distance_of_points,
     scale_of_distances,
 )
-from reloc_ros.offline.align.sources import parse_imu_rotation
+from reloc_ros.offline.align.sources import AlignSources, parse_imu_rotation
 from reloc_ros.offline.align.trajectory import Trajectory, read_trajectory
 from reloc_ros.offline.align.trajectory_fit import (
     MIN_POSES,
@@ -55,26 +52,6 @@ from reloc_ros.offline.workspace import Workspace
 NO_LEVER = (
     "where the camera is on the robot was not told (--base-from-camera): the robot's positions stand for its"
 )
-UPS = "camera, plane, board, board-wall, imu:TOPIC or none"
-
-
-@dataclass(frozen=True)
-class AlignSources:
-    """What is known about the place; see `reloc align --help`."""
-
-    trajectory: Path | None = None
-    """TUM file, see `match_images` for its first column."""
-    bag: Path | None = None
-    odometry: str | None = None
-    """A topic of poses in the bag."""
-    body_from_camera: SE3 | None = None
-    """The camera's mount on what the odometry tells the pose of."""
-    distances: tuple[str, ...] = ()
-    measures: tuple[str, ...] = ()
-    board: str | None = None
-    up: tuple[str, ...] = ()
-    imu_from_camera: str | None = None
-    picture_top: str = "top"
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +87,7 @@ def align(workspace: Workspace, sources: AlignSources, progress: Progress = sile
     It is always the model as reconstructed that is measured and moved, so a second call replaces the first.
     What was selected, labelled and trained stays valid.
     """
-    _check(sources)
+    sources.check()
     model = original_model(workspace).without_points(removed_points(workspace).ids)
     frame = measure(model, workspace, sources, progress)
     write_map_frame(workspace, frame.to_json(), "metric" if frame.scales else "unknown")
@@ -127,7 +104,7 @@ def measure(
 ) -> MapFrame:
     """Find the map frame by all the sources together, or refuse what contradicts or does not suffice."""
     scales, ups = [], []
-    bodies: list[BodyFit] = []
+    boards: list[BoardFit] = []
     if sources.distances or sources.measures:
         now = map_from_sfm(workspace)
         distances = [distance_of_points(text, model, now) for text in sources.distances]
@@ -135,97 +112,85 @@ def measure(
         scales.append(scale_of_distances(distances))
     if sources.board is not None:
         board = parse_board(sources.board)
-        bodies = scale_of_board(model, workspace.images_dir, board, progress)
-        scales.append(scale_estimate(board, bodies))
+        boards = scale_of_board(model, workspace.images_dir, board, progress)
+        scales.append(scale_estimate(board, boards))
     for word in sources.up:
         if word != "none":
-            ups.append(_up(word, model, workspace, sources, bodies))
-    fit = _fit_trajectory(model, workspace, sources, has_up=bool(sources.up))
-    if fit is not None:
-        lever = sources.odometry is not None and sources.body_from_camera is None
-        return _frame_of_trajectory(model, fit, scales, ups, (NO_LEVER,) if lever else ())
-    scale = most_certain_scale(scales) if scales else None
-    ordered = tuple(sorted(scales, key=lambda one: one is not scale))
+            ups.append(_up(word, model, workspace, sources, boards))
+    trajectory = _fit_trajectory(model, workspace, sources)
+    if trajectory is not None:
+        scales.insert(0, _scale_of_trajectory(trajectory, sources))
+        ups[:0] = [_up_of_trajectory(trajectory)] if trajectory.has_frame else []
+    return _frame(model, sources, scales, ups, trajectory, boards)
+
+
+def _frame(
+    model: SfmModel,
+    sources: AlignSources,
+    scales: list[ScaleEstimate],
+    ups: list[UpEstimate],
+    trajectory: TrajectoryFit | None,
+    boards: list[BoardFit],
+) -> MapFrame:
+    """The frame by the first of the scales and ups, once all agree; without a trajectory the surest scale is first."""
+    surest = most_certain_scale(scales) if scales else None
+    if trajectory is None:
+        scales = sorted(scales, key=lambda one: one is not surest)
+    if ups:
+        first_up(ups)
+    found = tuple(scales), tuple(ups)
+    metres = scales[0].scale if scales else 1.0
+    if trajectory is not None and trajectory.has_frame:
+        label = trajectory.label
+        return MapFrame(trajectory.map_from_sfm, *found, f"that of {label}", f"those of {label}")
     if not ups:
-        return replace(AS_RECONSTRUCTED, map_from_sfm=_scaling(scale.scale), scales=ordered)
-    first_up(ups)
-    metres = scale.scale if scale else 1.0
-    if sources.up[0].startswith("board"):
-        return _frame_of_board(bodies[0], sources.up[0] == "board-wall", metres, ordered, tuple(ups))
-    return _level_frame(model, metres, ordered, tuple(ups))
-
-
-def _check(sources: AlignSources) -> None:
-    metres = (sources.trajectory, sources.odometry, sources.board, *sources.distances, *sources.measures)
-    if not sources.up and not any(metres):
-        raise RelocError(
-            "reloc align needs to be told something: --distance, --measure, --board, --trajectory or --odometry for "
-            f"metres, and --up ({UPS}) for gravity"
-        )
-    if sources.trajectory and sources.odometry:
-        raise RelocError("--trajectory and --odometry both say where the images were taken; give one of them")
-    if not sources.up and not (sources.trajectory or sources.odometry):
-        raise RelocError(f"this gives metres but not what is up; add --up: {UPS}")
-    for word in sources.up:
-        if word not in ("camera", "plane", "board", "board-wall", "none") and not word.startswith("imu:"):
-            raise RelocError(f"--up is {UPS}, not '{word}'")
-    if "none" in sources.up and (len(sources.up) > 1 or not any(metres)):
-        raise RelocError("--up none leaves the axes as they are: it stands alone, beside a source of metres")
-    if any(word.startswith("board") for word in sources.up) and sources.board is None:
-        raise RelocError("--up board needs to know the board; describe it with --board")
-    if sources.bag is None and (sources.odometry or any(word.startswith("imu:") for word in sources.up)):
-        raise RelocError("a topic is read from a recording; name it with --bag")
-    if sources.picture_top not in PICTURE_TOPS:
-        raise RelocError(f"--picture-top is {', '.join(PICTURE_TOPS)}, not '{sources.picture_top}'")
+        scaled = Similarity(metres, np.eye(3), np.zeros(3))
+        return replace(AS_RECONSTRUCTED, map_from_sfm=scaled, scales=found[0])
+    if trajectory is None and sources.up[0].startswith("board"):
+        return _frame_of_board(boards[0], sources.up[0] == "board-wall", metres, *found)
+    return _level_frame(model, metres, *found)
 
 
 def _up(
-    word: str, model: SfmModel, workspace: Workspace, sources: AlignSources, bodies: list[BodyFit]
+    word: str, model: SfmModel, workspace: Workspace, sources: AlignSources, boards: list[BoardFit]
 ) -> UpEstimate:
     if word == "camera":
         return up_of_cameras(model, sources.picture_top)
     if word == "plane":
         return up_of_plane(model, sources.picture_top)
     if word.startswith("board"):
-        return up_estimate(bodies, on_wall=word == "board-wall")
-    from reloc_ros.offline.align.bag_readings import image_stamps_ns, read_bag_accelerations
+        return up_estimate(boards, on_wall=word == "board-wall")
+    from reloc_ros.offline.align.bag_readings import read_bag_accelerations
 
     topic = word.removeprefix("imu:")
     rotation = parse_imu_rotation(sources.imu_from_camera)
     imu = read_bag_accelerations(sources.bag, topic)
-    stamps = image_stamps_ns(workspace.images_dir, model.names)
-    _refuse_timeless(model, stamps)
-    rows = np.array([row for row, name in enumerate(model.names) if name in stamps])
-    times = np.array([stamps[model.names[row]] for row in rows])
-    return up_of_imu(model, rows, times, imu, f"the IMU on {topic}", rotation)
+    return up_of_imu(model, _stamps_ns(model, workspace), imu, f"the IMU on {topic}", rotation)
 
 
-def _fit_trajectory(
-    model: SfmModel, workspace: Workspace, sources: AlignSources, has_up: bool
-) -> tuple[str, TrajectoryFit, bool] | None:
-    """What the trajectory is called, how the model fits to it, and whether it tells more than the scale."""
-    if sources.trajectory is None and sources.odometry is None:
-        return None
-    if sources.odometry is None:
-        label, trajectory, remedy = str(sources.trajectory), read_trajectory(sources.trajectory), REMEDY
-    else:
+def _fit_trajectory(model: SfmModel, workspace: Workspace, sources: AlignSources) -> TrajectoryFit | None:
+    """The model on its trajectory; of one on a line the scale alone, where something else tells what is up."""
+    if sources.odometry is not None:
         label, trajectory = f"topic {sources.odometry}", _odometry(model, workspace, sources)
         remedy = "check --base-from-camera, and that the topic is of the same walk"
+    elif sources.trajectory is not None:
+        label, trajectory, remedy = str(sources.trajectory), read_trajectory(sources.trajectory), REMEDY
+    else:
+        return None
     rate_hz = frame_rate_hz(workspace.images_dir)
     try:
-        return label, fit_trajectory(model, trajectory, label, rate_hz, remedy=remedy), True
+        return fit_trajectory(model, trajectory, label, rate_hz, remedy=remedy)
     except OnOneLineError:
-        if not has_up:
+        if not sources.up:
             raise
-    return label, fit_trajectory(model, trajectory, label, rate_hz, False, remedy), False
+    return fit_trajectory(model, trajectory, label, rate_hz, False, remedy)
 
 
 def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> Trajectory:
-    from reloc_ros.offline.align.bag_readings import camera_trajectory, image_stamps_ns, read_bag_poses
+    from reloc_ros.offline.align.bag_readings import camera_trajectory, read_bag_poses
 
     poses = read_bag_poses(sources.bag, sources.odometry)
-    stamps = image_stamps_ns(workspace.images_dir, model.names)
-    _refuse_timeless(model, stamps)
+    stamps = _stamps_ns(model, workspace)
     made = camera_trajectory(poses, list(stamps), list(stamps.values()), sources.body_from_camera)
     if len(made.keys) < MIN_POSES:
         raise RelocError(
@@ -235,37 +200,37 @@ def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> T
     return made
 
 
-def _refuse_timeless(model: SfmModel, stamps: dict[str, int]) -> None:
+def _stamps_ns(model: SfmModel, workspace: Workspace) -> dict[str, int]:
+    """When images of the map were taken, by name; at least one."""
+    from reloc_ros.offline.align.bag_readings import image_stamps_ns
+
+    stamps = image_stamps_ns(workspace.images_dir, model.names)
     if not stamps:
         raise RelocError(
             f"it is not known when the map's images were taken, such as '{model.names[0]}'; make the map from the bag "
             "itself (reloc map BAG), or name images by their time in nanoseconds"
         )
+    return stamps
 
 
-def _frame_of_trajectory(
-    model: SfmModel,
-    fitted: tuple[str, TrajectoryFit, bool],
-    scales: list[ScaleEstimate],
-    ups: list[UpEstimate],
-    notes: tuple[str, ...],
-) -> MapFrame:
-    label, fit, is_frame = fitted
-    found = fit.map_from_sfm
-    scale = ScaleEstimate(label, found.scale, fit.scale_error, fit.inliers, fit.poses, fit.rms_m, notes)
-    most_certain_scale([scale, *scales])
-    if not is_frame:
-        if not ups:
-            return replace(AS_RECONSTRUCTED, map_from_sfm=_scaling(found.scale), scales=(scale, *scales))
-        first_up(ups)
-        return _level_frame(model, found.scale, (scale, *scales), tuple(ups))
-    up = UpEstimate(label, found.rotation[2], fit.turn_error_deg, fit.inliers, fit.poses, None)
-    first_up([up, *ups])
-    return MapFrame(found, (scale, *scales), (up, *ups), f"that of {label}", f"those of {label}")
+def _scale_of_trajectory(fit: TrajectoryFit, sources: AlignSources) -> ScaleEstimate:
+    notes = (NO_LEVER,) if sources.odometry is not None and sources.body_from_camera is None else ()
+    return ScaleEstimate(
+        fit.label, fit.map_from_sfm.scale, fit.scale_error, fit.inliers, fit.poses, fit.rms_m, notes
+    )
+
+
+def _up_of_trajectory(fit: TrajectoryFit) -> UpEstimate:
+    up_sfm = fit.map_from_sfm.rotation[2]
+    return UpEstimate(fit.label, up_sfm, fit.turn_error_deg, fit.inliers, fit.poses, None)
 
 
 def _frame_of_board(
-    fit: BodyFit, on_wall: bool, metres: float, scales: tuple[ScaleEstimate, ...], ups: tuple[UpEstimate, ...]
+    fit: BoardFit,
+    on_wall: bool,
+    metres: float,
+    scales: tuple[ScaleEstimate, ...],
+    ups: tuple[UpEstimate, ...],
 ) -> MapFrame:
     board, turn = fit.board_from_sfm, map_from_board(on_wall)
     found = Similarity(metres, turn @ board.rotation, turn @ board.translation * metres / board.scale)
@@ -285,7 +250,3 @@ def _level_frame(
         where = f"on {up.source}, below {where}"
     axes = f"z up by {up.source}, x level and to where '{model.names[0]}' looks"
     return MapFrame(Similarity(metres, rotation, -metres * rotation @ origin), scales, ups, where, axes)
-
-
-def _scaling(metres: float) -> Similarity:
-    return Similarity(metres, np.eye(3), np.zeros(3))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,48 +9,18 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, agreeing
-from reloc_ros.offline.align.board_fit import fit_rigidly
+from reloc_ros.offline.align.board_fit import MIN_IMAGES, BoardFit, Sightings, fit_bodies
 from reloc_ros.offline.align.boards import Board, BoardDetector, Corner
-from reloc_ros.offline.align.trajectory_fit import fit_robustly
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.model.similarity import Similarity, fit_similarity, spread
-from reloc_ros.offline.model.triangulate_picks import MAX_ERROR_PX, place_point, sighting_rays
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.frames import read_photo
 
 Array = NDArray[np.float64]
-Sightings = Mapping[Corner, list[tuple[int, Array]]]
-"""For each corner the images it was seen in, by index, and where."""
-
-MIN_IMAGES = 3
-MIN_CORNERS = 4
-MIN_AGREEING_SHARE = 0.6
-"""Where fewer sightings fit a rigid board, it moved, or is another one."""
-MIN_CORNERS_TO_DOUBT = 8
-"""With fewer corners none is taken for an outlier at first."""
-MIN_SECOND_SPREAD_SHARE = 0.05
-"""Corners on a line leave the board's turn about it open."""
-
-
-@dataclass(frozen=True, eq=False)
-class BodyFit:
-    """A board, or one single marker, laid on where its corners were triangulated."""
-
-    label: str
-    board_from_sfm: Similarity
-    scale_error: float
-    used: int
-    """Sightings of a corner that agree ..."""
-    of: int
-    """... of so many."""
-    residual_m: float
-    """Root mean square of what those are off by, at the board's distance."""
-    turn_error_deg: float
 
 
 def scale_of_board(
     model: SfmModel, images_dir: Path, board: Board, progress: Progress = silent
-) -> list[BodyFit]:
+) -> list[BoardFit]:
     """Find the board in all images and lay it on its triangulated corners; one fit for each body that was seen."""
     sightings = find_board(model, images_dir, board, progress)
     fits = fit_bodies(model, board, sightings)
@@ -84,70 +52,7 @@ def find_board(model: SfmModel, images_dir: Path, board: Board, progress: Progre
     return sightings
 
 
-def fit_bodies(model: SfmModel, board: Board, sightings: Sightings) -> list[BodyFit]:
-    """One fit for each body with enough corners that could be triangulated; the others are left out."""
-    bodies: dict[int, list[_PlacedCorner]] = {}
-    for corner, seen in sorted(sightings.items()):
-        images, pixels = np.array([image for image, _ in seen]), np.array([pixel for _, pixel in seen])
-        if len(images) < MIN_IMAGES:
-            continue
-        placed = place_point(model, images, pixels)
-        if placed.reliable and placed.used.sum() >= MIN_IMAGES:
-            found = _PlacedCorner(
-                board.place_of(corner), placed.position, images[placed.used], pixels[placed.used], len(seen)
-            )
-            bodies.setdefault(board.body_of(corner), []).append(found)
-    fits = (_fit_body(model, board, body, corners) for body, corners in bodies.items())
-    return [fit for fit in fits if fit is not None]
-
-
-@dataclass(frozen=True, eq=False)
-class _PlacedCorner:
-    place_board: Array
-    position_sfm: Array
-    images: NDArray[np.intp]
-    """(N,) of the sightings that agree on it."""
-    pixels: Array
-    """(N, 2)"""
-    sightings: int
-    """All, those that do not agree included."""
-
-
-def _fit_body(model: SfmModel, board: Board, body: int, corners: list[_PlacedCorner]) -> BodyFit | None:
-    corners_board = np.array([corner.place_board for corner in corners])
-    corners_sfm = np.array([corner.position_sfm for corner in corners])
-    if (
-        len(corners) < MIN_CORNERS
-        or spread(corners_board)[1] < MIN_SECOND_SPREAD_SHARE * spread(corners_board)[0]
-    ):
-        return None
-    start = fit_similarity(corners_sfm, corners_board)
-    if len(corners) >= MIN_CORNERS_TO_DOUBT:
-        start, _ = fit_robustly(corners_sfm, corners_board)
-    images = np.concatenate([corner.images for corner in corners])
-    points = np.repeat(np.arange(len(corners)), [len(corner.images) for corner in corners])
-    rays = sighting_rays(model, images, np.concatenate([corner.pixels for corner in corners]), points)
-    fit = fit_rigidly(rays, images, corners_board, start)
-    used, count = fit.errors_px <= MAX_ERROR_PX, sum(corner.sightings for corner in corners)
-    if used.sum() < MIN_AGREEING_SHARE * count:
-        return None
-    sizes = (
-        np.linalg.norm(rays.centers_map() - fit.sfm_from_board.translation, axis=1)
-        / model.camera(images[0]).fx
-    )
-    metres_per_px = np.median(sizes) / fit.sfm_from_board.scale
-    return BodyFit(
-        f"board '{board.text}'" if board.corners_board else f"marker {body} of '{board.text}'",
-        fit.sfm_from_board.inverse(),
-        fit.scale_error / fit.sfm_from_board.scale,
-        int(used.sum()),
-        count,
-        float(metres_per_px * np.sqrt(np.mean(fit.errors_px[used] ** 2))),
-        fit.turn_error_deg,
-    )
-
-
-def scale_estimate(board: Board, fits: list[BodyFit]) -> ScaleEstimate:
+def scale_estimate(board: Board, fits: list[BoardFit]) -> ScaleEstimate:
     """The scale by all bodies together, once they agree: the mean, weighted by their certainty."""
     ratios = np.array([fit.board_from_sfm.scale for fit in fits])
     errors = np.maximum([fit.scale_error for fit in fits], 1e-9 * ratios)
@@ -170,7 +75,7 @@ def scale_estimate(board: Board, fits: list[BodyFit]) -> ScaleEstimate:
     )
 
 
-def up_estimate(fits: list[BodyFit], on_wall: bool) -> UpEstimate:
+def up_estimate(fits: list[BoardFit], on_wall: bool) -> UpEstimate:
     """Up by a board that lies flat, or hangs upright on a wall; it must be one body."""
     if len(fits) > 1:
         raise RelocError(

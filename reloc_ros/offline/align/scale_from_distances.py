@@ -133,7 +133,7 @@ def distance_of_picks(text: str, model: SfmModel) -> Distance:
         _place_picks(text, side, half, model) for side, half in zip(("first", "second"), halves, strict=True)
     )
     distance = Distance(text, (a, b), (cov_a, cov_b), metres)
-    if not distance.units > 2 * distance.units_error if distance.units > 0 else True:
+    if distance.units == 0 or not distance.units > 2 * distance.units_error:
         raise RelocError(f"measure '{text}': the two places are the same; pick two that are apart")
     return distance
 

@@ -1,18 +1,71 @@
-"""How a camera sits on a robot or beside an IMU, as the user writes it."""
+"""What the user says of the place and of how the camera is mounted, and whether it suffices."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.io.tum import parse_tum_pose
+from reloc_ros.offline.align.gravity import PICTURE_TOPS
 
+UPS = "camera, plane, board, board-wall, imu:TOPIC or none"
 IMU_ROTATIONS = {
     "identity": np.eye(3),
     "body": np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]),
 }
 """imu_from_camera for an IMU with the axes of the optical frame, or of a body that looks as the camera does."""
+
+
+@dataclass(frozen=True)
+class AlignSources:
+    """What is known about the place; see `reloc align --help`."""
+
+    trajectory: Path | None = None
+    """TUM file, see `match_images` for its first column."""
+    bag: Path | None = None
+    odometry: str | None = None
+    """A topic of poses in the bag."""
+    body_from_camera: SE3 | None = None
+    """The camera's mount on what the odometry tells the pose of."""
+    distances: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    board: str | None = None
+    up: tuple[str, ...] = ()
+    imu_from_camera: str | None = None
+    picture_top: str = "top"
+
+    def check(self) -> None:
+        """Refuse what says too little, or contradicts itself."""
+        metres = any((self.trajectory, self.odometry, self.board, *self.distances, *self.measures))
+        if not self.up and not metres:
+            raise RelocError(
+                "reloc align needs to be told something: --distance, --measure, --board, --trajectory or --odometry "
+                f"for metres, and --up ({UPS}) for gravity"
+            )
+        if self.trajectory and self.odometry:
+            raise RelocError(
+                "--trajectory and --odometry both say where the images were taken; give one of them"
+            )
+        if not self.up and not (self.trajectory or self.odometry):
+            raise RelocError(f"this gives metres but not what is up; add --up: {UPS}")
+        for word in self.up:
+            if word not in ("camera", "plane", "board", "board-wall", "none") and not word.startswith("imu:"):
+                raise RelocError(f"--up is {UPS}, not '{word}'")
+        if "none" in self.up and (len(self.up) > 1 or not metres):
+            raise RelocError(
+                "--up none leaves the axes as they are: it stands alone, beside a source of metres"
+            )
+        if any(word.startswith("board") for word in self.up) and self.board is None:
+            raise RelocError("--up board needs to know the board; describe it with --board")
+        if self.bag is None and (self.odometry or any(word.startswith("imu:") for word in self.up)):
+            raise RelocError("a topic is read from a recording; name it with --bag")
+        if self.picture_top not in PICTURE_TOPS:
+            raise RelocError(f"--picture-top is {', '.join(PICTURE_TOPS)}, not '{self.picture_top}'")
 
 
 def parse_imu_rotation(text: str | None) -> NDArray[np.float64]:
@@ -25,26 +78,18 @@ def parse_imu_rotation(text: str | None) -> NDArray[np.float64]:
     if text in IMU_ROTATIONS:
         return IMU_ROTATIONS[text]
     try:
-        x, y, z, w = (float(number) for number in text.split(","))
-        rotation = SE3.from_quaternion_wxyz([w, x, y, z], np.zeros(3)).rotation
+        return parse_tum_pose("0 0 0 " + text.replace(",", " ")).rotation
     except ValueError as error:
         raise RelocError(
-            f"--imu-from-camera is identity, body or a quaternion x,y,z,w, not '{text}'"
+            f"--imu-from-camera is identity, body or a quaternion x,y,z,w of finite numbers, not '{text}'"
         ) from error
-    if not np.isfinite(rotation).all():
-        raise RelocError(f"--imu-from-camera '{text}' is not finite")
-    return rotation
 
 
 def parse_mount(text: str) -> SE3:
     """body_from_camera by `x y z qx qy qz qw`."""
-    words = text.replace(",", " ").split()
     try:
-        x, y, z, *quaternion = (float(word) for word in words)
-        qx, qy, qz, qw = quaternion
-        mount = SE3.from_quaternion_wxyz([qw, qx, qy, qz], [x, y, z])
+        return parse_tum_pose(text.replace(",", " "))
     except ValueError as error:
-        raise RelocError(f"--base-from-camera is 'x y z qx qy qz qw', not '{text}'") from error
-    if not np.isfinite(mount.matrix).all():
-        raise RelocError(f"--base-from-camera '{text}' is not finite")
-    return mount
+        raise RelocError(
+            f"--base-from-camera is 'x y z qx qy qz qw', seven finite numbers, not '{text}'"
+        ) from error

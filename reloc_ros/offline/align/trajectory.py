@@ -13,6 +13,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.io.tum import parse_tum_pose
 
 _Key = TypeVar("_Key", str, int)
 
@@ -56,12 +57,8 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 def _parse_line(file: Path, number: int, line: str) -> tuple[str, SE3]:
     columns = line.rsplit(maxsplit=7)  # from the right: names may hold spaces
     try:
-        key, *values = columns
-        numbers = [float(value) for value in values]
-        if len(numbers) != 7 or not np.isfinite(numbers).all():
-            raise ValueError
-        tx, ty, tz, qx, qy, qz, qw = numbers
-        return key.strip(), SE3.from_quaternion_wxyz([qw, qx, qy, qz], [tx, ty, tz])
+        key, *numbers = columns
+        return key.strip(), parse_tum_pose(" ".join(numbers))
     except ValueError as error:
         raise RelocError(
             f"trajectory '{file}' line {number} is not 'image tx ty tz qx qy qz qw': '{line.strip()}'"
@@ -72,9 +69,8 @@ def match_images(keys: Sequence[str], names: Sequence[str], rate_hz: float | Non
     """For each trajectory key the index of its image; None where there is none, or more than one.
 
     Args:
-        keys: an image's name, that name without folder or suffix, the whole number it ends in, or, when
-        `rate_hz`
-            is given and the number is the frame's place in a video, the seconds since the video began.
+        keys: an image's name, that name without folder or suffix, the whole number it ends in, or, when `rate_hz` is
+            given and the number is the frame's place in a video, the seconds since the video began.
         names: of the images.
         rate_hz: frames a second of that video.
     """

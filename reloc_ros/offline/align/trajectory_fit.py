@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
@@ -33,20 +34,20 @@ _FINEST_SHARE = 5e-3
 class TrajectoryFit:
     """How well the model fits the trajectory."""
 
+    label: str
+    """Of the trajectory, in sentences."""
     map_from_sfm: Similarity
-    """Its rotation means nothing when the frame was not asked for."""
+    has_frame: bool
+    """False when the scale alone was asked for: the rotation then means nothing."""
     scale_error: float
     """Standard error of the scale."""
     turn_error_deg: float
     """Standard error of the rotation about the axis that is known worst."""
     poses: int
     """Trajectory poses that belong to an image of the model."""
-    unmatched: int
-    """Trajectory poses that belong to none."""
     inliers: int
     rms_m: float
     """Of the inliers' camera centres."""
-    max_m: float
     orientation_offset_deg: float | None
     """Median angle between the trajectory's orientations and the model's; None when the file has none."""
 
@@ -92,14 +93,14 @@ def fit_trajectory(
         offset = _orientation_offset_deg(label, similarity, model, kept)
     inlier_residuals = residuals[inliers]
     return TrajectoryFit(
+        label=label,
         map_from_sfm=similarity,
+        has_frame=frame,
         scale_error=scale_error(similarity, centers_sfm[inliers], inlier_residuals),
         turn_error_deg=turn_error_deg(similarity, centers_sfm[inliers], inlier_residuals),
         poses=len(pairs),
-        unmatched=len(images) - len(pairs),
         inliers=int(inliers.sum()),
         rms_m=float(np.sqrt(np.mean(inlier_residuals**2))),
-        max_m=float(inlier_residuals.max()),
         orientation_offset_deg=offset,
     )
 
@@ -130,16 +131,13 @@ def fit_robustly(
     for _ in range(10):
         residuals = np.linalg.norm(best.apply(points_b) - points_a, axis=1)
         sigma = max(sigma, np.median(residuals) / 1.538 * (1 + 5 / max(1, count - 3)))
-        inliers = residuals <= max(
-            3.4 * sigma, _FINEST_SHARE * spread(points_a)[0]
-        )  # 99 % of three normal parts
+        # 3.4 sigma hold 99 % of the lengths of three normal parts.
+        inliers = residuals <= max(3.4 * sigma, _FINEST_SHARE * spread(points_a)[0])
         if inliers.sum() < MIN_POSES:
             break
         best = fit_similarity(points_a[inliers], points_b[inliers])
-        # The best half of the poses always looks too good; those that were let in say how good they really
-        # are.
-        residuals = np.linalg.norm(best.apply(points_b[inliers]) - points_a[inliers], axis=1)
-        sigma = np.sqrt(np.sum(residuals**2) / max(1, 3 * len(residuals) - 7))
+        # The best half of the poses always looks too good; those that were let in say how good they really are.
+        sigma = _sigma(np.linalg.norm(best.apply(points_b[inliers]) - points_a[inliers], axis=1))
     return best, inliers
 
 
@@ -203,16 +201,11 @@ def _orientation_offset_deg(
     label: str, similarity: Similarity, model: SfmModel, pairs: Sequence[tuple[SE3, int]]
 ) -> float:
     """How far the trajectory's orientations are from the aligned model's, which were fitted to positions alone."""
-    turns = []
-    for map_from_camera, image in pairs:
-        camera_from_map = similarity.move_camera(model.camera_from_map[image])
-        turns.append((camera_from_map @ map_from_camera).rotation)
-    vectors = np.array([SE3(turn, np.zeros(3)).rotation_vector for turn in turns])
-    middle = turns[int(np.argmin([_angles_deg(turns, turn).sum() for turn in turns]))]
-    scatter, offset = (
-        np.median(_angles_deg(turns, middle)),
-        np.degrees(np.median(np.linalg.norm(vectors, axis=1))),
-    )
+    moved = [(similarity.move_camera(model.camera_from_map[image]), pose) for pose, image in pairs]
+    turns = Rotation.from_matrix([(camera_from_map @ pose).rotation for camera_from_map, pose in moved])
+    angles_deg = np.degrees([(turns * other.inv()).magnitude() for other in turns])
+    scatter = np.median(angles_deg[angles_deg.sum(axis=1).argmin()])
+    offset = np.degrees(np.median(turns.magnitude()))
     if scatter > MAX_ORIENTATION_SCATTER_DEG:
         raise RelocError(
             f"{label} contradicts the map: its orientations scatter by {scatter:.0f} deg around the map's; "
@@ -224,8 +217,3 @@ def _orientation_offset_deg(
             "optical camera frame (x right, y down, z forward), not of the robot's body or an OpenGL camera"
         )
     return float(offset)
-
-
-def _angles_deg(turns: Sequence[NDArray[np.float64]], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    chords = np.linalg.norm(np.array(turns) - reference, axis=(1, 2)) / (2 * np.sqrt(2))
-    return np.degrees(2 * np.arcsin(np.minimum(chords, 1)))

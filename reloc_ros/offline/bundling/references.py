@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from reloc_ros.cameras import Camera
-from reloc_ros.errors import RelocError
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import read_map_photo
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frames import read_photo
 from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
 from reloc_ros.refinement.references import References
 from reloc_ros.refinement.sightings import CELLS
@@ -89,12 +88,7 @@ def order_views(model: SfmModel, rows: NDArray[np.intp]) -> list[int]:
 
 
 def _small_picture(model: SfmModel, images_dir: Path, image: int) -> tuple[bytes, Camera]:
-    photo, camera = read_photo(Path(images_dir) / model.names[image]), model.camera(image)
-    if photo.shape[:2] != (camera.height, camera.width):
-        raise RelocError(
-            f"image {Path(images_dir) / model.names[image]} is {photo.shape[1]}x{photo.shape[0]}, but the map was made "
-            f"from {camera.width}x{camera.height}; put the original back or map again"
-        )
+    photo, camera = read_map_photo(images_dir, model, image), model.camera(image)
     shrink = min(WIDTH / max(camera.width, camera.height), 1.0)
     camera = camera.resized(max(round(camera.width * shrink), 1), max(round(camera.height * shrink), 1))
     grey = cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY)

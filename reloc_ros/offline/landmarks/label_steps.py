@@ -16,7 +16,7 @@ from reloc_ros.offline.landmarks.keypoints_json import Imported, read_keypoints
 from reloc_ros.offline.landmarks.label import VOXEL_SIZE, Labels, Visibility, label_images, unlabelled
 from reloc_ros.offline.landmarks.label_preview import write_preview
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.model.workspace_model import map_model, read_mapped
+from reloc_ros.offline.model.workspace_model import map_model, read_map_photo
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace, fingerprint
 
@@ -89,9 +89,9 @@ def preview_step(workspace: Workspace, progress: Progress = silent) -> None:
     if workspace.is_current("preview", inputs):
         return
     labels, model = Labels.load(workspace.labels_path), SfmModel.load(workspace.model_path)
-    cameras = [model.camera(model.names.index(name)) for name in labels.names]
-    size, _ = Counter((camera.width, camera.height) for camera in cameras).most_common(1)[0]
-    images = read_mapped(workspace, labels.names, cameras)
+    rows = [model.names.index(name) for name in labels.names]
+    size, _ = Counter(map(tuple, model.image_sizes[rows].tolist())).most_common(1)[0]
+    images = (read_map_photo(workspace.images_dir, model, row) for row in rows)
     write_preview(labels, images, size, sheet, video, progress)
     workspace.record("preview", inputs, [sheet, video])
 

@@ -83,8 +83,8 @@ def read_colmap(path: str | Path) -> SfmModel:
         observation_image=observation_image,
         observation_px=observation_px,
     )
-    model = model._keep_points(model.track_lengths > 0)
-    return replace(model, errors_px=model._rays().mean_errors_px(model.points_map))
+    model = model.keep_points(model.track_lengths > 0)
+    return replace(model, errors_px=model.observed_rays.mean_errors_px(model.points_map))
 
 
 def _find_model(path: Path) -> Path:

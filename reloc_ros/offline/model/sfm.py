@@ -77,17 +77,34 @@ class SfmModel:
         """(P,) the number of observations of each point."""
         return np.bincount(self.observation_point, minlength=len(self.points_map))
 
+    @property
+    def main_camera(self) -> Camera:
+        """The camera that took most images."""
+        return self.cameras[int(np.bincount(self.camera_ids).argmax())]
+
     def camera(self, image: int) -> Camera:
         """The camera that took an image, by the image's index."""
         return self.cameras[int(self.camera_ids[image])]
 
-    def project_observed(self, points_map: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """Project each observation's point into its image: (M, 2) px, NaN behind the camera.
+    def rays(self, images: NDArray[np.integer], pixels: ArrayLike, points: NDArray[np.integer]) -> Rays:
+        """Lines of sight of points (N,), in the points' order, from images (N,) through pixels (N, 2)."""
+        return Rays(
+            cameras={key: self.cameras[key] for key in np.unique(self.camera_ids[images]).tolist()},
+            camera_ids=self.camera_ids[images],
+            rotations=self.rotations[images],
+            translations=self.translations[images],
+            points=points.astype(np.int32),
+            pixels=np.asarray(pixels, dtype=np.float64),
+        )
 
-        `points_map` (P, 3) stands in for the model's own points when given.
-        """
-        points = self.points_map if points_map is None else points_map
-        return self._rays().project(points)
+    @property
+    def observed_rays(self) -> Rays:
+        """The lines of sight of all observations."""
+        return self.rays(self.observation_image, self.observation_px, self.observation_point)
+
+    def project_observed(self) -> NDArray[np.float64]:
+        """Project each observation's point into its image: (M, 2) px, NaN behind the camera."""
+        return self.observed_rays.project(self.points_map)
 
     def without(self, held_out: ArrayLike, min_observations: int = 2) -> SfmModel:
         """The model as it stands without some images: nothing of theirs is left in it.
@@ -105,16 +122,16 @@ class SfmModel:
         if not held_out.any():
             return self
         kept = self._keep_images(~held_out)
-        kept = kept._keep_points(kept.track_lengths >= min_observations)
-        result = triangulate(kept._rays(), len(kept.points_map))
+        kept = kept.keep_points(kept.track_lengths >= min_observations)
+        result = triangulate(kept.observed_rays, len(kept.points_map))
         kept = replace(kept, points_map=result.points_map, errors_px=result.errors_px)
         good = (result.errors_px <= MAX_ERROR_PX) & (result.angles_deg >= MIN_TRIANGULATION_ANGLE_DEG)
-        return kept._keep_points(good)
+        return kept.keep_points(good)
 
     def without_points(self, point_ids: ArrayLike) -> SfmModel:
         """The model without the points of these ids; none of the others changes."""
         dropped = np.isin(self.point_ids, point_ids)
-        return self._keep_points(~dropped) if dropped.any() else self
+        return self.keep_points(~dropped) if dropped.any() else self
 
     def transformed(self, new_from_map: Similarity) -> SfmModel:
         """The model in another frame, of another scale."""
@@ -164,52 +181,30 @@ class SfmModel:
             **{field: contents[field] for field in _ARRAYS},
         )
 
-    def _rays(self) -> Rays:
-        return Rays(
-            cameras={key: self.cameras[key] for key in np.unique(self.camera_ids).tolist()},
-            camera_ids=self.camera_ids[self.observation_image],
-            rotations=self.rotations[self.observation_image],
-            translations=self.translations[self.observation_image],
-            points=self.observation_point,
-            pixels=self.observation_px,
-        )
-
     def _keep_images(self, keep: NDArray[np.bool_]) -> SfmModel:
-        observed = keep[self.observation_image]
-        new_index = np.cumsum(keep) - 1
-        return replace(
+        kept = np.flatnonzero(keep).tolist()
+        model = replace(
             self,
-            names=tuple(np.array(self.names, dtype=object)[keep]),
+            names=tuple(self.names[image] for image in kept),
             camera_ids=self.camera_ids[keep],
-            camera_from_map=tuple(
-                pose for pose, kept in zip(self.camera_from_map, keep, strict=True) if kept
-            ),
-            observation_point=self.observation_point[observed],
-            observation_image=new_index[self.observation_image[observed]].astype(np.int32),
-            observation_px=self.observation_px[observed],
+            camera_from_map=tuple(self.camera_from_map[image] for image in kept),
+            observation_image=(np.cumsum(keep) - 1)[self.observation_image].astype(np.int32),
         )
+        return model._keep_observations(keep[self.observation_image])
 
-    def _keep_points(self, keep: NDArray[np.bool_]) -> SfmModel:
-        observed = keep[self.observation_point]
-        new_index = np.cumsum(keep) - 1
-        return replace(
+    def keep_points(self, keep: NDArray[np.bool_]) -> SfmModel:
+        """The model with some of the points, (P,) bool."""
+        model = replace(
             self,
-            points_map=self.points_map[keep],
-            point_ids=self.point_ids[keep],
-            colors=self.colors[keep],
-            errors_px=self.errors_px[keep],
-            observation_point=new_index[self.observation_point[observed]].astype(np.int32),
-            observation_image=self.observation_image[observed],
-            observation_px=self.observation_px[observed],
+            **{field: getattr(self, field)[keep] for field in _OF_POINTS},
+            observation_point=(np.cumsum(keep) - 1)[self.observation_point].astype(np.int32),
         )
+        return model._keep_observations(keep[self.observation_point])
+
+    def _keep_observations(self, keep: NDArray[np.bool_]) -> SfmModel:
+        return replace(self, **{field: getattr(self, field)[keep] for field in _OF_OBSERVATIONS})
 
 
-_ARRAYS = (
-    "points_map",
-    "point_ids",
-    "colors",
-    "errors_px",
-    "observation_point",
-    "observation_image",
-    "observation_px",
-)
+_OF_POINTS = ("points_map", "point_ids", "colors", "errors_px")
+_OF_OBSERVATIONS = ("observation_point", "observation_image", "observation_px")
+_ARRAYS = _OF_POINTS + _OF_OBSERVATIONS

@@ -66,7 +66,8 @@ def fit_similarity(points_a: Array, points_b: Array) -> Similarity:
     """The least-squares `a_from_b` of points (N, 3): Umeyama, "Least-Squares Estimation of Transformation
     Parameters Between Two Point Patterns" (1991).
 
-    The points must not all lie on one line, see `spread`.
+    The points must not all lie on one line, see `spread`; on a plane, as those of a board do, they may, where
+    `pycolmap.estimate_sim3d` gives nothing.
     """
     mean_a, mean_b = points_a.mean(axis=0), points_b.mean(axis=0)
     centered_a, centered_b = points_a - mean_a, points_b - mean_b

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 CAUCHY_SCALE_PX = 2.0
 """Residuals beyond this count ever less: a wrong match in a track must not pull its point."""
-_BEHIND_PX = 1e3
+BEHIND_PX = 1e3
 """The residual charged for a point behind its camera, so that no step that puts it there is taken."""
 _ITERATIONS = 30
 _CONVERGED = 1e-9
@@ -58,6 +58,16 @@ class Rays:
         """(M, 2) px, NaN behind the camera."""
         return self.project_in_camera(self.in_camera(points_map))
 
+    def residuals_px(self, points_map: Array) -> Array:
+        """(M, 2) projections less observed pixels; `BEHIND_PX` behind the camera."""
+        residuals = self.project(points_map) - self.pixels
+        return np.where(np.isfinite(residuals), residuals, BEHIND_PX)
+
+    def errors_px(self, points_map: Array) -> Array:
+        """(M,) reprojection errors; infinite behind the camera."""
+        errors = np.linalg.norm(self.project(points_map) - self.pixels, axis=1)
+        return np.where(np.isnan(errors), np.inf, errors)
+
     def project_in_camera(self, points_camera: Array) -> Array:
         pixels = np.empty((len(points_camera), 2))
         for key, camera in self.cameras.items():
@@ -86,9 +96,7 @@ class Rays:
 
     def mean_errors_px(self, points_map: Array) -> Array:
         """(P,) mean reprojection error; infinite for a point behind one of its cameras."""
-        distances = np.linalg.norm(self.project(points_map) - self.pixels, axis=1)
-        distances[np.isnan(distances)] = np.inf
-        return self.sum_by_point(distances) / self.sum_by_point(np.ones(len(self.points)))
+        return self.sum_by_point(self.errors_px(points_map)) / self.sum_by_point(np.ones(len(self.points)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,15 +134,13 @@ def refine_points(rays: Rays, points_map: Array) -> Array:
     Synthesis" (2000), sections 3.3 and 4.3.
     """
     points_map = points_map.copy()
-    active = np.arange(
-        len(points_map)
-    )  # those that have not converged; few need more than a handful of rounds
+    active = np.arange(len(points_map))  # have not converged; few need more than a handful of rounds
     damping = np.full(len(points_map), 1e-3)
-    residuals = _residuals(rays, points_map)
+    residuals = rays.residuals_px(points_map)
     for _ in range(_ITERATIONS):
         now = points_map[active]
         step = _step(rays, now, residuals, damping[active])
-        tried_residuals = _residuals(rays, now + step)
+        tried_residuals = rays.residuals_px(now + step)
         better = _cost(rays, tried_residuals) < _cost(rays, residuals)
         points_map[active[better]] += step[better]
         damping[active] *= np.where(better, 0.1, 10)
@@ -146,11 +152,6 @@ def refine_points(rays: Rays, points_map: Array) -> Array:
         rays = rays.of_points(moving)
         active = active[moving]
     return points_map
-
-
-def _residuals(rays: Rays, points_map: Array) -> Array:
-    residuals = rays.project(points_map) - rays.pixels
-    return np.where(np.isfinite(residuals), residuals, _BEHIND_PX)
 
 
 def _cost(rays: Rays, residuals: Array) -> Array:

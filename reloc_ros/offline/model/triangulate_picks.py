@@ -1,4 +1,4 @@
-"""Where in the map a thing is that was found in several of its images."""
+"""Triangulate a point that was picked, or detected, in several images of a model, some of them wrongly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
-from reloc_ros.offline.model.triangulate import Rays, meet_rays, triangulate
+from reloc_ros.offline.model.triangulate import meet_rays, triangulate
 
 Array = NDArray[np.float64]
 
@@ -53,13 +53,13 @@ def place_point(model: SfmModel, images: NDArray[np.intp], pixels: Array, seed: 
         chosen = np.random.default_rng(seed).choice(len(pairs), _MOST_PAIRS, replace=False)
         pairs = [pairs[k] for k in chosen]
     rows = np.array(pairs, dtype=np.intp).reshape(-1)
-    trials = meet_rays(sighting_rays(model, images[rows], pixels[rows], np.arange(len(rows)) // 2))
+    trials = meet_rays(model.rays(images[rows], pixels[rows], np.arange(len(rows)) // 2))
     errors = np.stack([_errors_px(model, images, pixels, position) for position in trials])
     costs = np.minimum(errors, MAX_ERROR_PX).sum(axis=1)
     best = errors[int(costs.argmin())] <= MAX_ERROR_PX
     if best.sum() < 2:
         best = np.ones(len(images), dtype=bool)
-    made = triangulate(sighting_rays(model, images[best], pixels[best], np.zeros(best.sum(), dtype=int)), 1)
+    made = triangulate(model.rays(images[best], pixels[best], np.zeros(best.sum(), dtype=int)), 1)
     errors = _errors_px(model, images, pixels, made.points_map[0])
     used = best & (errors <= MAX_ERROR_PX)
     covariance = _covariance(model, images[best], made.points_map[0], errors[best])
@@ -74,22 +74,8 @@ def point_covariance(model: SfmModel, point: int) -> Array:
     return _covariance(model, images, model.points_map[point], errors)
 
 
-def sighting_rays(model: SfmModel, images: NDArray[np.intp], pixels: Array, points: NDArray[np.intp]) -> Rays:
-    """Sightings (M,) of points, in the points' order, as lines of sight in the model's frame."""
-    return Rays(
-        cameras={key: model.cameras[key] for key in set(model.camera_ids[images].tolist())},
-        camera_ids=model.camera_ids[images],
-        rotations=model.rotations[images],
-        translations=model.translations[images],
-        points=points.astype(np.int32),
-        pixels=np.asarray(pixels, dtype=np.float64),
-    )
-
-
 def _errors_px(model: SfmModel, images: NDArray[np.intp], pixels: Array, position: Array) -> Array:
-    projected = sighting_rays(model, images, pixels, np.zeros(len(images), dtype=int)).project(position[None])
-    errors = np.linalg.norm(projected - pixels, axis=1)
-    return np.where(np.isfinite(errors), errors, np.inf)
+    return model.rays(images, pixels, np.zeros(len(images), dtype=int)).errors_px(position[None])
 
 
 def _covariance(model: SfmModel, images: NDArray[np.intp], position: Array, errors_px: Array) -> Array:

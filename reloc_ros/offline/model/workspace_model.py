@@ -10,14 +10,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import staged, write_json
 from reloc_ros.io.npz import read_npz
@@ -58,18 +57,16 @@ def map_model(workspace: Workspace) -> SfmModel:
     return model.without(workspace.is_held_out(model.names))
 
 
-def read_mapped(
-    workspace: Workspace, names: Sequence[str], cameras: Sequence[Camera]
-) -> Iterator[NDArray[np.uint8]]:
-    """Images one by one, each of the size that the map was made from."""
-    for name, camera in zip(names, cameras, strict=True):
-        image = read_photo(workspace.images_dir / name)
-        if image.shape[:2] != (camera.height, camera.width):
-            raise RelocError(
-                f"image {workspace.images_dir / name} is {image.shape[1]}x{image.shape[0]}, but the map was made from "
-                f"{camera.width}x{camera.height}; put the original back or map again"
-            )
-        yield image
+def read_map_photo(images_dir: Path, model: SfmModel, image: int) -> NDArray[np.uint8]:
+    """An image of a model by its index, (H, W, 3), refused unless it has the size that the map was made from."""
+    file, camera = images_dir / model.names[image], model.camera(image)
+    photo = read_photo(file)
+    if photo.shape[:2] != (camera.height, camera.width):
+        raise RelocError(
+            f"image {file} is {photo.shape[1]}x{photo.shape[0]}, but the map was made from "
+            f"{camera.width}x{camera.height}; put the original back or map again"
+        )
+    return photo
 
 
 def removed_points(workspace: Workspace) -> RemovedPoints:

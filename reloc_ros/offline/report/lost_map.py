@@ -110,7 +110,7 @@ class LostMap:
 
 def lost_map(model: SfmModel, visible: Visible, ground: Ground, progress: Progress = silent) -> LostMap:
     """Predict over the region of the map's cameras and some way beyond, at the heights and pitches that they had."""
-    camera = model.cameras[int(np.bincount(model.camera_ids).argmax())]
+    camera = model.main_camera
     distance = median_distance(model.centers_map.mean(axis=0), visible.positions)
     axes, cell = _grid(ground.apply(model.centers_map), LEAST_REGION * distance)
     headings = 2 * np.pi * np.arange(HEADINGS) / HEADINGS

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reloc_ros.io.atomic import atomic_path
+from reloc_ros.io.tum import format_tum_pose
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.sources.sources import Frame
 
@@ -75,11 +76,8 @@ def tum_file(path: Path) -> Iterator[Sink]:
             if isinstance(result, Lost):
                 return
             stamp_ns = number * 10**9 if frame.stamp_ns is None else frame.stamp_ns
-            map_from_camera = result.camera_from_map.inverse()
-            w, x, y, z = map_from_camera.quaternion_wxyz
-            numbers = (*map_from_camera.translation, x, y, z, w)
             # Nanoseconds since the epoch do not fit a float.
             time = f"{stamp_ns // 10**9}.{stamp_ns % 10**9:09d}"
-            stream.write(f"{time} " + " ".join(f"{number:.9f}" for number in numbers) + "\n")
+            stream.write(f"{time} {format_tum_pose(result.camera_from_map.inverse())}\n")
 
         yield write

@@ -13,6 +13,7 @@ import numpy as np
 from reloc_ros.bundle import MANIFEST, Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.io.tum import parse_tum_pose
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.running.mesh import Mesh, axes, read_mesh
 from reloc_ros.offline.running.overlay import MapCloud, Overlay
@@ -56,11 +57,8 @@ class Content:
 def parse_pose(text: str) -> SE3:
     """`x y z` or `x y z qx qy qz qw`, as in a TUM file, with blanks or commas between."""
     try:
-        numbers = [float(word) for word in text.replace(",", " ").split()]
-        if len(numbers) not in (3, 7) or not np.isfinite(numbers).all():
-            raise ValueError
-        x, y, z, qx, qy, qz, qw = numbers if len(numbers) == 7 else (*numbers, 0.0, 0.0, 0.0, 1.0)
-        return SE3.from_quaternion_wxyz([qw, qx, qy, qz], [x, y, z])
+        words = text.replace(",", " ").split()
+        return parse_tum_pose(" ".join(words if len(words) != 3 else [*words, "0 0 0 1"]))
     except ValueError as error:
         raise RelocError(f"the mesh's pose must be 'x y z' or 'x y z qx qy qz qw', got '{text}'") from error
 

@@ -91,8 +91,7 @@ def imu_of(poses, accelerations: np.ndarray, norm: float = 9.81) -> tuple:
     readings = np.array([p.rotation @ (norm * UP + a) for p, a in zip(poses, accelerations, strict=True)])
     return (
         with_poses(poses),
-        np.arange(len(poses)),
-        stamps,
+        {f"{i}.jpg": stamp for i, stamp in enumerate(stamps.tolist())},
         Accelerations(stamps, readings),
         "the IMU",
         np.eye(3),

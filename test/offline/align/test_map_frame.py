@@ -26,9 +26,10 @@ from metric_room import (
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.atomic import write_json
-from reloc_ros.offline.align import scale_from_board
+from reloc_ros.offline.align import board_fit, scale_from_board
 from reloc_ros.offline.align.boards import parse_board
-from reloc_ros.offline.align.map_frame import AlignSources, align, undo_align
+from reloc_ros.offline.align.map_frame import align, undo_align
+from reloc_ros.offline.align.sources import AlignSources
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.workspace import Workspace
@@ -102,7 +103,7 @@ def test_scale_of_known_distances(room, workspace, source, seed):
 @pytest.mark.parametrize("text", [CHARUCO, MARKER, TAG, GRID])
 def test_scale_and_up_of_a_board(room, sightings, text, seed):
     board, disturbed = parse_board(text), made.disturbed_sightings(sightings[text], seed)
-    fits = scale_from_board.fit_bodies(room.model(seed), board, disturbed)
+    fits = board_fit.fit_bodies(room.model(seed), board, disturbed)
     estimate = scale_from_board.scale_estimate(board, fits)
     assert abs(estimate.scale / TRUE_FROM_SFM.scale - 1) < min(MAX_SCALE_ERROR, 5 * estimate.standard_error)
     assert 0.7 < estimate.used / estimate.of < 0.95
@@ -293,7 +294,7 @@ def test_a_board_that_was_carried_about_is_refused(room, sightings):
         corner: [(image, pixel + 15 * image) for image, pixel in seen]
         for corner, seen in sightings[MARKER].items()
     }
-    assert scale_from_board.fit_bodies(room.model(), parse_board(MARKER), moved) == []
+    assert board_fit.fit_bodies(room.model(), parse_board(MARKER), moved) == []
 
 
 def test_similarity_inverse_and_product_are_those_of_functions():

@@ -13,7 +13,8 @@ from synthetic_model import make_model, write_colmap_text
 
 from reloc_ros.demo.film.writer import write_tum
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.map_frame import AlignSources, align
+from reloc_ros.offline.align.map_frame import align
+from reloc_ros.offline.align.sources import AlignSources
 from reloc_ros.offline.align.trajectory import Trajectory
 from reloc_ros.offline.align.trajectory_fit import fit_trajectory
 from reloc_ros.offline.mapping.map_images import map_images

@@ -181,8 +181,8 @@ def test_a_wrong_match_in_a_track_hardly_moves_its_point():
     pixels[starts[model.track_lengths >= 7]] += 40
     wrong = replace(model, observation_px=pixels)
     truth = model.points_map[model.track_lengths >= 7]
-    linear = meet_rays(wrong._rays())[model.track_lengths >= 7]
-    robust = triangulate(wrong._rays(), 200).points_map[model.track_lengths >= 7]
+    linear = meet_rays(wrong.observed_rays)[model.track_lengths >= 7]
+    robust = triangulate(wrong.observed_rays, 200).points_map[model.track_lengths >= 7]
     error = np.linalg.norm(robust - truth, axis=1)
     assert np.median(error) < 0.01
     assert np.median(error) < 0.2 * np.median(np.linalg.norm(linear - truth, axis=1))
