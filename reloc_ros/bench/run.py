@@ -21,7 +21,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.offline.measuring.evaluate import Localize, Score, evaluate
 from reloc_ros.offline.measuring.sift import SiftBaseline
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 
 FORMAT = 1
 PARTS = ("speed", "accuracy", "memory", "growth", "solvers")

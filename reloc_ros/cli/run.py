@@ -83,7 +83,7 @@ def run(
     from reloc_ros.offline.running import run as running
     from reloc_ros.offline.running.detections import read_detections
     from reloc_ros.offline.running.run_outputs import Content, Outputs
-    from reloc_ros.offline.sources.sources import open_source
+    from reloc_ros.offline.sources.open_source import open_source
 
     outputs = Outputs(poses, tum, overlay, bag, copy)
     outputs.check(source, bundle, camera, mesh, detections)

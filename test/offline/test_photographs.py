@@ -11,7 +11,7 @@ from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline import steps
 from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 from reloc_ros.offline.training.train import TrainConfig
 
 SCENE = Path(__file__).resolve().parents[3] / "shared" / "scenes" / "snowmiku"

@@ -14,7 +14,7 @@ from tf2_msgs.msg import TFMessage
 
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
-from reloc_ros.offline.sources.sources import Frame
+from reloc_ros.offline.sources.frame import Frame
 
 pytest.importorskip("rosbags")
 from reloc_ros.offline.running.pose_messages import (

@@ -1,9 +1,7 @@
-"""Poses and accelerations out of a recorded bag, and the times of the images of a map.               (rosbags)"""
+"""Poses and accelerations out of a recorded bag, and the times of the images of a map."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +14,9 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.io.bag import Bag
 from reloc_ros.offline.align.trajectory import Trajectory
+from reloc_ros.offline.sources.frame_extraction import frame_stamps_ns
 
 POSE_TYPES = {
     "nav_msgs/msg/Odometry": lambda message: message.pose.pose,
@@ -117,16 +117,12 @@ def camera_trajectory(
 
 def image_stamps_ns(images_dir: Path, names: Sequence[str]) -> dict[str, int]:
     """When each image of a map was taken: by frames.json beside frames of a bag, or by a name that is a time."""
-    notes: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        notes = dict(
-            json.loads((images_dir / "frames.json").read_text(encoding="utf-8")).get("stamps_ns") or {}
-        )
+    noted = frame_stamps_ns(images_dir)
     stamps = {}
     for name in names:
-        stamp_ns = notes.get(name, _stamp_in_name(Path(name).stem))
+        stamp_ns = noted.get(name, _stamp_in_name(Path(name).stem))
         if stamp_ns is not None:
-            stamps[name] = int(stamp_ns)
+            stamps[name] = stamp_ns
     return stamps
 
 
@@ -147,39 +143,18 @@ def _in_time(bag: Path, topic: str, stamps: Sequence[int]) -> tuple[NDArray[np.i
 
 def _messages(bag: Path, topic: str, types: tuple[str, ...]) -> Iterator[tuple[str, int, Any]]:
     """Type, stamp and content of each message of a topic of one of these types."""
-    from rosbags.highlevel import AnyReader
-    from rosbags.typesys import Stores, get_typestore
-
-    if not bag.exists():
-        raise RelocError(f"there is no bag at {bag}")
-    with (
-        _damage_as_sentence(bag),
-        AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader,
-    ):
-        connections = [c for c in reader.connections if c.topic == topic]
-        usable = sorted({c.topic for c in reader.connections if c.msgtype in types})
+    with Bag(bag) as opened:
+        recorded = opened.topics()
+        usable = [name for name, entry in recorded.items() if entry.message_type in types]
         offered = (
             f"; of a fitting type it has {', '.join(usable)}" if usable else "; it has none of a fitting type"
         )
-        if not connections:
+        if topic not in recorded:
             raise RelocError(f"bag {bag} has no topic {topic}{offered}")
-        if connections[0].msgtype not in types:
-            raise RelocError(
-                f"topic {topic} of {bag} is {connections[0].msgtype}, needed is {' or '.join(types)}{offered}"
-            )
-        for connection, _, data in reader.messages(connections):
-            message = reader.deserialize(data, connection.msgtype)
+        kind = recorded[topic].message_type
+        if kind not in types:
+            raise RelocError(f"topic {topic} of {bag} is {kind}, needed is {' or '.join(types)}{offered}")
+        for raw in opened.messages([topic]):
+            message = raw.decoded()
             stamp = message.header.stamp
-            yield connection.msgtype, stamp.sec * 10**9 + stamp.nanosec, message
-
-
-@contextlib.contextmanager
-def _damage_as_sentence(bag: Path) -> Iterator[None]:
-    """A file may be damaged in any way, and its reader then fails in any way."""
-    try:
-        yield
-    except (RelocError, GeneratorExit):
-        raise
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise RelocError(f"bag {bag} cannot be read: {first}") from error
+            yield kind, stamp.sec * 10**9 + stamp.nanosec, message

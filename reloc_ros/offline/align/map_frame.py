@@ -46,7 +46,7 @@ from reloc_ros.offline.model.workspace_model import (
     write_map_frame,
 )
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frames import frame_rate_hz
+from reloc_ros.offline.sources.frame_extraction import frame_rate_hz
 from reloc_ros.offline.workspace import Workspace
 
 NO_LEVER = (

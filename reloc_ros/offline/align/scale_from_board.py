@@ -13,7 +13,7 @@ from reloc_ros.offline.align.board_fit import MIN_IMAGES, BoardFit, Sightings, f
 from reloc_ros.offline.align.boards import Board, BoardDetector, Corner
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 
 Array = NDArray[np.float64]
 

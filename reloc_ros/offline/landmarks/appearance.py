@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 
 Array = NDArray[np.float64]
 

@@ -92,18 +92,22 @@ def select_landmarks(
     return Selection(candidates.subset(np.array(greedy.picked)), greedy.spread, greedy.attainable)
 
 
-def well_spread(model: SfmModel, labels: Labels) -> NDArray[np.int64]:
-    """(I,) how many landmarks each image of the model sees, of one cell of it at most `CELL_HOLDS`."""
+def well_spread(labels: Labels, image_sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(I,) how many landmarks each labelled image sees, of one cell of it at most `CELL_HOLDS`.
+
+    Args:
+        image_sizes: (I, 2) width and height of each of them in pixels.
+    """
     views, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
-    cells = cells_of_pixels(labels.keypoints_px[views, landmarks], model.image_sizes[views], CELLS_ACROSS)
-    counts = np.zeros((len(model.names), CELLS_ACROSS**2), dtype=np.int64)
+    cells = cells_of_pixels(labels.keypoints_px[views, landmarks], image_sizes[views], CELLS_ACROSS)
+    counts = np.zeros((len(labels.names), CELLS_ACROSS**2), dtype=np.int64)
     np.add.at(counts, (views, cells), 1)
     return _spread(counts)
 
 
 def attainable_spread(model: SfmModel) -> NDArray[np.int64]:
     """(I,) how many well-spread landmarks each image would see if every point fit for one were one."""
-    return well_spread(model, label_images(model, _candidates(model)[0]))
+    return well_spread(label_images(model, _candidates(model)[0]), model.image_sizes)
 
 
 def parse_count(text: str) -> int | None:

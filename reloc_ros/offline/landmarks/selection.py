@@ -70,7 +70,7 @@ def selection_of(
         attainable: where it is known already, what `attainable_spread` says of the model.
     """
     known = attainable_spread(model) if attainable is None else attainable
-    return Selection(landmarks, well_spread(model, labels), known)
+    return Selection(landmarks, well_spread(labels, model.image_sizes), known)
 
 
 def select_points(model: SfmModel, file: Path, most: int = MOST) -> Selection:

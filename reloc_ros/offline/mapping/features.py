@@ -14,7 +14,7 @@ from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.camera_files import colmap_from_camera
 from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.progress import Progress
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 
 _BLOCK = 200
 """So many pairs are matched between two writes; they are what an interruption costs."""

@@ -17,8 +17,10 @@ from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import forget_edits
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frames import FRAME_NAME, keep_frames, list_photos, read_photo
-from reloc_ros.offline.sources.gather import Gathered, SourceOptions, gather, open_film
+from reloc_ros.offline.sources.frame import FRAME_NAME
+from reloc_ros.offline.sources.frame_extraction import keep_frames
+from reloc_ros.offline.sources.gather import Gathered, SourceOptions, gather, open_map_source
+from reloc_ros.offline.sources.photographs import PhotoFolder, list_photos, read_photo
 from reloc_ros.offline.workspace import Workspace
 
 DEFAULT_HOLDOUT = "every:10:0"
@@ -97,8 +99,8 @@ def _gather(
     paths: Sequence[Path], root: Path, model: SfmModel | None, reading: SourceOptions, progress: Progress
 ) -> Gathered:
     """The images; of one video that a model was made of, just the frames that the model names."""
-    film = open_film(paths[0], reading) if model is not None and len(paths) == 1 else None
-    if model is None or film is None:
+    source = open_map_source(paths[0], reading) if model is not None and len(paths) == 1 else None
+    if model is None or source is None or isinstance(source, PhotoFolder):
         return gather(paths, root, reading, progress)
     folder = root / "frames"
     matches = [FRAME_NAME.fullmatch(name) for name in model.names]
@@ -108,7 +110,7 @@ def _gather(
             "with the images that it was made from"
         )
     numbers = [int(match[1]) for match in matches if match]
-    keep_frames(film, folder, numbers, progress)
+    keep_frames(source, folder, numbers, progress)
     return Gathered(folder, (Group(paths[0].name, list_photos(folder), True),))
 
 

@@ -17,7 +17,7 @@ from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost
 from reloc_ros.offline.measuring.conditions import ALL, CONDITIONS
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 
 Localize = Callable[[NDArray[np.uint8], Camera], Localized | Lost]
 

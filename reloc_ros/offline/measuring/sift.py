@@ -20,7 +20,7 @@ from reloc_ros.io.camera_files import colmap_from_camera, colmap_from_px
 from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 from reloc_ros.pnp import Correspondences, refine
 
 FEATURES = 4000

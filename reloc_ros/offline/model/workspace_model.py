@@ -23,7 +23,7 @@ from reloc_ros.io.npz import read_npz
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 from reloc_ros.offline.workspace import Workspace
 
 FORMAT = 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.offline.landmarks.label import Labels, Visibility
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 
 AROUND = 0.06
 """A portrait shows this share of the picture's width to each side of the point."""

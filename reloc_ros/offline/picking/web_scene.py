@@ -15,7 +15,7 @@ from reloc_ros.offline.model.rectify import rectified
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.picking.framing import FOV, fitted_fov, frame_scene, vertical_fov
 from reloc_ros.offline.picking.web_panel import STATE_COLOURS, Colour, Visibility
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 
 Array = NDArray[np.float64]
 

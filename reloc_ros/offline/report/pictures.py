@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 
 Image = NDArray[np.uint8]
 Color = tuple[int, int, int]

@@ -72,7 +72,7 @@ class Mesh:
         edges = self.corners_map[rows, 1:] - self.corners_map[rows, :1]
         normals = np.cross(edges[:, 0], edges[:, 1])
         lengths = np.linalg.norm(normals, axis=1)
-        cosines = np.abs(normals @ _LIGHT_MAP) / np.maximum(lengths, 1e-300)
+        cosines = np.minimum(np.abs(normals @ _LIGHT_MAP) / np.maximum(lengths, 1e-300), 1)
         return (self.colors[rows] * (_AMBIENT + (1 - _AMBIENT) * cosines)[:, None]).astype(int).tolist()
 
 

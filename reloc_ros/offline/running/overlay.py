@@ -15,7 +15,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.running.mesh import Mesh
-from reloc_ros.offline.sources.sources import Frame
+from reloc_ros.offline.sources.frame import Frame
 from reloc_ros.refinement.references import References
 
 Array = NDArray[np.float64]
@@ -79,12 +79,12 @@ class Overlay:
     unit: str
     """Of the map: m, or nothing where its scale is unknown."""
 
-    def picture(self, frame: Frame, result: Localized | Lost, turn: int | None = None) -> Image:
+    def picture(self, frame: Frame, result: Localized | Lost, rotation: int | None = None) -> Image:
         """(H, W, 3) BGR: a localized image with all that its pose tells; a lost one with the reason alone.
 
         Args:
             frame: with an image, and with a camera if it was localized.
-            turn: how to turn the picture for people to look at, as in cv2.rotate.
+            rotation: how to turn the picture for people to look at, as in cv2.rotate.
         """
         image = frame.image
         picture = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image.copy()
@@ -92,7 +92,7 @@ class Overlay:
             self._draw_cloud(picture, frame.camera, result.camera_from_map)
             self.content.draw(picture, frame.camera, result.camera_from_map)
             draw_keypoints(picture, result)
-        picture = picture if turn is None else cv2.rotate(picture, turn)
+        picture = picture if rotation is None else cv2.rotate(picture, rotation)
         if isinstance(result, Lost):
             return _with_banner(picture, RED, f"LOST  {result.reason.value}", result.detail)
         self._draw_scale(picture)

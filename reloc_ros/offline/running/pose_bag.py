@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -11,12 +12,11 @@ from typing import Any
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.io.bag import damage_as_sentence
+from reloc_ros.io.bag import BAG_SUFFIXES, Bag, RawMessage
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.running.pose_files import Sink
 from reloc_ros.offline.running.pose_messages import STATUS, TF, TYPES, PoseMessages
-from reloc_ros.offline.sources.bag_images import BAG_SUFFIXES
-from reloc_ros.offline.sources.sources import Frame
+from reloc_ros.offline.sources.frame import Frame
 
 _logger = logging.getLogger(__name__)
 _NO_HASH = "RIHS01_" + 64 * "0"
@@ -80,9 +80,6 @@ class _Output:
         self.writer, self._store = writer, store
         self._connections: dict[tuple[str, str, str], Any] = {}
 
-    def decode(self, data: bytes, kind: str) -> Any:
-        return self._store.deserialize_cdr(data, kind)
-
     def connect(self, topic: str, kind: str, qos: list[Any], definition: str = "", digest: str = "") -> Any:
         """The connection; what is not known of its type is looked up where rosbags knows the type."""
         key = (topic, kind, str(qos))
@@ -101,37 +98,31 @@ class _Original:
     """The bag that is copied along, message by message, undecoded."""
 
     def __init__(self, path: Path, output: _Output, stack: contextlib.ExitStack) -> None:
-        from rosbags.rosbag2 import Reader
-
         self._path, self._output = path, output
         self._parents: dict[str, str | None] = {}
-        with damage_as_sentence(path):
-            self._reader = stack.enter_context(Reader(path))
-        taken = {connection.topic for connection in self._reader.connections} & set(TYPES) - {TF}
+        bag = stack.enter_context(Bag(path))
+        taken = {connection.topic for connection in bag.connections} & set(TYPES) - {TF}
         if taken:
             raise RelocError(
                 f"the bag {path} has the topic {min(taken)} already, so it cannot be copied; leave --copy out"
             )
         self._connections = {
-            (c.topic, c.msgtype, str(c.ext.offered_qos_profiles)): output.connect(
+            c.id: output.connect(
                 c.topic, c.msgtype, list(c.ext.offered_qos_profiles), c.msgdef.data, c.digest
             )
-            for c in self._reader.connections
+            for c in bag.connections
         }
-        self._messages = self._reader.messages()
-        self._next: tuple[Any, int, bytes] | None = None
+        self._messages = bag.messages()
+        self._next: RawMessage | None = None
 
     def copy_until(self, time_ns: int | None) -> None:
         """Copy what was recorded until then; None: the rest."""
         while True:
-            with damage_as_sentence(self._path):
-                self._next = self._next or next(self._messages, None)
-            if self._next is None or (time_ns is not None and self._next[1] > time_ns):
+            self._next = self._next or next(self._messages, None)
+            if self._next is None or (time_ns is not None and self._next.stamp_ns > time_ns):
                 return
-            source, recorded_ns, data = self._next
-            key = (source.topic, source.msgtype, str(source.ext.offered_qos_profiles))
-            self._output.writer.write(self._connections[key], recorded_ns, data)
-            self._next = None
+            raw, self._next = self._next, None
+            self._output.writer.write(self._connections[raw.connection.id], raw.stamp_ns, raw.data)
 
     def parent_of(self, frame: str) -> str | None:
         """The frame that a frame hangs on in the bag's `/tf_static` and `/tf`; None if on nothing."""
@@ -142,14 +133,10 @@ class _Original:
         return self._parents[frame]
 
     def _look_for_parent(self, frame: str) -> str | None:
-        from rosbags.rosbag2 import Reader
-
-        # A reader of its own: the other one is being copied from.
-        with damage_as_sentence(self._path), Reader(self._path) as reader:
-            for topic in ("/tf_static", TF):
-                connections = [c for c in reader.connections if (c.topic, c.msgtype) == (topic, TYPES[TF])]
-                for _, _, data in reader.messages(connections) if connections else ():
-                    for transform in self._output.decode(data, TYPES[TF]).transforms:
+        with Bag(self._path) as bag:  # of its own: the other one is being copied from
+            for raw in itertools.chain(bag.messages(["/tf_static"]), bag.messages([TF])):
+                if raw.connection.msgtype == TYPES[TF]:
+                    for transform in raw.decoded().transforms:
                         if transform.child_frame_id == frame:
                             return transform.header.frame_id
         return None

@@ -11,7 +11,7 @@ from typing import Any
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.tum import format_tum_pose
 from reloc_ros.localizer import Localized, Lost
-from reloc_ros.offline.sources.sources import Frame
+from reloc_ros.offline.sources.frame import Frame
 
 POSES_FORMAT = 1
 Sink = Callable[[Frame, Localized | Lost], None]

@@ -12,7 +12,7 @@ import numpy as np
 from reloc_ros.bundle import Bundle
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost
-from reloc_ros.offline.sources.sources import Frame
+from reloc_ros.offline.sources.frame import Frame
 
 STATUS_TYPE = "reloc_ros/msg/RelocStatus"
 STATUS_DEFINITION = """\

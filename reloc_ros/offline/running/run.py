@@ -5,7 +5,8 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from reloc_ros.localizer import NO_KEYPOINTS, Localized, Localizer, Lost, LostRe
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.running.detections import Detections
 from reloc_ros.offline.running.pose_files import Sink
-from reloc_ros.offline.sources.sources import Frame, Source
+from reloc_ros.offline.sources.frame import Frame, Source
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -51,7 +54,7 @@ def run(
     try:
         with contextlib.ExitStack() as stack:
             writers = [stack.enter_context(sink) for sink in sinks]
-            for frame in source.frames():
+            for frame in _until_damage(source):
                 frame = _with_camera(frame, camera, localizer.bundle)
                 result = _localize(localizer, frame, detections)
                 for write in writers:
@@ -65,6 +68,19 @@ def run(
             f"cannot write {error.filename or 'the results'}: {error.strerror or error}"
         ) from error
     return tally
+
+
+def _until_damage(source: Source) -> Iterator[Frame]:
+    """Its frames; damage after the first of them is warned of, damage before it raises."""
+    first = True
+    try:
+        for frame in source.frames():
+            yield frame
+            first = False
+    except RelocError as error:
+        if first:
+            raise
+        _logger.warning("what was read before is used: %s", error)
 
 
 def _count(tally: Tally, result: Localized | Lost) -> None:

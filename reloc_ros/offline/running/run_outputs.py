@@ -13,6 +13,7 @@ import numpy as np
 from reloc_ros.bundle import MANIFEST, Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.io.bag import is_bag
 from reloc_ros.io.tum import parse_tum_pose
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.running.mesh import Mesh, axes, read_mesh
@@ -21,9 +22,8 @@ from reloc_ros.offline.running.pose_bag import check_bag_path, pose_bag
 from reloc_ros.offline.running.pose_files import Sink, poses_json, tum_file
 from reloc_ros.offline.running.pose_messages import PoseMessages, typestore
 from reloc_ros.offline.running.video_file import check_video_path, video_file
-from reloc_ros.offline.sources.bag_images import is_bag
-from reloc_ros.offline.sources.frames import IMAGE_SUFFIXES
-from reloc_ros.offline.sources.sources import Frame, Source
+from reloc_ros.offline.sources.frame import Frame, Source
+from reloc_ros.offline.sources.photographs import IMAGE_SUFFIXES
 from reloc_ros.scene_size import extent
 
 _AXES_SHARE = 0.4
@@ -149,6 +149,6 @@ def overlay_video(
             if frame.image is None:  # a black picture with the reason keeps the video in step with the images
                 frame = dataclasses.replace(frame, image=np.zeros(shape, np.uint8))
             shape = frame.image.shape[:2]
-            write(overlay.picture(frame, result, source.turn))
+            write(overlay.picture(frame, result, source.rotation))
 
         yield draw

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from reloc_ros.offline.sources.frame import Image
 
 MIN_SPACING = 0.015
 """Frames that moved by less of the picture's width show the same, and have no base to triangulate from."""
@@ -22,10 +22,10 @@ _CORNERS = 200
 _MIN_TRACKS = 12
 _SAME_CORNER = 20.0
 """A corner whose surroundings differ by more grey levels a pixel from one frame to the next is another one."""
-_STILL = 0.004
+_TRACKING_NOISE = 0.004
 """What corners move in a picture that does not, by noise and compression; of the picture's width."""
 _NEW_CORNERS_AFTER = 0.05
-_LEAP = 0.25
+_LOST_TRACK_MOTION = 0.25
 """What a frame counts as moved in which no corner was found again: fast motion, or a cut."""
 _WINDOW_SHARE, _OFF_CENTER = 2 / 3, 0.6
 """Outside of the middle share of its window a frame counts for less, so that neighbours keep a distance."""
@@ -67,15 +67,15 @@ class MotionMeter:
             return self.moved
         if self._found < _MIN_TRACKS:  # nothing to see; once there is, the camera has moved
             self._find_corners(grey)
-            self._before += _LEAP if self._found >= _MIN_TRACKS else 0.0
+            self._before += _LOST_TRACK_MOTION if self._found >= _MIN_TRACKS else 0.0
             self.moved = self._before
             return self.moved
         self._track(grey)
         if len(self._tracked) < _MIN_TRACKS:
-            shift = _LEAP
+            shift = _LOST_TRACK_MOTION
         else:
             shift = float(np.median(np.linalg.norm(self._tracked - self._start, axis=1))) / grey.shape[1]
-        shift = shift if shift > _STILL else 0.0
+        shift = shift if shift > _TRACKING_NOISE else 0.0
         self.moved = max(self.moved, self._before + shift)
         if shift > _NEW_CORNERS_AFTER or 2 * len(self._tracked) < self._found:
             self._find_corners(grey)
@@ -125,7 +125,7 @@ def choose_frames(judged: Judged, count: int) -> NDArray[np.int64]:
 
 
 def _spacing(steps: NDArray[np.float64], count: int) -> float:
-    """How far frames are to be apart, in picture widths; a leap can only be one frame, however far it went."""
+    """How far frames are to be apart, in picture widths; a cut can only be one frame, however far it went."""
     spacing = steps.sum() / count
     for _ in range(50):
         spacing = max(np.minimum(steps, spacing).sum() / count, MIN_SPACING)

@@ -11,12 +11,14 @@ from pathlib import Path
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import write_json
+from reloc_ros.io.bag import is_bag
 from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.bag_images import bag_camera, is_bag
-from reloc_ros.offline.sources.footage import BagTopic, Footage, Video
-from reloc_ros.offline.sources.frames import IMAGE_SUFFIXES, NOTES, frame_stamps_ns, list_photos, take_frames
-from reloc_ros.offline.sources.lens import refuse_mixed_lenses
+from reloc_ros.offline.sources.bag_images import BagTopic
+from reloc_ros.offline.sources.frame import Recording
+from reloc_ros.offline.sources.frame_extraction import NOTES, frame_stamps_ns, take_frames
+from reloc_ros.offline.sources.open_source import open_source
+from reloc_ros.offline.sources.photographs import PhotoFolder, list_photos, refuse_mixed_lenses
 
 DEFAULT_FRAMES = 250
 
@@ -63,26 +65,32 @@ def gather(
         root: the workspace's folder.
     """
     paths, options = [Path(source) for source in sources], options or SourceOptions()
-    films = [open_film(path, options) for path in paths]
-    cameras = [_known_camera(film, options) for film in films]
+    opened = [open_map_source(path, options) for path in paths]
     for asked, name in ((options.topic, "--topic"), (options.bag_camera, "--bag-camera")):
-        if asked and not any(isinstance(film, BagTopic) for film in films):
+        if asked and not any(isinstance(source, BagTopic) for source in opened):
             raise RelocError(f"none of the sources is a bag, so leave {name} out")
+    cameras = [
+        source.intrinsics("leave --bag-camera out")
+        if options.bag_camera and isinstance(source, BagTopic)
+        else None
+        for source in opened
+    ]
     if len(paths) == 1:
-        return _one(paths[0], films[0], cameras[0], root, options, progress)
+        return _one(paths[0], opened[0], cameras[0], root, options, progress)
     labels = _labels(paths)
     groups, remarks, stamps_ns = [], [], {}
     _clear(root / "frames", labels)
-    for path, film, camera, label in zip(paths, films, cameras, labels, strict=True):
+    for source, camera, label in zip(opened, cameras, labels, strict=True):
         folder = root / "frames" / label
-        if film is None:
-            names = _link(path, folder)
+        if isinstance(source, PhotoFolder):
+            _link(source, folder)
+            names = source.names
         else:
-            remarks.append(_take(film, root, label, folder, options, _named(progress, label)))
+            remarks.append(_take(source, root, label, folder, options, _named(progress, label)))
             names = list_photos(folder)
             stamps_ns |= {f"{label}/{name}": stamp for name, stamp in frame_stamps_ns(folder).items()}
         placed = tuple(f"{label}/{name}" for name in names)
-        groups.append(Group(label, placed, film is not None, camera))
+        groups.append(Group(label, placed, not isinstance(source, PhotoFolder), camera))
     notes = {"format": 2, "sources": labels} | ({"stamps_ns": stamps_ns} if stamps_ns else {})
     write_json(root / "frames" / NOTES, notes)
     return Gathered(root / "frames", tuple(groups), tuple(filter(None, remarks)))
@@ -90,50 +98,33 @@ def gather(
 
 def _one(
     path: Path,
-    film: Footage | None,
+    source: PhotoFolder | Recording,
     camera: Camera | None,
     root: Path,
     options: SourceOptions,
     progress: Progress,
 ) -> Gathered:
-    if film is None:
-        return Gathered(path, (Group(path.name, list_photos(path), False, camera),))
+    if isinstance(source, PhotoFolder):
+        return Gathered(path, (Group(path.name, source.names, False, camera),))
     for left in root.glob(".new-*-frames"):  # by a run that was killed
         shutil.rmtree(left)
-    remark = _take(film, root, "frames", root / "frames", options, progress)
+    remark = _take(source, root, "frames", root / "frames", options, progress)
     names = list_photos(root / "frames")
     return Gathered(root / "frames", (Group(path.name, names, True, camera),), (remark,) if remark else ())
 
 
-def open_film(path: Path, options: SourceOptions) -> Footage | None:
-    """A video or a bag; None for a folder of photographs, which must be one."""
-    if is_bag(path):
-        return BagTopic(path, options.topic)
-    if path.suffix.lower() == ".bag":
-        raise RelocError(
-            f"'{path}' is a ROS 1 bag; convert it: rosbags-convert --src {path} --dst {path.stem}"
-        )
-    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-        raise RelocError(f"'{path}' is a single image; give the folder that it is in")
-    if path.is_file():
-        return Video(path)
-    refuse_mixed_lenses(path, list_photos(path))
-    return None
-
-
-def _known_camera(film: Footage | None, options: SourceOptions) -> Camera | None:
-    if not options.bag_camera or not isinstance(film, BagTopic):
-        return None
-    camera = bag_camera(film.path, film.topic)
-    if camera is None:
-        raise RelocError(f"bag '{film.path}' has no camera_info for {film.topic}; leave --bag-camera out")
-    return camera
+def open_map_source(path: Path, options: SourceOptions) -> PhotoFolder | Recording:
+    """What `open_source` makes of a path; photographs must be of one lens, and a bag needs no intrinsics."""
+    source = open_source(path, options.topic if is_bag(path) else None, needs_camera=False)
+    if isinstance(source, PhotoFolder):
+        refuse_mixed_lenses(source)
+    return source
 
 
 def _take(
-    film: Footage, root: Path, label: str, folder: Path, options: SourceOptions, progress: Progress
+    recording: Recording, root: Path, label: str, folder: Path, options: SourceOptions, progress: Progress
 ) -> str:
-    return take_frames(film, folder, root / "judged" / f"{label}.npz", options.frames, progress)
+    return take_frames(recording, folder, root / "judged" / f"{label}.npz", options.frames, progress)
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
@@ -164,11 +155,10 @@ def _clear(frames: Path, labels: Sequence[str]) -> None:
             child.unlink()
 
 
-def _link(photos: Path, folder: Path) -> tuple[str, ...]:
+def _link(photos: PhotoFolder, folder: Path) -> None:
     """Make a folder hold the same photographs, without copying them where the disk is the same."""
-    names = list_photos(photos)
-    for name in names:
-        source, target = photos / name, folder / name
+    for name in photos.names:
+        source, target = photos.path / name, folder / name
         if target.exists() and target.stat().st_mtime_ns == source.stat().st_mtime_ns:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -177,9 +167,8 @@ def _link(photos: Path, folder: Path) -> tuple[str, ...]:
             os.link(source, target)
         except OSError:  # another disk, or one without links
             shutil.copy2(source, target)
-    for name in set(list_photos(folder)) - set(names):
+    for name in set(list_photos(folder)) - set(photos.names):
         (folder / name).unlink()
-    return names
 
 
 def _named(progress: Progress, label: str) -> Progress:

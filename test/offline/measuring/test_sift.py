@@ -9,7 +9,7 @@ from reloc_ros.localizer import Localized, Lost, LostReason
 from reloc_ros.offline.measuring.sift import SiftBaseline
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.sources.frames import read_photo
+from reloc_ros.offline.sources.photographs import read_photo
 
 pytest.importorskip("pycolmap")
 SNOWMIKU = Path(__file__).parents[4] / "shared" / "scenes" / "snowmiku"

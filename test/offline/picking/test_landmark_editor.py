@@ -83,7 +83,7 @@ def test_it_is_a_list_with_a_history(changes):
         fresh = label_images(MODEL, edited.landmarks)
         np.testing.assert_array_equal(edited.labels.visibility, fresh.visibility)
         np.testing.assert_array_equal(edited.labels.keypoints_px, fresh.keypoints_px)
-        np.testing.assert_array_equal(edited.selection.spread, well_spread(MODEL, fresh))
+        np.testing.assert_array_equal(edited.selection.spread, well_spread(fresh, MODEL.image_sizes))
 
 
 def test_undoing_everything_gives_back_what_was_saved():

@@ -95,6 +95,13 @@ def test_any_triangle_seen_from_anywhere_can_be_drawn(corners, rotation_vector, 
     drawn(mesh, camera, SE3.from_rotation_vector(rotation_vector, [0.1, 0.2, 0.3]))
 
 
+def test_a_triangle_as_thin_as_a_number_can_be_is_drawn():
+    corners = np.array(
+        [[[0, 0, 2.0], [0, 0, 2.0], [0, 0, 2.0]], [[3e-180, 0, 2.0], [0, 0, 3.0], [0, 0, 2.0]]]
+    )
+    drawn(Mesh(corners, np.full((2, 3), 200, np.uint8)))
+
+
 def test_placing_scales_first_and_then_moves():
     pose = SE3.from_rotation_vector([0, 0, np.pi / 2], [10, 0, 0])
     placed = square(1.0).placed(pose, 2.0)

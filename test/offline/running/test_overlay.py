@@ -10,7 +10,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost, LostReason
 from reloc_ros.offline.running.mesh import Mesh, axes
 from reloc_ros.offline.running.overlay import MapCloud, Overlay
-from reloc_ros.offline.sources.sources import Frame
+from reloc_ros.offline.sources.frame import Frame
 
 FRAME = Frame("f", picture(3), camera=CAMERA)
 BANNER = 44

@@ -7,7 +7,7 @@ from table_bundle import make_table_bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
-from reloc_ros.offline.sources.sources import Frame
+from reloc_ros.offline.sources.frame import Frame
 
 rosbags = pytest.importorskip("rosbags")
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime  # noqa: E402

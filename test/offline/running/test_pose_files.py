@@ -8,7 +8,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
 from reloc_ros.offline.align.trajectory import read_trajectory
 from reloc_ros.offline.running.pose_files import poses_json, tum_file
-from reloc_ros.offline.sources.sources import Frame
+from reloc_ros.offline.sources.frame import Frame
 
 POSE = SE3.from_rotation_vector([0.1, 0.2, 0.3], [1, 2, 3])
 LOST = Lost(LostReason.NO_KEYPOINTS, "none", NO_KEYPOINTS, np.zeros(0, dtype=bool), {"total": 3.0})

@@ -15,7 +15,7 @@ from reloc_ros.localizer import Localized, Localizer, Lost
 from reloc_ros.offline.running.detections import read_detections
 from reloc_ros.offline.running.run import run
 from reloc_ros.offline.running.run_outputs import Content, Outputs, parse_pose
-from reloc_ros.offline.sources.sources import open_source
+from reloc_ros.offline.sources.open_source import open_source
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from reloc_ros.localizer import Localizer
 from reloc_ros.offline.running.run import run
 from reloc_ros.offline.running.run_outputs import Content, Outputs
 from reloc_ros.offline.running.video_file import video_file
-from reloc_ros.offline.sources.sources import open_source
+from reloc_ros.offline.sources.open_source import open_source
 
 TRUTH = stream(1.0)
 BUNDLE = Path(reloc_ros.demo.__file__).parent / "bundle"

@@ -4,14 +4,8 @@ from image_bag import PERIOD_NS, RECORDED_AFTER_NS, START_NS, write_image_bag
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.sources.bag_images import (
-    bag_camera,
-    bag_images,
-    camera_info_topic,
-    choose_topic,
-    image_topics,
-    is_bag,
-)
+from reloc_ros.io.bag import is_bag
+from reloc_ros.offline.sources.bag_images import BagTopic
 
 pytest.importorskip("rosbags")
 BGR = [np.full((24, 32, 3), (40, 90, 10 * i), np.uint8) for i in range(4)]
@@ -24,8 +18,9 @@ RAW, COMPRESSED = "/camera/image_raw", "/camera/image_raw/compressed"
 @pytest.mark.parametrize("topic", [RAW, COMPRESSED])
 def test_images_come_in_order_with_their_stamps(tmp_path, mcap, topic):
     bag = write_image_bag(tmp_path / "bag", {topic: BGR}, mcap=mcap)
-    assert is_bag(bag) and image_topics(bag) == {topic: 4}
-    read = list(bag_images(bag, choose_topic(bag)))
+    assert is_bag(bag) and len(BagTopic(bag).names) == 4
+    assert BagTopic(bag).topic == topic
+    read = list(BagTopic(bag).frames())
     assert [image.stamp_ns for image in read] == [START_NS + k * PERIOD_NS for k in range(4)]
     assert {image.recorded_ns - image.stamp_ns for image in read} == {RECORDED_AFTER_NS}
     assert {image.frame_id for image in read} == {"camera_optical"}
@@ -37,61 +32,48 @@ def test_a_single_file_of_a_bag_is_a_bag(tmp_path):
     for mcap, suffix in ((True, ".mcap"), (False, ".db3")):
         bag = write_image_bag(tmp_path / suffix[1:], {RAW: BGR}, mcap=mcap)
         file = next(file for file in bag.iterdir() if file.suffix == suffix)
-        assert is_bag(file) and len(list(bag_images(file, RAW))) == 4
+        assert is_bag(file) and len(list(BagTopic(file, RAW).frames())) == 4
 
 
 def test_grey_images_become_three_channels(tmp_path):
     bag = write_image_bag(tmp_path / "bag", {RAW: GREY})
-    for image, sent in zip(bag_images(bag, RAW), GREY, strict=True):
+    for image, sent in zip(BagTopic(bag, RAW).frames(), GREY, strict=True):
         np.testing.assert_array_equal(image.image, np.repeat(sent[:, :, None], 3, axis=2))
 
 
 def test_a_header_without_a_time_goes_by_when_it_was_recorded(tmp_path):
     bag = write_image_bag(tmp_path / "bag", {RAW: BGR}, stamped=False)
-    assert [image.stamp_ns for image in bag_images(bag, RAW)] == [
+    assert [image.stamp_ns for image in BagTopic(bag, RAW).frames()] == [
         START_NS + k * PERIOD_NS + RECORDED_AFTER_NS for k in range(4)
     ]
 
 
 def test_one_camera_in_two_transports_needs_no_choice_and_two_cameras_do(tmp_path):
     one = write_image_bag(tmp_path / "one", {COMPRESSED: BGR, RAW: BGR})
-    assert choose_topic(one) == RAW
-    assert choose_topic(one, COMPRESSED) == COMPRESSED
+    assert BagTopic(one).topic == RAW
+    assert BagTopic(one, COMPRESSED).topic == COMPRESSED
     two = write_image_bag(tmp_path / "two", {"/left/image_raw": BGR, "/right/image_raw": BGR})
     with pytest.raises(RelocError, match=r"--topic one of /left/image_raw, /right/image_raw"):
-        choose_topic(two)
+        BagTopic(two)
 
 
 def test_a_topic_that_is_not_there_or_has_no_images_is_refused(tmp_path):
     bag = write_image_bag(tmp_path / "bag", {RAW: BGR}, CAMERA)
     with pytest.raises(RelocError, match="/other is not in it; its image topics are /camera/image_raw"):
-        choose_topic(bag, "/other")
+        BagTopic(bag, "/other")
     with pytest.raises(RelocError, match="holds sensor_msgs/msg/CameraInfo"):
-        choose_topic(bag, "/camera/camera_info")
+        BagTopic(bag, "/camera/camera_info")
     none = write_image_bag(tmp_path / "none", {RAW: []}, CAMERA)
     with pytest.raises(RelocError, match="no topic of images"):
-        choose_topic(none)
+        BagTopic(none)
 
 
 def test_a_message_that_is_no_picture_is_given_with_its_problem(tmp_path):
     empty = np.zeros((0, 0, 3), np.uint8)
     bag = write_image_bag(tmp_path / "bag", {RAW: [BGR[0], empty.reshape(1, 0, 3), BGR[1]]})
-    read = list(bag_images(bag, RAW))
+    read = list(BagTopic(bag, RAW).frames())
     assert [image.image is None for image in read] == [False, True, False]
     assert "0x1" in read[1].problem
-
-
-def test_intrinsics_are_those_beside_the_images(tmp_path):
-    bag = write_image_bag(tmp_path / "bag", {COMPRESSED: BGR}, CAMERA)
-    assert camera_info_topic(bag, COMPRESSED) == "/camera/camera_info"
-    assert bag_camera(bag, COMPRESSED) == CAMERA
-    rectified = write_image_bag(tmp_path / "rectified", {"/camera/image_rect": BGR}, CAMERA)
-    assert bag_camera(rectified, "/camera/image_rect") == Camera("pinhole", 32, 24, 30.0, 31.0, 15.5, 11.5)
-
-
-def test_a_bag_without_intrinsics_has_none(tmp_path):
-    bag = write_image_bag(tmp_path / "bag", {RAW: BGR})
-    assert bag_camera(bag, RAW) is None
 
 
 def test_a_damaged_bag_is_refused_with_a_sentence(tmp_path):
@@ -99,4 +81,4 @@ def test_a_damaged_bag_is_refused_with_a_sentence(tmp_path):
     file = next(bag.glob("*.mcap"))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 3])
     with pytest.raises(RelocError, match="cannot be read"):
-        list(bag_images(bag, choose_topic(bag)))
+        list(BagTopic(bag).frames())

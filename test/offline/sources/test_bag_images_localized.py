@@ -5,10 +5,11 @@ from walks import AWAY, WALK, read_tum
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error
+from reloc_ros.io.bag import Bag
 from reloc_ros.localizer import Localizer
 from reloc_ros.offline.running.run import run
 from reloc_ros.offline.running.run_outputs import Content, Outputs
-from reloc_ros.offline.sources.sources import open_source
+from reloc_ros.offline.sources.open_source import open_source
 
 pytest.importorskip("rosbags")
 from rosbags.rosbag2 import Reader
@@ -92,21 +93,19 @@ def test_a_bag_gives_a_bag_and_is_lost_exactly_where_it_looks_away(localizer, tm
         assert center_error(pose, camera_from_map(index)) < 0.02
 
 
-def test_a_bag_that_breaks_off_gives_what_was_read_before(tmp_path, monkeypatch, caplog):
-    from reloc_ros.offline.sources import bag_source
-
+def test_a_bag_that_breaks_off_gives_what_was_read_before(localizer, tmp_path, monkeypatch, caplog):
     path = write_image_bag(tmp_path / "bag", {TOPIC: VIEWS}, CAMERA)
     source = open_source(path)
-    whole = bag_source.bag_images
+    whole = Bag.messages
 
     def broken(*arguments):
-        for index, image in enumerate(whole(*arguments)):
+        for index, raw in enumerate(whole(*arguments)):
             if index == 4:
                 raise RelocError("the bag cannot be read: it is cut")
-            yield image
+            yield raw
 
-    monkeypatch.setattr(bag_source, "bag_images", broken)
-    assert len(list(source.frames())) == 4
+    monkeypatch.setattr(Bag, "messages", broken)
+    assert run(localizer, source, []).images == 4
     assert "what was read before is used: the bag cannot be read: it is cut" in caplog.text
 
 

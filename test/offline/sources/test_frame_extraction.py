@@ -2,18 +2,20 @@ import cv2
 import numpy as np
 import pytest
 from image_bag import PERIOD_NS, START_NS, write_image_bag
-from moving_picture import TEXTURE, pan, write_video
+from moving_picture import pan, write_video
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.sources.footage import BagTopic, Video
-from reloc_ros.offline.sources.frames import (
+from reloc_ros.offline.sources.bag_images import BagTopic
+from reloc_ros.offline.sources.frame import frame_name
+from reloc_ros.offline.sources.frame_extraction import (
     frame_rate_hz,
     frame_stamps_ns,
     keep_frames,
-    list_photos,
-    read_photo,
     take_frames,
 )
+from reloc_ros.offline.sources.open_source import open_source
+from reloc_ros.offline.sources.photographs import list_photos
+from reloc_ros.offline.sources.video import Video
 
 
 def numbers(folder):
@@ -22,48 +24,6 @@ def numbers(folder):
 
 def take(tmp_path, count=250, video="v.avi", progress=lambda *_: None):
     return take_frames(Video(tmp_path / video), tmp_path / "frames", tmp_path / "judged.npz", count, progress)
-
-
-def test_photos_are_listed_in_name_order_and_other_files_are_not(tmp_path):
-    for name in ("b.jpg", "a.PNG", "notes.txt", ".hidden.jpg", "sub/c.jpeg", ".thumbs/d.jpg"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert list_photos(tmp_path) == ("a.PNG", "b.jpg", "sub/c.jpeg")
-
-
-def test_empty_and_missing_folders_are_refused(tmp_path):
-    with pytest.raises(RelocError, match="holds no images"):
-        list_photos(tmp_path)
-    with pytest.raises(RelocError, match="no image folder"):
-        list_photos(tmp_path / "none")
-
-
-def test_unreadable_image_is_refused_by_name(tmp_path):
-    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 not really")
-    with pytest.raises(RelocError, match=r"bad\.jpg.*damaged"):
-        read_photo(tmp_path / "bad.jpg")
-    with pytest.raises(RelocError, match=r"none\.jpg.*no such file"):
-        read_photo(tmp_path / "none.jpg")
-
-
-def test_photo_is_read_as_the_sensor_saw_it_just_as_colmap_does(tmp_path):
-    pycolmap = pytest.importorskip("pycolmap")
-    picture = pytest.importorskip("PIL.Image").fromarray(TEXTURE)
-    exif = picture.getexif()
-    exif[0x0112] = 6  # to be shown turned by 90 degrees
-    picture.save(tmp_path / "turned.jpg", exif=exif)
-    read = read_photo(tmp_path / "turned.jpg")
-    assert read.shape == TEXTURE.shape
-    assert pycolmap.Bitmap.read(str(tmp_path / "turned.jpg"), True).to_array().shape == TEXTURE.shape
-
-
-def test_grey_and_16_bit_images_are_read_as_8_bit_colour(tmp_path):
-    cv2.imwrite(str(tmp_path / "grey.png"), TEXTURE[:, :, 0])
-    cv2.imwrite(str(tmp_path / "deep.png"), TEXTURE.astype(np.uint16) * 257)
-    for name in ("grey.png", "deep.png"):
-        read = read_photo(tmp_path / name)
-        assert read.shape == TEXTURE.shape and read.dtype == np.uint8
-    np.testing.assert_array_equal(read, TEXTURE)
 
 
 def test_frames_are_sharp_numbered_by_their_place_and_dense_where_the_camera_moves_fast(tmp_path):
@@ -116,10 +76,10 @@ def test_interrupted_extraction_leaves_no_frames_and_keeps_what_was_judged(tmp_p
 
 def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "v.mp4").write_text("words")
-    with pytest.raises(RelocError, match="cannot read"):
+    with pytest.raises(RelocError, match="neither a video that can be read"):
         Video(tmp_path / "v.mp4")
-    with pytest.raises(RelocError, match="no video"):
-        Video(tmp_path / "none.mp4")
+    with pytest.raises(RelocError, match=r"there is no .*none\.mp4"):
+        open_source(tmp_path / "none.mp4")
     write_video(tmp_path / "v.avi", pan(np.arange(20)))
     with pytest.raises(RelocError, match="from 1 frames"):
         take(tmp_path, count=1)
@@ -129,7 +89,7 @@ def test_a_video_that_ends_early_gives_what_there_is_and_says_so(tmp_path):
     file = write_video(tmp_path / "v.avi", pan(np.arange(60) * 6))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     film = Video(file)
-    film.announced = 60  # what the index says in most containers; this one has lost its index
+    film.names = tuple(map(frame_name, range(60)))  # what most indexes say; this one is lost
     remark = take_frames(film, tmp_path / "frames", tmp_path / "judged.npz", 10)
     assert "ends early" in remark and "of the 60 frames that it announces can be read" in remark
     assert 20 < max(numbers(tmp_path / "frames")) < 40
