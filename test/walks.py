@@ -8,7 +8,7 @@ import numpy as np
 from table_bundle import camera_from_map, view
 
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.running.video_file import video_file
+from reloc_ros.offline.running.video_writer import video_writer
 
 WALK = (1, 2, 3, 4, 5, 6, 0, 0, 0, 6, 7, 8)
 """Poses of the frames; 0 looks away."""
@@ -17,7 +17,7 @@ RATE_HZ = 12.5
 
 
 def write_walk(path: Path, walk: tuple[int, ...] = WALK) -> Path:
-    with video_file(path, RATE_HZ) as write:
+    with video_writer(path, RATE_HZ) as write:
         for index in walk:
             write(view(index))
     return path

@@ -80,16 +80,17 @@ def run(
     """
     from reloc_ros.io.camera_files import read_camera_file
     from reloc_ros.localizer import Localizer, LocalizerConfig
-    from reloc_ros.offline.running import run as running
     from reloc_ros.offline.running.detections import read_detections
-    from reloc_ros.offline.running.run_outputs import Content, Outputs
+    from reloc_ros.offline.running.localize_source import Tally, localize_source
+    from reloc_ros.offline.running.output_files import Outputs
+    from reloc_ros.offline.running.overlay import ArContent
     from reloc_ros.offline.sources.open_source import open_source
 
     outputs = Outputs(poses, tum, overlay, bag, copy)
     outputs.check(source, bundle, camera, mesh, detections)
     if overlay is None and (mesh is not None or mesh_pose is not None):
         raise RelocError("a mesh is shown in the overlay; name that with --overlay")
-    content = Content.read(mesh, mesh_pose, mesh_scale)
+    content = ArContent.read(mesh, mesh_pose, mesh_scale)
     intrinsics = None if camera is None else read_camera_file(camera)
     localizer = Localizer.from_bundle(bundle, backend, LocalizerConfig(refine=refine), threads, precision)
     images = open_source(source, topic, needs_camera=intrinsics is None)
@@ -99,10 +100,10 @@ def run(
         detected = read_detections(detections, landmarks, images.names, detection_sigma)
         keypoints_by = f"the keypoints of {detections}, with a sigma of {detection_sigma:g} px"
     sinks = outputs.sinks(localizer.bundle, images, keypoints_by, content, rate)
-    tally = running.Tally()
+    tally = Tally()
     try:
         with bars() as progress:
-            running.run(localizer, images, sinks, intrinsics, detected, progress, tally)
+            localize_source(localizer, images, sinks, intrinsics, detected, progress, tally)
     except RelocError:
         raise
     except BaseException:

@@ -15,7 +15,7 @@ from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.offline.landmarks.label import Labels, Visibility
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.running.video_file import video_file
+from reloc_ros.offline.running.video_writer import video_writer
 
 Image = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -55,7 +55,7 @@ def write_preview(
     tile = _even(size, min(TILE_PX, SHEET_PX // columns * max(size) // size[0]))
     frame = _even(size, VIDEO_PX)
     tiles: list[Image] = []
-    with video_file(video, RATE_HZ) as write:
+    with video_writer(video, RATE_HZ) as write:
         for index, image in enumerate(images):
             tiles.append(labelled_picture(image, labels, index, tile))
             shown = labelled_picture(image, labels, index, frame)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,14 +15,21 @@ from numpy.typing import NDArray
 from reloc_ros.annotate import BLACK, GREEN, RED, WHITE, draw_keypoints
 from reloc_ros.bundle import Bundle
 from reloc_ros.cameras import Camera
+from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.io.tum import parse_tum_pose
 from reloc_ros.localizer import Localized, Lost
-from reloc_ros.offline.running.mesh import Mesh
-from reloc_ros.offline.sources.frame import Frame
+from reloc_ros.offline.running.mesh import Mesh, axes, read_mesh
+from reloc_ros.offline.running.pose_file_writers import Sink
+from reloc_ros.offline.running.video_writer import video_writer
+from reloc_ros.offline.sources.frame import Frame, Source
 from reloc_ros.refinement.references import References
+from reloc_ros.scene_size import extent
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
+_AXES_SHARE = 0.4
+"""Length of the axes as a share of the map's size, the median distance of its landmarks from their middle."""
 _VIEWS = 6
 """Reference views whose points are drawn; what none of the nearest saw is probably hidden."""
 _MIN_COSINE = 0.5
@@ -67,6 +77,39 @@ class MapCloud:
         for view in nearest:
             seen[references.seen_point[self._starts[view] : self._starts[view + 1]]] = True
         return np.flatnonzero(seen)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ArContent:
+    """AR content of an overlay."""
+
+    mesh: Mesh | None = None
+    """None: the map's axes."""
+    map_from_mesh: SE3 | None = None
+    """None: in the middle of the landmarks, turned as the map is."""
+    scale: float = 1.0
+
+    @staticmethod
+    def read(mesh: Path | None, pose: str | None, scale: float) -> ArContent:
+        """From a mesh file and a pose as `parse_pose` reads it."""
+        if not (np.isfinite(scale) and scale > 0):
+            raise RelocError(f"the mesh's scale must be above 0, got {scale}")
+        map_from_mesh = None if pose is None else parse_pose(pose)
+        return ArContent(None if mesh is None else read_mesh(mesh), map_from_mesh, scale)
+
+    def in_map(self, bundle: Bundle) -> Mesh:
+        points = bundle.landmarks.positions_map
+        mesh = axes(_AXES_SHARE * extent(points)) if self.mesh is None else self.mesh
+        return mesh.placed(self.map_from_mesh or SE3(np.eye(3), np.median(points, axis=0)), self.scale)
+
+
+def parse_pose(text: str) -> SE3:
+    """`x y z` or `x y z qx qy qz qw`, as in a TUM file, with blanks or commas between."""
+    try:
+        words = text.replace(",", " ").split()
+        return parse_tum_pose(" ".join(words if len(words) != 3 else [*words, "0 0 0 1"]))
+    except ValueError as error:
+        raise RelocError(f"the mesh's pose must be 'x y z' or 'x y z qx qy qz qw', got '{text}'") from error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -156,3 +199,26 @@ def _with_banner(picture: Image, color: tuple[int, int, int], word: str, detail:
         place = edge, round(baseline * strip)
         cv2.putText(picture, text, place, _FONT, size, WHITE, max(round(size * 1.6), 1), cv2.LINE_AA)
     return picture
+
+
+@contextlib.contextmanager
+def overlay_video(
+    path: Path, bundle: Bundle, source: Source, content: ArContent, folder_rate_hz: float
+) -> Iterator[Sink]:
+    """A video of the source with what each pose means, see `Overlay.picture`; it keeps the source's rate.
+
+    Args:
+        folder_rate_hz: pictures a second for a folder of images, which has no rate of its own.
+    """
+    overlay = Overlay(MapCloud(bundle), content.in_map(bundle), "m" if bundle.scale == "metric" else "")
+    shape = (bundle.camera.height, bundle.camera.width)
+    with video_writer(path, source.rate_hz or folder_rate_hz) as write:
+
+        def draw(frame: Frame, result: Localized | Lost) -> None:
+            nonlocal shape
+            if frame.image is None:  # a black picture with the reason keeps the video in step with the images
+                frame = dataclasses.replace(frame, image=np.zeros(shape, np.uint8))
+            shape = frame.image.shape[:2]
+            write(overlay.picture(frame, result, source.rotation))
+
+        yield draw

@@ -7,14 +7,15 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error
 from reloc_ros.io.bag import Bag
 from reloc_ros.localizer import Localizer
-from reloc_ros.offline.running.run import run
-from reloc_ros.offline.running.run_outputs import Content, Outputs
+from reloc_ros.offline.running.localize_source import localize_source
+from reloc_ros.offline.running.output_files import Outputs
+from reloc_ros.offline.running.overlay import ArContent
 from reloc_ros.offline.sources.open_source import open_source
 
 pytest.importorskip("rosbags")
 from rosbags.rosbag2 import Reader
 
-from reloc_ros.offline.running.pose_messages import typestore
+from reloc_ros.offline.running.ros_messages import typestore
 
 VIEWS = [view(index) for index in WALK]
 TOPIC = "/camera/image_raw"
@@ -66,7 +67,9 @@ def test_a_bag_gives_a_bag_and_is_lost_exactly_where_it_looks_away(localizer, tm
     source = open_source(path)
     outputs = Outputs(tmp_path / "p.json", tmp_path / "p.tum", tmp_path / "o.mp4", tmp_path / name, copy=True)
     outputs.check(path, localizer.bundle.path)
-    tally = run(localizer, source, outputs.sinks(localizer.bundle, source, "onnx", Content(), 5.0))
+    tally = localize_source(
+        localizer, source, outputs.sinks(localizer.bundle, source, "onnx", ArContent(), 5.0)
+    )
     assert (tally.images, tally.localized) == (len(WALK), len(WALK) - len(AWAY))
     found = [(i, index) for i, index in enumerate(WALK) if index]
     stamps = [START_NS + i * PERIOD_NS for i, _ in found]
@@ -105,7 +108,7 @@ def test_a_bag_that_breaks_off_gives_what_was_read_before(localizer, tmp_path, m
             yield raw
 
     monkeypatch.setattr(Bag, "messages", broken)
-    assert run(localizer, source, []).images == 4
+    assert localize_source(localizer, source, []).images == 4
     assert "what was read before is used: the bag cannot be read: it is cut" in caplog.text
 
 

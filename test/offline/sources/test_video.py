@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from walks import RATE_HZ, WALK, write_walk
 
-from reloc_ros.offline.running.video_file import video_file
+from reloc_ros.offline.running.video_writer import video_writer
 from reloc_ros.offline.sources.open_source import open_source
 from reloc_ros.offline.sources.video import Video
 
@@ -46,7 +46,7 @@ def test_a_video_held_upright_is_as_the_sensor_saw_it_and_says_how_to_turn_it(tm
     lying, upright = tmp_path / "lying.mp4", tmp_path / "upright.mp4"
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[:24, :32] = 255
-    with video_file(lying, 10) as write:
+    with video_writer(lying, 10) as write:
         write(picture)
     rotate = ("-c", "copy", "-metadata:s:v:0", f"rotate={turned_deg}")
     command = ["ffmpeg", "-v", "error", "-y", "-i"]

@@ -17,7 +17,7 @@ from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostRe
 from reloc_ros.offline.sources.frame import Frame
 
 pytest.importorskip("rosbags")
-from reloc_ros.offline.running.pose_messages import (
+from reloc_ros.offline.running.ros_messages import (
     POSE,
     STATUS,
     STATUS_TYPE,

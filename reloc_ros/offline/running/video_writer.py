@@ -19,7 +19,7 @@ CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 
 
 @contextmanager
-def video_file(path: Path, rate_hz: float) -> Iterator[Callable[[Image], None]]:
+def video_writer(path: Path, rate_hz: float) -> Iterator[Callable[[Image], None]]:
     """Takes pictures (H, W, 3) BGR; the file appears when all are written.
 
     The first picture gives the size; others are fitted into it with black bars. An odd size is made even, as the

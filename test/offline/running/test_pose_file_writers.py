@@ -7,7 +7,7 @@ from walks import read_tum
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
 from reloc_ros.offline.align.trajectory import read_trajectory
-from reloc_ros.offline.running.pose_files import poses_json, tum_file
+from reloc_ros.offline.running.pose_file_writers import poses_json_writer, tum_writer
 from reloc_ros.offline.sources.frame import Frame
 
 POSE = SE3.from_rotation_vector([0.1, 0.2, 0.3], [1, 2, 3])
@@ -20,7 +20,7 @@ def found() -> Localized:
 
 
 def test_poses_are_written_as_documented(tmp_path):
-    with poses_json(tmp_path / "poses.json") as write:
+    with poses_json_writer(tmp_path / "poses.json") as write:
         write(Frame('a "1".jpg', None), found())
         write(Frame("b.jpg", None, stamp_ns=1_700_000_000_123_456_789), LOST)
     read = json.loads((tmp_path / "poses.json").read_text())
@@ -44,7 +44,7 @@ def test_poses_are_written_as_documented(tmp_path):
 
 
 def test_a_trajectory_has_a_line_for_each_pose_and_none_for_a_lost_image(tmp_path):
-    with tum_file(tmp_path / "t.tum") as write:
+    with tum_writer(tmp_path / "t.tum") as write:
         write(Frame("a", None, stamp_ns=1_700_000_000_123_456_789), found())
         write(Frame("b", None, stamp_ns=1_700_000_000_200_000_000), LOST)
         write(Frame("c", None, stamp_ns=1_700_000_001_000_000_007), found())
@@ -59,14 +59,14 @@ def test_a_trajectory_has_a_line_for_each_pose_and_none_for_a_lost_image(tmp_pat
 
 
 def test_images_of_a_folder_are_numbered_as_they_come(tmp_path):
-    with tum_file(tmp_path / "t.tum") as write:
+    with tum_writer(tmp_path / "t.tum") as write:
         for name, result in (("a", found()), ("b", LOST), ("c", found())):
             write(Frame(name, None), result)
     assert [float(key) for key in read_tum(tmp_path / "t.tum")] == [0, 2]
     assert len(read_trajectory(tmp_path / "t.tum").keys) == 2  # and align can read it
 
 
-@pytest.mark.parametrize("sink", [poses_json, tum_file])
+@pytest.mark.parametrize("sink", [poses_json_writer, tum_writer])
 def test_a_run_that_is_stopped_leaves_what_was_there(tmp_path, sink):
     path = tmp_path / "results"
     path.write_text("before")

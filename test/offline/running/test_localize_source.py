@@ -13,8 +13,9 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.localizer import Localized, Localizer, Lost
 from reloc_ros.offline.running.detections import read_detections
-from reloc_ros.offline.running.run import run
-from reloc_ros.offline.running.run_outputs import Content, Outputs, parse_pose
+from reloc_ros.offline.running.localize_source import localize_source
+from reloc_ros.offline.running.output_files import Outputs
+from reloc_ros.offline.running.overlay import ArContent, parse_pose
 from reloc_ros.offline.sources.open_source import open_source
 
 
@@ -32,8 +33,8 @@ def collected():
 
 
 def run_all(localizer, source, outputs, **options):
-    sinks = outputs.sinks(localizer.bundle, source, "test", Content(), 5.0)
-    return run(localizer, source, sinks, **options)
+    sinks = outputs.sinks(localizer.bundle, source, "test", ArContent(), 5.0)
+    return localize_source(localizer, source, sinks, **options)
 
 
 def test_a_video_is_lost_exactly_where_it_looks_away(localizer, tmp_path):
@@ -78,7 +79,9 @@ def test_an_image_that_cannot_be_read_is_lost_and_the_others_are_not(localizer, 
     (folder / "a.png").write_bytes(b"not an image")
     outputs = Outputs(tmp_path / "p.json", overlay=tmp_path / "o.mp4")
     source = open_source(folder)
-    run(localizer, source, [sink, *outputs.sinks(localizer.bundle, source, "test", Content(), 5.0)])
+    localize_source(
+        localizer, source, [sink, *outputs.sinks(localizer.bundle, source, "test", ArContent(), 5.0)]
+    )
     (bad, lost), (good, found) = results
     assert (bad.name, good.name) == ("a.png", "b.png")
     assert isinstance(lost, Lost) and lost.reason == "bad_image" and "a.png" in lost.detail
@@ -88,7 +91,9 @@ def test_an_image_that_cannot_be_read_is_lost_and_the_others_are_not(localizer, 
 
 def test_given_intrinsics_come_before_all_others(localizer, tmp_path, collected):
     sink, results = collected
-    run(localizer, open_source(write_walk(tmp_path / "walk.mp4")), [sink], CAMERA.resized(320, 240))
+    localize_source(
+        localizer, open_source(write_walk(tmp_path / "walk.mp4")), [sink], CAMERA.resized(320, 240)
+    )
     assert all("calibrated for 320x240" in result.detail for _, result in results)
     assert {frame.camera.width for frame, _ in results} == {320}
 
@@ -134,7 +139,7 @@ def test_detections_made_elsewhere_go_the_same_way(localizer, tmp_path, collecte
     content = {"frame_000000.png": detected(localizer, 3, 0.5), "frame_000001": wild, "frame_000002": nowhere}
     (tmp_path / "d.json").write_text(json.dumps(content))
     detections = read_detections(tmp_path / "d.json", LANDMARKS, source.names)
-    run(localizer, source, [sink], detections=detections)
+    localize_source(localizer, source, [sink], detections=detections)
     good, partly_wrong, empty, absent = (result for _, result in results)
     assert isinstance(good, Localized) and isinstance(partly_wrong, Localized)
     assert good.inliers.all() and not partly_wrong.inliers.all()
@@ -150,7 +155,7 @@ def test_a_smaller_sigma_of_detections_makes_a_smaller_covariance(localizer, tmp
     for sigma_px in (1.0, 2.0):
         source = open_source(write_walk(tmp_path / "walk.mp4", (0,)))
         detections = read_detections(tmp_path / "d.json", LANDMARKS, source.names, sigma_px)
-        run(localizer, source, [sink], detections=detections)
+        localize_source(localizer, source, [sink], detections=detections)
     (_, sharp), (_, blunt) = results
     np.testing.assert_allclose(blunt.covariance, 4 * sharp.covariance, rtol=1e-6)
 
@@ -223,10 +228,10 @@ def test_poses_that_are_none_are_refused(text):
 
 def test_axes_stand_amid_the_landmarks_unless_told_otherwise(localizer):
     middle = np.median(localizer.bundle.landmarks.positions_map, axis=0)
-    there = Content().in_map(localizer.bundle).corners_map.reshape(-1, 3)
+    there = ArContent().in_map(localizer.bundle).corners_map.reshape(-1, 3)
     assert np.linalg.norm(there - middle, axis=1).min() < 0.1 * np.linalg.norm(there - middle, axis=1).max()
     moved = (
-        Content(map_from_mesh=parse_pose("1 2 3"), scale=2.0)
+        ArContent(map_from_mesh=parse_pose("1 2 3"), scale=2.0)
         .in_map(localizer.bundle)
         .corners_map.reshape(-1, 3)
     )
@@ -236,4 +241,4 @@ def test_axes_stand_amid_the_landmarks_unless_told_otherwise(localizer):
 @pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf])
 def test_scales_that_are_none_are_refused(scale):
     with pytest.raises(RelocError, match="scale must be above 0"):
-        Content.read(None, None, scale)
+        ArContent.read(None, None, scale)

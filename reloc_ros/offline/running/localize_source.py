@@ -16,7 +16,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.localizer import NO_KEYPOINTS, Localized, Localizer, Lost, LostReason
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.running.detections import Detections
-from reloc_ros.offline.running.pose_files import Sink
+from reloc_ros.offline.running.pose_file_writers import Sink
 from reloc_ros.offline.sources.frame import Frame, Source
 
 _logger = logging.getLogger(__name__)
@@ -27,12 +27,15 @@ class Tally:
     """What became of the images so far."""
 
     images: int = 0
-    localized: int = 0
     reasons: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     """Lost images by their reason."""
 
+    @property
+    def localized(self) -> int:
+        return self.images - self.reasons.total()
 
-def run(
+
+def localize_source(
     localizer: Localizer,
     source: Source,
     sinks: Sequence[contextlib.AbstractContextManager[Sink]],
@@ -59,7 +62,9 @@ def run(
                 result = _localize(localizer, frame, detections)
                 for write in writers:
                     write(frame, result)
-                _count(tally, result)
+                tally.images += 1
+                if isinstance(result, Lost):
+                    tally.reasons[result.reason.value] += 1
                 progress("localize", tally.images, max(len(source.names or ()), tally.images))
             if not tally.images:
                 raise RelocError(f"'{source.path}' has no image that can be read")
@@ -81,14 +86,6 @@ def _until_damage(source: Source) -> Iterator[Frame]:
         if first:
             raise
         _logger.warning("what was read before is used: %s", error)
-
-
-def _count(tally: Tally, result: Localized | Lost) -> None:
-    tally.images += 1
-    if isinstance(result, Lost):
-        tally.reasons[result.reason.value] += 1
-    else:
-        tally.localized += 1
 
 
 def _with_camera(frame: Frame, camera: Camera | None, bundle: Bundle) -> Frame:

@@ -15,9 +15,10 @@ from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.localizer import Localizer
-from reloc_ros.offline.running.run import run
-from reloc_ros.offline.running.run_outputs import Content, Outputs
-from reloc_ros.offline.running.video_file import video_file
+from reloc_ros.offline.running.localize_source import localize_source
+from reloc_ros.offline.running.output_files import Outputs
+from reloc_ros.offline.running.overlay import ArContent
+from reloc_ros.offline.running.video_writer import video_writer
 from reloc_ros.offline.sources.open_source import open_source
 
 TRUTH = stream(1.0)
@@ -28,13 +29,15 @@ BUNDLE = Path(reloc_ros.demo.__file__).parent / "bundle"
 def outputs(tmp_path_factory) -> Outputs:
     folder = tmp_path_factory.mktemp("walk")
     renderer = Renderer(reading_corner().faces, CAMERA, supersampling=1)
-    with video_file(folder / "walk.mp4", 1.0) as write:
+    with video_writer(folder / "walk.mp4", 1.0) as write:
         for index, (pose, exposure) in enumerate(zip(TRUTH.camera_from_map, TRUTH.exposures, strict=True)):
             write(exposure.record(renderer.render(pose).image, seed=index))
     localizer = Localizer.from_bundle(BUNDLE, "onnx")
     outputs = Outputs(folder / "poses.json", folder / "walk.tum", folder / "overlay.mp4")
     source = open_source(folder / "walk.mp4")
-    run(localizer, source, outputs.sinks(localizer.bundle, source, "onnx", Content(), 5.0), CAMERA)
+    localize_source(
+        localizer, source, outputs.sinks(localizer.bundle, source, "onnx", ArContent(), 5.0), CAMERA
+    )
     return outputs
 
 

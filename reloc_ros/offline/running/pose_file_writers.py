@@ -19,7 +19,7 @@ Sink = Callable[[Frame, Localized | Lost], None]
 
 
 @contextmanager
-def poses_json(path: Path) -> Iterator[Sink]:
+def poses_json_writer(path: Path) -> Iterator[Sink]:
     """A JSON file with an entry per image, see `pose_entry`; it appears when all are written."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write(f'{{\n"format": {POSES_FORMAT},\n"images": {{')
@@ -64,7 +64,7 @@ def pose_entry(frame: Frame, result: Localized | Lost) -> dict[str, Any]:
 
 
 @contextmanager
-def tum_file(path: Path) -> Iterator[Sink]:
+def tum_writer(path: Path) -> Iterator[Sink]:
     """A TUM file of map_from_camera: seconds, or the image's number in a folder; a lost image has no line."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write("# time_s tx ty tz qx qy qz qw of map_from_camera\n")

@@ -14,8 +14,8 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer  # noqa: E402
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: E402
 
-from reloc_ros.offline.running.pose_bag import pose_bag  # noqa: E402
-from reloc_ros.offline.running.pose_messages import STATUS_DEFINITION, PoseMessages, typestore  # noqa: E402
+from reloc_ros.offline.running.bag_writer import bag_writer  # noqa: E402
+from reloc_ros.offline.running.ros_messages import STATUS_DEFINITION, PoseMessages, typestore  # noqa: E402
 
 START_NS = 1_700_000_000_123_456_789
 POSE = SE3.from_rotation_vector([0.1, 0.2, 0.3], [1, 2, 3])
@@ -60,7 +60,7 @@ def read(path: Path) -> list[tuple[str, int, object]]:
 
 @pytest.mark.parametrize("name", ["out.mcap", "out.db3", "out"])
 def test_a_bag_is_read_by_rosbags_with_poses_stamped_as_the_images(tmp_path, messages, name):
-    with pose_bag(tmp_path / name, messages) as write:
+    with bag_writer(tmp_path / name, messages) as write:
         write(frame(0), found())
         write(frame(1), LOST)
         write(frame(2), found())
@@ -91,7 +91,7 @@ def assert_is_pose(position, orientation) -> None:
 
 
 def test_the_status_says_what_became_of_each_image(tmp_path, messages):
-    with pose_bag(tmp_path / "out.mcap", messages) as write:
+    with bag_writer(tmp_path / "out.mcap", messages) as write:
         write(frame(0), found())
         write(frame(1), LOST)
         write(frame(2, frame_id=""), found())
@@ -153,7 +153,7 @@ def write_original(path: Path, child: str = "base", topic: str = "/imu") -> list
 @pytest.mark.parametrize("name", ["out.mcap", "out"])
 def test_a_copied_bag_is_there_byte_for_byte_and_in_order(tmp_path, messages, name):
     original = write_original(tmp_path / "original")
-    with pose_bag(tmp_path / name, messages, tmp_path / "original") as write:
+    with bag_writer(tmp_path / name, messages, tmp_path / "original") as write:
         for index in range(3):
             write(frame(index), found())
     with Reader(tmp_path / name) as reader:
@@ -168,7 +168,7 @@ def test_a_copied_bag_is_there_byte_for_byte_and_in_order(tmp_path, messages, na
 
 def test_a_camera_that_hangs_on_something_in_the_copied_bag_gets_no_second_parent(tmp_path, messages, caplog):
     write_original(tmp_path / "original", child="camera")
-    with pose_bag(tmp_path / "out.mcap", messages, tmp_path / "original") as write:
+    with bag_writer(tmp_path / "out.mcap", messages, tmp_path / "original") as write:
         write(frame(0), found())
         write(frame(1), found())
     written = [(topic, message) for topic, _, message in read_known(tmp_path / "out.mcap") if topic in OURS]
@@ -186,11 +186,11 @@ def read_known(path: Path) -> list[tuple[str, int, object]]:
 
 def test_bags_that_would_be_replaced_or_mixed_up_are_refused(tmp_path, messages):
     write_original(tmp_path / "original", topic="/reloc/pose")
-    with pytest.raises(RelocError, match="never replaced"), pose_bag(tmp_path / "original", messages):
+    with pytest.raises(RelocError, match="never replaced"), bag_writer(tmp_path / "original", messages):
         pass
     with (
         pytest.raises(RelocError, match="has the topic /reloc/pose already"),
-        pose_bag(tmp_path / "out.mcap", messages, tmp_path / "original"),
+        bag_writer(tmp_path / "out.mcap", messages, tmp_path / "original"),
     ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["original"]
@@ -198,7 +198,7 @@ def test_bags_that_would_be_replaced_or_mixed_up_are_refused(tmp_path, messages)
 
 @pytest.mark.parametrize("name", ["out.mcap", "out"])
 def test_a_run_that_is_stopped_leaves_no_bag(tmp_path, messages, name):
-    with pytest.raises(KeyboardInterrupt), pose_bag(tmp_path / name, messages) as write:
+    with pytest.raises(KeyboardInterrupt), bag_writer(tmp_path / name, messages) as write:
         write(frame(0), found())
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
@@ -209,6 +209,6 @@ def test_damage_of_the_copied_bag_is_one_sentence(tmp_path, messages):
     (tmp_path / "original" / "original.db3").write_bytes(b"SQLite format 3\0 and no more")
     with (
         pytest.raises(RelocError, match="original cannot be read"),
-        pose_bag(tmp_path / "out.mcap", messages, tmp_path / "original"),
+        bag_writer(tmp_path / "out.mcap", messages, tmp_path / "original"),
     ):
         pass

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.running.video_file import CODECS, video_file
+from reloc_ros.offline.running.video_writer import CODECS, video_writer
 
 
 def shade(value: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -27,7 +27,7 @@ def read_all(path) -> tuple[list[np.ndarray], float]:
 @pytest.mark.parametrize("suffix", CODECS)
 def test_pictures_come_back_in_order_and_at_their_rate(tmp_path, suffix):
     path = tmp_path / f"video{suffix}"
-    with video_file(path, 29.97) as write:
+    with video_writer(path, 29.97) as write:
         for value in (20, 120, 220):
             write(shade(value))
     pictures, rate_hz = read_all(path)
@@ -40,7 +40,7 @@ def test_pictures_come_back_in_order_and_at_their_rate(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", CODECS)
 def test_another_program_reads_it(tmp_path, suffix):
     path = tmp_path / f"video{suffix}"
-    with video_file(path, 12) as write:
+    with video_writer(path, 12) as write:
         for value in range(10):
             write(shade(20 * value, 49, 65))
     entries = "stream=width,height,avg_frame_rate,nb_read_frames"
@@ -54,14 +54,14 @@ def test_another_program_reads_it(tmp_path, suffix):
 def test_odd_sizes_lose_no_row_and_no_column(tmp_path):
     picture = shade(0, 49, 65)
     picture[40:, 50:] = 255
-    with video_file(tmp_path / "v.mp4", 10) as write:
+    with video_writer(tmp_path / "v.mp4", 10) as write:
         write(picture)
     (read,), _ = read_all(tmp_path / "v.mp4")
     assert read.shape == (50, 66, 3) and read[-3:, -3:].min() > 200
 
 
 def test_pictures_of_other_sizes_are_fitted_into_the_first(tmp_path):
-    with video_file(tmp_path / "v.mp4", 10) as write:
+    with video_writer(tmp_path / "v.mp4", 10) as write:
         write(shade(200, 48, 64))
         write(shade(200, 96, 64))
     (_, tall), _ = read_all(tmp_path / "v.mp4")
@@ -72,7 +72,7 @@ def test_pictures_of_other_sizes_are_fitted_into_the_first(tmp_path):
 def test_a_run_that_is_stopped_leaves_what_was_there(tmp_path):
     path = tmp_path / "v.mp4"
     path.write_bytes(b"before")
-    with pytest.raises(KeyboardInterrupt), video_file(path, 10) as write:
+    with pytest.raises(KeyboardInterrupt), video_writer(path, 10) as write:
         write(shade(1))
         raise KeyboardInterrupt
     assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
@@ -81,9 +81,9 @@ def test_a_run_that_is_stopped_leaves_what_was_there(tmp_path):
 def test_names_without_a_codec_and_videos_without_pictures_are_refused(tmp_path):
     with (
         pytest.raises(RelocError, match=r"must end in \.mp4, \.mov, \.mkv, \.avi"),
-        video_file(tmp_path / "v.gif", 10),
+        video_writer(tmp_path / "v.gif", 10),
     ):
         pass
-    with pytest.raises(RelocError, match="no picture"), video_file(tmp_path / "v.mp4", 10):
+    with pytest.raises(RelocError, match="no picture"), video_writer(tmp_path / "v.mp4", 10):
         pass
     assert not list(tmp_path.iterdir())

@@ -14,8 +14,8 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.bag import BAG_SUFFIXES, Bag, RawMessage
 from reloc_ros.localizer import Localized, Lost
-from reloc_ros.offline.running.pose_files import Sink
-from reloc_ros.offline.running.pose_messages import STATUS, TF, TYPES, PoseMessages
+from reloc_ros.offline.running.pose_file_writers import Sink
+from reloc_ros.offline.running.ros_messages import STATUS, TF, TYPES, PoseMessages
 from reloc_ros.offline.sources.frame import Frame
 
 _logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _NO_HASH = "RIHS01_" + 64 * "0"
 
 
 @contextlib.contextmanager
-def pose_bag(path: Path, messages: PoseMessages, copied: Path | None = None) -> Iterator[Sink]:
+def bag_writer(path: Path, messages: PoseMessages, copied: Path | None = None) -> Iterator[Sink]:
     """A bag with poses, status and `/tf`, see `PoseMessages`; it appears when it is whole.
 
     Args:
