@@ -44,13 +44,14 @@ def evaluate(
     """
     from reloc_ros.offline import steps
     from reloc_ros.offline.measuring.conditions import parse_conditions
+    from reloc_ros.offline.measuring.evaluation_file import write_scores
 
     opened = open_workspace(workspace)
     wanted = parse_conditions(conditions)
     with bars() as progress:
         scores = steps.evaluate_step(opened, wanted, backend, sift, threads, precision, progress, refine)
     if json is not None:
-        steps.write_scores(json, scores)
+        write_scores(json, scores)
     _print_scores(scores)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import shutil
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.backends import make_backend
 from reloc_ros.inference.letterbox import Letterbox
-from reloc_ros.io.atomic import atomic_path, write_json
+from reloc_ros.io.atomic import atomic_path
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.offline.bundling.calibrate import calibrate
@@ -36,13 +37,7 @@ from reloc_ros.offline.landmarks.label_steps import has_labels
 from reloc_ros.offline.landmarks.label_steps import label_step as label_step  # one of the steps, too
 from reloc_ros.offline.landmarks.selection import select_step as select_step  # and another
 from reloc_ros.offline.measuring.conditions import CONDITIONS
-from reloc_ros.offline.measuring.evaluate import (
-    Localize,
-    Score,
-    check_conditions,
-    evaluate,
-    held_out_queries,
-)
+from reloc_ros.offline.measuring.evaluate import Localize, Score, check_conditions, evaluate, held_out_queries
 from reloc_ros.offline.measuring.evaluation_file import write_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import frame_facts, frame_summary, map_model, read_map_photo
@@ -68,9 +63,8 @@ def train_step(
     `how` are further arguments of `train_network` that do not change what is trained. Of several processes that
     train together, all but the first get None: there is nothing left to do for them.
     """
-    from reloc_ros.inference.network import (
-        save_network,  # torch takes seconds to import, and only this step needs it
-    )
+    # torch takes seconds to import, and only this step needs it
+    from reloc_ros.inference.network import save_network
     from reloc_ros.offline.training.fit import is_first_process
     from reloc_ros.offline.training.train import train_network
 
@@ -199,14 +193,10 @@ def _calibrate(
                 "the bundle is not calibrated: training saw all images, see reloc train --validation"
             )
             return UNCALIBRATED
-        photos = [
-            Photo(
-                read_map_photo(workspace.images_dir, model, row),
-                model.camera(row),
-                model.camera_from_map[row],
-            )
-            for row in map(model.names.index, names)
-        ]
+        photos = []
+        for row in map(model.names.index, names):
+            image = read_map_photo(workspace.images_dir, model, row)
+            photos.append(Photo(image, model.camera(row), model.camera_from_map[row]))
         measured = calibrate(bundle, make_backend(bundle), photos, progress=progress)
         workspace.record("calibrate", inputs, summary=measured.to_json())
     return Calibration.from_json(workspace.summary("calibrate"))
@@ -241,9 +231,9 @@ def _add_int8(
 
     def pictures(chosen: Sequence[int], conditions: Sequence[str]) -> list[NDArray[np.uint8]]:
         made = []
-        for number, index in enumerate(chosen):
-            image, camera = read_map_photo(workspace.images_dir, model, index), model.camera(index)
-            degraded, camera = CONDITIONS[conditions[number % len(conditions)]](image, camera)
+        for row, condition in zip(chosen, itertools.cycle(conditions), strict=False):
+            image, camera = read_map_photo(workspace.images_dir, model, row), model.camera(row)
+            degraded, camera = CONDITIONS[condition](image, camera)
             made.append(Letterbox(camera.width, camera.height, shape.width, shape.height).apply(degraded))
         return made
 
@@ -305,8 +295,3 @@ def evaluate_step(
     write_evaluation(workspace.evaluation_path, scores)
     workspace.record("evaluate", _bundle_inputs(workspace), [workspace.evaluation_path])
     return scores
-
-
-def write_scores(path: Path, scores: Sequence[Score]) -> None:
-    """Write scores as JSON, atomically."""
-    write_json(path, {"format": 1, "scores": [score.to_json() for score in scores]})

@@ -23,6 +23,11 @@ _LEFTOVERS = (".new-*", ".old-*")
 """What a killed one leaves besides, see `atomic_path`."""
 
 
+def _file(name: str, doc: str) -> Any:
+    """A property: the path of a file or folder of the workspace."""
+    return property(lambda workspace: workspace.path / name, doc=doc)
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A workspace folder. Its facts live in workspace.json alone and are read from there each time."""
@@ -37,7 +42,7 @@ class Workspace:
         path = Path(path)
         if path.exists() and not path.is_dir():
             raise RelocError(f"workspace '{path}' is a file; a folder is needed")
-        started = (path / "workspace.json").exists()
+        started = cls(path)._facts_path.exists()
         left = {file.name for pattern in _LEFTOVERS for file in path.glob(pattern)}
         found = {file.name for file in path.iterdir()} if path.is_dir() else set()
         if not started and found - _BEFORE_THE_FACTS - left:
@@ -58,7 +63,7 @@ class Workspace:
             "scale": "unknown",
             "steps": {},
         }
-        write_json(workspace.path / "workspace.json", facts)
+        write_json(workspace._facts_path, facts)
         return workspace
 
     @classmethod
@@ -89,42 +94,22 @@ class Workspace:
         """'metric' once the map has been aligned to metres, else 'unknown'."""
         return self._facts()["scale"]
 
-    @property
-    def model_path(self) -> Path:
-        """The SfM model of all registered images, held-out ones included, in the map frame."""
-        return self.path / "model.npz"
-
-    @property
-    def original_model_path(self) -> Path:
-        """The model as it was reconstructed, see `workspace_model`; absent while `model_path` is just that."""
-        return self.path / "model_original.npz"
-
-    @property
-    def removed_points_path(self) -> Path:
-        """The points of the original model that `reloc clean` took out."""
-        return self.path / "removed_points.npz"
-
-    @property
-    def map_frame_path(self) -> Path:
-        """How `reloc align` defined the map frame."""
-        return self.path / "map_frame.json"
-
-    @property
-    def landmarks_path(self) -> Path:
-        return self.path / "landmarks.npz"
-
-    @property
-    def labels_path(self) -> Path:
-        return self.path / "labels.npz"
-
-    @property
-    def train_dir(self) -> Path:
-        return self.path / "train"
-
-    @property
-    def evaluation_path(self) -> Path:
-        """What `reloc eval` measured last."""
-        return self.path / "evaluation.json"
+    model_path = _file(
+        "model.npz", "The SfM model of all registered images, held-out ones included, in the map frame."
+    )
+    original_model_path = _file(
+        "model_original.npz",
+        "The model as it was reconstructed, see `workspace_model`; absent while `model_path` is just that.",
+    )
+    removed_points_path = _file(
+        "removed_points.npz", "The points of the original model that `reloc clean` took out."
+    )
+    map_frame_path = _file("map_frame.json", "How `reloc align` defined the map frame.")
+    landmarks_path = _file("landmarks.npz", "The landmarks that `reloc select` chose, in the map frame.")
+    labels_path = _file("labels.npz", "What `reloc label` found each map image to show of them.")
+    train_dir = _file("train", "The network and the runs that trained it.")
+    evaluation_path = _file("evaluation.json", "What `reloc eval` measured last.")
+    _facts_path = _file("workspace.json", "The facts.")
 
     def is_held_out(self, names: Iterable[str]) -> np.ndarray:
         """Say for each of some of the images whether it is held out: (N,) bool."""
@@ -162,7 +147,7 @@ class Workspace:
         """
         facts = self._facts()
         facts["steps"][step] = self._entry(inputs, outputs, summary)
-        write_json(self._file, facts)
+        write_json(self._facts_path, facts)
 
     def write_moved(
         self,
@@ -197,7 +182,7 @@ class Workspace:
                         inputs[key] = fingerprint({key: new})
                         break
         facts["steps"][step] = self._entry({}, outputs, summary)
-        write_json(staged / self._file.name, facts)
+        write_json(staged / self._facts_path.name, facts)
 
     def _entry(
         self, inputs: Mapping[str, Any], outputs: Iterable[str | Path], summary: Mapping[str, Any] | None
@@ -213,12 +198,8 @@ class Workspace:
         record = self._facts()["steps"].get(step)
         return None if record is None else record["summary"]
 
-    @property
-    def _file(self) -> Path:
-        return self.path / "workspace.json"
-
     def _facts(self) -> dict[str, Any]:
-        file = self._file
+        file = self._facts_path
         if not file.is_file():
             raise RelocError(
                 f"'{self.path}' is not a workspace (it has no workspace.json); run `reloc map` first"

@@ -18,7 +18,7 @@ from reloc_ros.offline import steps
 from reloc_ros.offline.landmarks import label_steps
 from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
 from reloc_ros.offline.landmarks.label import Labels
-from reloc_ros.offline.measuring.evaluation_file import read_evaluation
+from reloc_ros.offline.measuring.evaluation_file import read_evaluation, write_scores
 from reloc_ros.offline.training import views
 from reloc_ros.offline.training.augment import AugmentConfig
 from reloc_ros.offline.training.train import TrainConfig
@@ -232,7 +232,7 @@ def test_a_workspace_becomes_a_bundle_that_is_what_was_measured(labelled, tmp_pa
     steps.evaluate_step(labelled, ["clean"], "onnx")
     assert (labelled.path / "bundle" / "manifest.json").stat().st_mtime_ns == made
 
-    steps.write_scores(tmp_path / "scores.json", scores)
+    write_scores(tmp_path / "scores.json", scores)
     read = json.loads((tmp_path / "scores.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert read["format"] == 1 and read["scores"][0]["images"] == 3
 

@@ -60,7 +60,7 @@ def extract_features(
     extraction.max_image_size = max_image_size
     extraction.sift.max_num_features = max_features
     known = {group.label: group.camera for group in groups}
-    with _watch(database, _count_images, count, "extract features", progress):
+    with _watch(database, pycolmap.Database.num_images, count, "extract features", progress):
         for lens, names in by_lens.items():
             pycolmap.extract_features(
                 str(database),
@@ -121,7 +121,7 @@ def match_pairs(database: Path, pairs: Sequence[tuple[str, str]], progress: Prog
     pairing = pycolmap.ImportedPairingOptions()
     pairing.match_list_path, pairing.block_size = str(listed), _BLOCK
     _rename(database, " ", _SPACE)
-    with _watch(database, _count_pairs, len(pairs), "match images", progress):
+    with _watch(database, pycolmap.Database.num_matched_image_pairs, len(pairs), "match images", progress):
         pycolmap.match_image_pairs(str(database), pairing_options=pairing, device=pycolmap.Device.cpu)
     _rename(database, _SPACE, " ")
 
@@ -137,19 +137,11 @@ def _rename(database: Path, old: str, new: str) -> None:
                 opened.update_image(image)
 
 
-def _count_images(opened: Any) -> int:
-    return opened.num_images()
-
-
-def _count_pairs(opened: Any) -> int:
-    return opened.num_matched_image_pairs()
-
-
 @contextmanager
 def _watch(
     database: Path, count: Callable[[Any], int], total: int, phase: str, progress: Progress
 ) -> Iterator[None]:
-    """Report what is in the database while pycolmap, which has no callback for these phases, fills it.
+    """Report the `count` of the database while pycolmap, which has no callback for these phases, fills it.
 
     Read through pycolmap: Python's sqlite3 is another copy of SQLite, and two copies in one process break
     each other's locks on a file (sqlite.org/howtocorrupt.html, 2.2.1), which ends in a bus error.

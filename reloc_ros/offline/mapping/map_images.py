@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.mapping.mappers import Part
 from reloc_ros.offline.mapping.pairs import Group
-from reloc_ros.offline.mapping.reconstruct import SfmOptions, run_sfm
-from reloc_ros.offline.mapping.verdict import Verdict, judge_model
+from reloc_ros.offline.mapping.reconstruct import SfmOptions, names_sizes_times, run_sfm
+from reloc_ros.offline.mapping.verdict import judge_model
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.model.sfm import SfmModel
@@ -118,8 +120,7 @@ def _inputs(
     gathered: Gathered, model: str | Path | None, holdout: str, options: SfmOptions
 ) -> dict[str, Any]:
     images_dir = gathered.images_dir
-    stats = [(name, (images_dir / name).stat()) for name in gathered.names]
-    images = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    images = names_sizes_times(images_dir, gathered.names)
     made_by = [options, gathered.groups] if model is None else Path(model)
     listed = sorted(parse_holdout(holdout).listed)
     return {"dir": str(images_dir.absolute()), "images": images, "held": [holdout, listed], "by": made_by}
@@ -151,27 +152,19 @@ def _write(
         raise RelocError(f"hold-out '{holdout}' holds out every image that could be placed; hold out fewer")
     model.save(workspace.model_path)
     verdict = judge_model(model, gathered.groups, parts)
-    summary = _summary(gathered, model, int(held_out.sum()), len(parts), verdict)
-    workspace.record("map", inputs, [workspace.model_path], asdict(summary))
-    return workspace, summary
-
-
-def _summary(gathered: Gathered, model: SfmModel, held_out: int, models: int, verdict: Verdict) -> MapSummary:
-    return MapSummary(
+    summary = MapSummary(
         images=len(gathered.names),
         registered=len(model.names),
-        held_out=held_out,
+        held_out=int(held_out.sum()),
         points=len(model.points_map),
         mean_error_px=round(float(model.errors_px.mean()), 4),
         mean_track_length=round(float(model.track_lengths.mean()), 2),
-        models=models,
-        grade=verdict.grade,
-        registered_share=verdict.registered_share,
-        coverage=verdict.coverage,
-        points_per_image=verdict.points_per_image,
-        advice=verdict.advice,
+        models=len(parts),
         remarks=gathered.remarks,
+        **asdict(verdict),
     )
+    workspace.record("map", inputs, [workspace.model_path], asdict(summary))
+    return workspace, summary
 
 
 def _check_against_images(model: SfmModel, path: Path, images_dir: Path, names: Sequence[str]) -> None:
@@ -180,9 +173,8 @@ def _check_against_images(model: SfmModel, path: Path, images_dir: Path, names: 
         raise RelocError(
             f"COLMAP model '{path}' has {len(missing)} images that '{images_dir}' lacks, the first is '{missing[0]}'"
         )
-    for camera_id in set(model.camera_ids.tolist()):
-        name = model.names[model.camera_ids.tolist().index(camera_id)]
-        camera = model.cameras[camera_id]
+    for image in np.unique(model.camera_ids, return_index=True)[1].tolist():
+        name, camera = model.names[image], model.camera(image)
         height, width = read_photo(images_dir / name).shape[:2]
         if (width, height) != (camera.width, camera.height):
             raise RelocError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -53,7 +54,7 @@ def choose_pairs(
     """
     names = [name for group in groups for name in group.names]
     starts = np.cumsum([0, *(len(group.names) for group in groups)]).tolist()
-    alike = _Lazy(similarity)
+    alike = functools.cache(similarity)
     pairs: set[Pair] = set()
     for group, start in zip(groups, starts, strict=False):
         count = len(group.names)
@@ -104,7 +105,9 @@ def most_similar(similarity: Similarity, count: int) -> Iterator[Pair]:
         yield from ((min(image, other), max(image, other)) for other in others.tolist())
 
 
-def _across(alike: _Lazy, begin: int, end: int, other_begin: int, other_end: int) -> set[Pair]:
+def _across(
+    alike: Callable[[], Similarity], begin: int, end: int, other_begin: int, other_end: int
+) -> set[Pair]:
     if (end - begin) * (other_end - other_begin) <= EXHAUSTIVE_PAIRS:
         return {(a, b) for a in range(begin, end) for b in range(other_begin, other_end)}
     likeness = alike()[begin:end, other_begin:other_end]
@@ -114,13 +117,3 @@ def _across(alike: _Lazy, begin: int, end: int, other_begin: int, other_end: int
     for column, others in enumerate(np.argsort(-likeness.T, axis=1)[:, :ACROSS]):
         pairs |= {(begin + int(other), other_begin + column) for other in others}
     return pairs
-
-
-class _Lazy:
-    def __init__(self, similarity: Callable[[], Similarity]) -> None:
-        self._make, self._made = similarity, None
-
-    def __call__(self) -> Similarity:
-        if self._made is None:
-            self._made = self._make()
-        return self._made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reloc_ros.cameras import Camera
@@ -61,8 +61,6 @@ class Reconstruction:
     """What came out."""
 
     model: SfmModel
-    images: int
-    """How many images went in; `len(model.names)` of them were registered."""
     parts: tuple[Part, ...]
     """The separate pieces that COLMAP found, the largest first; that one is `model`."""
 
@@ -80,7 +78,14 @@ def run_sfm(
     and a finished model is not made again. Other images or options start afresh, another mapper does not.
     """
     images_dir, sfm_dir, options = Path(images_dir), Path(sfm_dir), options or SfmOptions()
-    groups = [_with_options(group, options) for group in groups]
+    groups = [
+        replace(
+            group,
+            in_sequence=group.in_sequence or options.matching == "sequential",
+            camera=group.camera or options.camera,
+        )
+        for group in groups
+    ]
     count = sum(len(group.names) for group in groups)
     if count < MIN_IMAGES:
         raise RelocError(f"'{images_dir}' holds {count} images; a map needs {MIN_IMAGES} at the very least")
@@ -100,12 +105,7 @@ def run_sfm(
         match_pairs(database, _pairs(groups, database, options, progress), progress)
         make_models(images_dir, groups, sparse, database, options.mapper, progress)
     parts = read_parts(sparse, options.mapper) or ()
-    return Reconstruction(read_colmap(sparse / "0"), count, parts)
-
-
-def _with_options(group: Group, options: SfmOptions) -> Group:
-    in_sequence = group.in_sequence or options.matching == "sequential"
-    return Group(group.label, group.names, in_sequence, group.camera or options.camera)
+    return Reconstruction(read_colmap(sparse / "0"), parts)
 
 
 def _pairs(
@@ -119,9 +119,14 @@ def _pairs(
     )
 
 
+def names_sizes_times(images_dir: Path, names: Sequence[str]) -> list[tuple[str, int, int]]:
+    """What tells quickly whether images are still the same: name, bytes, and time of the last change in ns."""
+    stats = [(name, (images_dir / name).stat()) for name in names]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+
+
 def _start_or_resume(images_dir: Path, groups: Sequence[Group], sfm_dir: Path, options: SfmOptions) -> None:
-    stats = [(name, (images_dir / name).stat()) for group in groups for name in group.names]
-    images = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    images = names_sizes_times(images_dir, [name for group in groups for name in group.names])
     spent = (options.matching, options.loops, options.max_image_size, options.max_features)
     made_from = fingerprint(
         {"images": images, "groups": groups, "model": options.camera_model, "spent": spent}

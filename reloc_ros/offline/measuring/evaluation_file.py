@@ -11,7 +11,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.io.atomic import atomic_path
+from reloc_ros.io.atomic import atomic_path, write_json
 from reloc_ros.localizer import Keypoints
 from reloc_ros.offline.measuring.evaluate import Outcome, Score
 
@@ -29,6 +29,11 @@ def write_evaluation(path: Path, scores: Sequence[Score]) -> None:
     facts = {"kind": KIND, "format": FORMAT, "metric": scores[0].metric, "scores": entries}
     with atomic_path(path) as temporary:  # indented, each number would have a line of its own
         temporary.write_text(json.dumps(facts, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_scores(path: Path, scores: Sequence[Score]) -> None:
+    """Write the figures of `reloc eval` for other programs, atomically."""
+    write_json(path, {"format": FORMAT, "scores": [score.to_json() for score in scores]})
 
 
 def read_evaluation(path: Path) -> tuple[Score, ...]:
