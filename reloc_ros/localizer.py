@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
 from reloc_ros.bundle import Bundle
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.inference.backends import Backend, make_backend
 from reloc_ros.inference.letterbox import Letterbox
-from reloc_ros.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
-from reloc_ros.prior import best_pose
+from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
+from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
+from reloc_ros.pose.prior import best_pose
 from reloc_ros.refinement.refine import Refiner, Support
 
 _logger = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ class Localizer:
         limit = self.config.max_error_px * ray_per_network_px
         pose, inliers = self._search(matches, keypoints.scores, prior, limit)
         judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
-        refusal = refuse_inliers(*judged, seconded=self._refiner is not None)
+        refusal = refuse_inliers(*judged, verified=self._refiner is not None)
         if refusal is None:
             agreeing = matches.subset(inliers)
             refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
@@ -170,7 +170,7 @@ class Localizer:
         refined, sharpened, support = self._sharpen(image, camera, refined, agreeing)
         if support is not None:
             watch.lap("refine")
-        if not sharpened and (refusal := refuse_inliers(*judged)):  # nothing seconds it
+        if not sharpened and (refusal := refuse_inliers(*judged)):  # nothing verifies it
             return Lost(*refusal, keypoints, inliers, watch.times_ms())
         rms_px = float(np.sqrt(np.mean(refined.residuals**2)) * _mean_focal(camera))
         pose, covariance = refined.camera_from_map, refined.covariance

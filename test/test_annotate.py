@@ -1,9 +1,9 @@
 import numpy as np
 
-from reloc_ros.acceptance import LostReason
 from reloc_ros.annotate import GREEN, RED, YELLOW, annotated
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Keypoints, Localized, Lost
+from reloc_ros.pose.acceptance import LostReason
 
 PLACES = np.array([[40.0, 60.0], [100.0, 60.0], [150.0, 90.0]])
 KEYPOINTS = Keypoints(np.arange(3), PLACES, np.full(3, 0.9), np.full(3, 4.0))

@@ -75,7 +75,7 @@ def test_ros_knows_nothing_of_offline(file):
     [
         "reloc_ros.localizer",
         "reloc_ros.stream.status",
-        "reloc_ros.prior",
+        "reloc_ros.pose.prior",
         "reloc_ros.stream.smoothing",
         "reloc_ros.cli",
     ],

@@ -76,7 +76,7 @@ def test_a_pose_that_the_reference_views_do_not_support_stays_as_it_is_and_says_
         (0.8, {}, 10, False),  # the picture is of another place: the reference views do not agree
         (0.4, {}, 0, False),
     ],
-    ids=["seconded", "no reference views", "they disagree", "too little to second"],
+    ids=["verified", "no reference views", "they disagree", "too little to verify"],
 )
 def test_half_the_evidence_is_enough_where_the_reference_views_agree(share, given, seed, believed):
     there_is = found(make_localizer().localize(picture(3))).keypoints.scores.sum()  # all of them agree

@@ -17,7 +17,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.inference.backends import Backend, make_backend
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.pnp import Correspondences, make_solver, refine, reprojection_errors
+from reloc_ros.pose.pnp import Correspondences, make_solver, refine, reprojection_errors
 
 LANDMARKS = (20, 64, 128, 256, 500)
 SIZES = ((320, 240), (384, 288), (512, 384), (640, 480), (768, 576), (1024, 768))

@@ -11,7 +11,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
-from reloc_ros.pnp import Correspondences, make_solver, refine, reprojection_errors
+from reloc_ros.pose.pnp import Correspondences, make_solver, refine, reprojection_errors
 
 SOLVERS = ("poselib", "usac", "opencv")
 FOCAL_PX = 500.0

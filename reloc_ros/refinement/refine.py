@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.picture_cells import cells_of_pixels
-from reloc_ros.pnp import Correspondences, motion_jacobian, refine, reprojection_errors
+from reloc_ros.pose.pnp import Correspondences, motion_jacobian, refine, reprojection_errors
 from reloc_ros.refinement.atlas import Atlas
 from reloc_ros.refinement.patches import Grain, Patches, Picture, patch_offsets
 from reloc_ros.refinement.references import References

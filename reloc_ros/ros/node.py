@@ -11,12 +11,11 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from reloc_ros.errors import RelocError
-from reloc_ros.memory import give_back_memory
 from reloc_ros.ros.input.services import Services
 from reloc_ros.ros.node_parameters import ParameterBoard
 from reloc_ros.ros.output.diagnostics import Diagnostics, diagnostic_from
 from reloc_ros.ros.output.status_output import StatusVoice
-from reloc_ros.ros.process import ForwardToRos, Stop, run_node
+from reloc_ros.ros.process import ForwardToRos, Stop, give_back_memory, run_node
 from reloc_ros.ros.session import Session
 from reloc_ros.stream.health import Health
 

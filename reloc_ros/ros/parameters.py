@@ -8,7 +8,7 @@ import typing
 from typing import Any
 
 from reloc_ros.inference.backends import PRECISIONS
-from reloc_ros.pnp import Solver
+from reloc_ros.pose.pnp import Solver
 from reloc_ros.ros.tf.config import TfMode
 from reloc_ros.stream.initial_pose import InitialPoseConfig
 from reloc_ros.stream.smoothing import SmoothingConfig

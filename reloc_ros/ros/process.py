@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import signal
 import sys
@@ -130,3 +132,11 @@ class ForwardToRos(logging.Handler):
             self._logger.info(text)
         else:
             self._logger.debug(text)
+
+
+def give_back_memory() -> None:
+    """Collect what nobody refers to, and have the C library return what it keeps for later."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
+    if trim is not None:
+        trim(0)

@@ -15,7 +15,7 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.backends import BACKENDS
 from reloc_ros.inference.backends import PRECISIONS as ALL_PRECISIONS
-from reloc_ros.pnp import reprojection_errors
+from reloc_ros.pose.pnp import reprojection_errors
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from drives import SIGMAS, drawn_fixes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reloc_ros.covariance import CovarianceLimits
 from reloc_ros.demo.fusion.correction import (
     PLANAR,
     Fix,
@@ -32,6 +31,7 @@ from reloc_ros.demo.fusion.robot import (
 )
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.localizer import Localizer
+from reloc_ros.pose.covariance import CovarianceLimits
 
 SLIP = Slip()
 numbers = st.floats(-3, 3)

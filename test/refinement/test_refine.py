@@ -7,7 +7,7 @@ from reference_corner import CAMERA, POSES, picture, references
 
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
-from reloc_ros.pnp import Correspondences
+from reloc_ros.pose.pnp import Correspondences
 from reloc_ros.refinement.refine import Refinement, Refiner
 
 DISTANCE = 2.5

@@ -7,7 +7,6 @@ import pytest
 from drives import drawn_fixes
 from tf_world import TfWorld, at
 
-from reloc_ros.covariance import CovarianceLimits
 from reloc_ros.demo.fusion.correction import Fix, take_fixes
 from reloc_ros.demo.fusion.robot import (
     BASE_FROM_CAMERA,
@@ -20,6 +19,7 @@ from reloc_ros.demo.fusion.robot import (
 )
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.localizer import Localizer
+from reloc_ros.pose.covariance import CovarianceLimits
 
 CAMERA = "camera_optical_frame"
 START_S = 100.0

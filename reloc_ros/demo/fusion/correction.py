@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reloc_ros.covariance import CovarianceLimits, moved_covariance
 from reloc_ros.demo.film.trajectories import CAMERA, Array
 from reloc_ros.demo.fusion.robot import (
     BASE_FROM_CAMERA,
@@ -29,6 +28,7 @@ from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Localizer
+from reloc_ros.pose.covariance import CovarianceLimits, moved_covariance
 from reloc_ros.stream.status import StatusMachine
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.acceptance import LocalizerConfig, evidence
 from reloc_ros.bundle import Bundle
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.geometry import center_error, rotation_error_deg
@@ -25,6 +24,7 @@ from reloc_ros.localizer import Localized, Localizer, Lost
 from reloc_ros.offline.bundling.trials import Photo, of_no_place, of_the_place
 from reloc_ros.offline.measuring.evaluate import CHI_SQUARE_95, normalised_error_squared
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.pose.acceptance import LocalizerConfig, evidence
 from reloc_ros.refinement.references import References
 from reloc_ros.scene_size import median_distance
 

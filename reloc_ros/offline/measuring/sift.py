@@ -21,7 +21,7 @@ from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostRe
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo
-from reloc_ros.pnp import Correspondences, refine
+from reloc_ros.pose.pnp import Correspondences, refine
 
 FEATURES = 4000
 CONTRAST_THRESHOLD = 0.02

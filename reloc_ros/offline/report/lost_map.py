@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.acceptance import LocalizerConfig
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
@@ -21,6 +20,7 @@ from reloc_ros.offline.measuring.evaluate import Score
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.report.ground import Ground, roll_quarter
+from reloc_ros.pose.acceptance import LocalizerConfig
 from reloc_ros.scene_size import median_distance
 
 Array = NDArray[np.float64]

@@ -10,9 +10,9 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from std_msgs.msg import Header
 
-from reloc_ros.covariance import CovarianceLimits
 from reloc_ros.geometry import Array
 from reloc_ros.localizer import Localized
+from reloc_ros.pose.covariance import CovarianceLimits
 from reloc_ros.ros.conversions import pose_from_se3, seconds_from_stamp
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.output.initial_pose_output import InitialPoseOutput

@@ -6,9 +6,9 @@ import dataclasses
 
 from builtin_interfaces.msg import Time as Stamp
 
-from reloc_ros.covariance import moved_covariance
 from reloc_ros.geometry import SE3, Array
 from reloc_ros.localizer import Localized
+from reloc_ros.pose.covariance import moved_covariance
 from reloc_ros.ros.tf.config import TfOutcome
 from reloc_ros.ros.tf.tree import TfTree
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reloc_ros.acceptance import LocalizerConfig, evidence
 from reloc_ros.calibration import UNCALIBRATED, Calibration
+from reloc_ros.pose.acceptance import LocalizerConfig, evidence
 
 scores = st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=40)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.geometry import SE3
-from reloc_ros.pnp import Correspondences, minimise, reprojection_errors
+from reloc_ros.pose.pnp import Correspondences, minimise, reprojection_errors
 
 RADII = (4.0, 2.0, 1.0)
 """Reprojection errors that still count from round to round, in units of an inlier's: a prediction may be off."""

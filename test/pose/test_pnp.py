@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
-from reloc_ros.pnp import Correspondences, _linearize, make_solver, refine, reprojection_errors
+from reloc_ros.pose.pnp import Correspondences, _linearize, make_solver, refine, reprojection_errors
 
 SOLVERS = ["poselib", "usac", "opencv"]
 solvers = pytest.mark.parametrize("solver", SOLVERS)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reloc_ros.covariance import CovarianceLimits, moved_covariance
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.pose.covariance import CovarianceLimits, moved_covariance
 
 MOUNT = SE3.from_rotation_vector([1.2, -0.7, 2.0], [0.4, -0.9, 1.5])
 MAP_FROM_CAMERA = SE3.from_rotation_vector([-0.3, 1.9, 0.8], [5.0, -2.0, 1.1])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.pnp import Correspondences, Refined, Solver
+from reloc_ros.pose.pnp import Correspondences, Refined, Solver
 from reloc_ros.scene_size import median_distance
 
 
@@ -44,8 +44,8 @@ class LocalizerConfig:
     min_inliers: int = 7
     min_evidence: float | None = None
     """See `evidence`. None: what the bundle's calibration found."""
-    seconded_share: float = 0.5
-    """This share of `min_evidence` is enough for a pose that the reference views speak for as well."""
+    verified_share: float = 0.5
+    """This share of `min_evidence` is enough for a pose that the reference views verify."""
     max_error_px: float = 12.0
     """Reprojection error of an inlier, in pixels of the network's input. On map images that training did not see, with
     two fifths covered, 12 finds more right poses and fewer wrong ones than 8; from 16 on, mirrored and scrambled
@@ -94,13 +94,13 @@ def refuse_inliers(
     pose: SE3 | None,
     inliers: NDArray[np.bool_],
     image_width: int,
-    seconded: bool = False,
+    verified: bool = False,
 ) -> Refusal | None:
     """Judge the robust search by N keypoints: image pixels (N, 2), scores, and which agree with its pose.
 
-    `seconded`: whether something else than keypoints speaks, or will have to speak, for the pose.
+    `verified`: whether the reference views verify the pose, or will have to.
     """
-    min_evidence = config.for_bundle(UNCALIBRATED).min_evidence * (config.seconded_share if seconded else 1)
+    min_evidence = config.for_bundle(UNCALIBRATED).min_evidence * (config.verified_share if verified else 1)
     found, count, balance = len(keypoints_px), int(inliers.sum()), evidence(scores, inliers)
     if found == 0:
         return LostReason.NO_KEYPOINTS, "no landmark of the map was found in the image"

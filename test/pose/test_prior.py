@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
-from reloc_ros.pnp import Correspondences, make_solver
-from reloc_ros.prior import best_pose, refined_prediction, support
+from reloc_ros.pose.pnp import Correspondences, make_solver
+from reloc_ros.pose.prior import best_pose, refined_prediction, support
 
 LIMIT = 0.02
 SIGMA = 0.002

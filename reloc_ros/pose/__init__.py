@@ -1,0 +1,1 @@
+"""From keypoints to a pose: the robust search, a prediction among its hypotheses, and the tests it must pass."""
