@@ -14,8 +14,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Keypoints
 from reloc_ros.offline import steps
-from reloc_ros.offline.measuring.evaluate import Outcome, Score
-from reloc_ros.offline.measuring.evaluation_file import write_evaluation
+from reloc_ros.offline.measuring.scores import Outcome, Score, write_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 

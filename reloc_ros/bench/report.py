@@ -12,7 +12,7 @@ from reloc_ros.bench.run import Results
 from reloc_ros.bench.timing import TIMED_WIDTH, Timing
 from reloc_ros.bundle import TORCH_MODEL
 from reloc_ros.offline.measuring.conditions import DESCRIPTIONS
-from reloc_ros.offline.measuring.evaluate import Score
+from reloc_ros.offline.measuring.scores import Score
 
 NONE = "-"
 STAGES = ("prepare", "network", "detect", "match", "pnp", "refine", "total")

@@ -18,7 +18,8 @@ from reloc_ros.bench.place import Place
 from reloc_ros.bench.solvers import SolverScore, measure_solvers
 from reloc_ros.bench.timing import Method, Run, Shot, Timing, shrunk, time_methods
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.measuring.evaluate import Localize, Score, evaluate
+from reloc_ros.offline.measuring.evaluate import Localize, evaluate
+from reloc_ros.offline.measuring.scores import Score
 from reloc_ros.offline.measuring.sift import SiftBaseline
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo

@@ -44,7 +44,7 @@ def evaluate(
     """
     from reloc_ros.offline import steps
     from reloc_ros.offline.measuring.conditions import parse_conditions
-    from reloc_ros.offline.measuring.evaluation_file import write_scores
+    from reloc_ros.offline.measuring.scores import write_scores
 
     opened = open_workspace(workspace)
     wanted = parse_conditions(conditions)

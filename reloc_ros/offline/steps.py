@@ -37,8 +37,8 @@ from reloc_ros.offline.landmarks.label_steps import has_labels
 from reloc_ros.offline.landmarks.label_steps import label_step as label_step  # one of the steps, too
 from reloc_ros.offline.landmarks.selection import select_step as select_step  # and another
 from reloc_ros.offline.measuring.conditions import CONDITIONS
-from reloc_ros.offline.measuring.evaluate import Localize, Score, check_conditions, evaluate, held_out_queries
-from reloc_ros.offline.measuring.evaluation_file import write_evaluation
+from reloc_ros.offline.measuring.evaluate import Localize, check_conditions, evaluate, held_out_queries
+from reloc_ros.offline.measuring.scores import Score, write_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import frame_facts, frame_summary, map_model, read_map_photo
 from reloc_ros.offline.progress import Progress, silent

@@ -13,7 +13,7 @@ from reloc_ros.bench.report import Grid, grids, summary_grid, to_markdown
 from reloc_ros.bench.run import Compared, Results
 from reloc_ros.bench.solvers import SolverScore
 from reloc_ros.bench.timing import Timing
-from reloc_ros.offline.measuring.evaluate import Outcome, Score
+from reloc_ros.offline.measuring.scores import Outcome, Score
 
 OURS = "onnx fp32, refined"
 

@@ -18,7 +18,7 @@ from reloc_ros.offline import steps
 from reloc_ros.offline.landmarks import label_steps
 from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
 from reloc_ros.offline.landmarks.label import Labels
-from reloc_ros.offline.measuring.evaluation_file import read_evaluation, write_scores
+from reloc_ros.offline.measuring.scores import read_evaluation, write_scores
 from reloc_ros.offline.training import views
 from reloc_ros.offline.training.augment import AugmentConfig
 from reloc_ros.offline.training.train import TrainConfig

@@ -22,7 +22,7 @@ from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.inference.backends import Backend
 from reloc_ros.localizer import Localized, Localizer, Lost
 from reloc_ros.offline.bundling.trials import Photo, of_no_place, of_the_place
-from reloc_ros.offline.measuring.evaluate import CHI_SQUARE_95, normalised_error_squared
+from reloc_ros.offline.measuring.scores import CHI_SQUARE_95, normalised_error_squared
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.pose.acceptance import LocalizerConfig, evidence
 from reloc_ros.refinement.references import References

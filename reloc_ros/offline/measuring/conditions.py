@@ -120,33 +120,22 @@ def _seed(image: Image) -> int:
     return zlib.crc32(np.ascontiguousarray(image).data)
 
 
-CONDITIONS: dict[str, Condition] = {
-    "clean": of_image(lambda image: image),
-    "dark": brightness(0.3),
-    "darker": brightness(0.15),
-    "gamma": gamma(2.5),
-    "blur": of_image(blur),
-    "motion": of_image(motion_blur),
-    "noise": of_image(noise),
-    "jpeg": of_image(jpeg),
-    "covered": of_image(cover),
-    "half": resolution(0.5),
-    "double": resolution(2.0),
+_TABLE: dict[str, tuple[str, Condition]] = {
+    "clean": ("as taken", of_image(lambda image: image)),
+    "dark": ("brightness x0.3", brightness(0.3)),
+    "darker": ("brightness x0.15", brightness(0.15)),
+    "gamma": ("gamma 2.5", gamma(2.5)),
+    "blur": (f"Gaussian blur, sigma {BLUR_SIGMA_PX:g} px", of_image(blur)),
+    "motion": (f"motion blur, {MOTION_PX:g} px", of_image(motion_blur)),
+    "noise": (f"noise, sigma {NOISE_SIGMA:g}", of_image(noise)),
+    "jpeg": (f"JPEG quality {JPEG_QUALITY}", of_image(jpeg)),
+    "covered": (f"{100 * COVERED_SHARE:.0f} % covered", of_image(cover)),
+    "half": ("half resolution", resolution(0.5)),
+    "double": ("double resolution", resolution(2.0)),
 }
-DESCRIPTIONS = {
-    "clean": "as taken",
-    "dark": "brightness x0.3",
-    "darker": "brightness x0.15",
-    "gamma": "gamma 2.5",
-    "blur": f"Gaussian blur, sigma {BLUR_SIGMA_PX:g} px",
-    "motion": f"motion blur, {MOTION_PX:g} px",
-    "noise": f"noise, sigma {NOISE_SIGMA:g}",
-    "jpeg": f"JPEG quality {JPEG_QUALITY}",
-    "covered": f"{100 * COVERED_SHARE:.0f} % covered",
-    "half": "half resolution",
-    "double": "double resolution",
-}
-"""What each is, for people. Pixels are those of an image 1280 wide."""
+"""What each is, for people, and what it does. Pixels are those of an image 1280 wide."""
+CONDITIONS = {name: change for name, (_, change) in _TABLE.items()}
+DESCRIPTIONS = {name: words for name, (words, _) in _TABLE.items()}
 ALL = "all"
 
 

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.label import Labels
-from reloc_ros.offline.measuring.evaluate import Score
-from reloc_ros.offline.measuring.evaluation_file import read_evaluation
+from reloc_ros.offline.measuring.scores import Score, read_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 from reloc_ros.scene_size import median_distance

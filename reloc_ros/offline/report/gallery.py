@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.offline.bundling.calibrate import FAR_PX
 from reloc_ros.offline.landmarks.label import Visibility, label_images
-from reloc_ros.offline.measuring.evaluate import Score
+from reloc_ros.offline.measuring.scores import Score
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.report.collect import Facts
 from reloc_ros.offline.report.pictures import Image, Photos, data_uri, patch, tick_marks

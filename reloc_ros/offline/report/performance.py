@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from scipy.stats import chi2
 
 from reloc_ros.offline.measuring.conditions import DESCRIPTIONS
-from reloc_ros.offline.measuring.evaluate import MAX_POSITION_M, MAX_POSITION_PERCENT, MAX_ROTATION_DEG, Score
+from reloc_ros.offline.measuring.scores import MAX_POSITION_M, MAX_POSITION_PERCENT, MAX_ROTATION_DEG, Score
 from reloc_ros.offline.report.charts import (
     Axis,
     Plot,

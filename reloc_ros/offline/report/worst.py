@@ -10,12 +10,7 @@ import numpy as np
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.measuring.conditions import CONDITIONS
-from reloc_ros.offline.measuring.evaluate import (
-    MAX_POSITION_M,
-    MAX_POSITION_PERCENT,
-    MAX_ROTATION_DEG,
-    Outcome,
-)
+from reloc_ros.offline.measuring.scores import MAX_POSITION_M, MAX_POSITION_PERCENT, MAX_ROTATION_DEG, Outcome
 from reloc_ros.offline.report.collect import Facts
 from reloc_ros.offline.report.performance import describe
 from reloc_ros.offline.report.pictures import (

@@ -21,7 +21,7 @@ from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline.measuring.conditions import CONDITIONS
-from reloc_ros.offline.measuring.evaluate import MAX_POSITION_PERCENT, MAX_ROTATION_DEG
+from reloc_ros.offline.measuring.scores import MAX_POSITION_PERCENT, MAX_ROTATION_DEG
 from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.scene_size import median_distance
 
