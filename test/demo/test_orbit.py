@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reloc_ros.demo.film.posed_map import shared_shares, triangulate_film
+from reloc_ros.demo.film.orbit import shared_shares, triangulate_film
 from reloc_ros.demo.film.trajectories import CAMERA, orbit
 from reloc_ros.demo.film.writer import film
 from reloc_ros.demo.scene.cluttered_room import MIDDLE_MAP, cluttered_room

@@ -3,90 +3,61 @@
 from __future__ import annotations
 
 import argparse
-import array
-import itertools
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import rclpy
-from geometry_msgs.msg import PoseStamped
-from numpy.typing import NDArray
 from rclpy.duration import Duration
-from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
 
 from reloc_ros.demo.film.rendered_walk import RenderedWalk, stop_rendering
 from reloc_ros.demo.film.trajectories import CAMERA
+from reloc_ros.demo.ros.picture_publisher import PicturePublisher, to_and_fro
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.conversions import camera_info_from, pose_from_se3
+from reloc_ros.ros.conversions import camera_info_from
 
 NAMESPACE = "demo"
 FRAME = "demo_camera"
 LISTENERS_S = 45.0
 """How long to wait for somebody to listen."""
-LAST_WORDS_S = 5.0
+DELIVERY_S = 5.0
+"""How long to wait at the end until all has arrived."""
 ANNOUNCEMENTS = 5
 LEAD = 1.2
 """Begin when the pictures to come would be rendered this much faster than they are played."""
 
 
-class DemoPublisher(Node):
-    """Publishes `image`, `camera_info` and `truth` in the namespace `demo`."""
+class DemoCamera(PicturePublisher):
+    """The camera in the namespace `demo`."""
 
     def __init__(self) -> None:
-        super().__init__("camera", namespace=NAMESPACE)
-        reliable = QoSProfile(depth=5)
-        self._images = self.create_publisher(Image, "image", reliable)
-        self._infos = self.create_publisher(CameraInfo, "camera_info", reliable)
-        self._truths = self.create_publisher(PoseStamped, "truth", truth_profile())
+        super().__init__("camera", CAMERA, FRAME, NAMESPACE)
+        self._topics = (self._images, self._infos, self._truths)
 
     @property
     def is_heard(self) -> bool:
-        return all(p.get_subscription_count() > 0 for p in (self._images, self._infos, self._truths))
-
-    def publish(self, image: NDArray[np.uint8], truth: PoseStamped) -> None:
-        """Send one picture (H, W, 3) BGR; the truth goes first, so that a watcher has it before the answer."""
-        stamp = self.get_clock().now().to_msg()
-        truth.header = Header(stamp=stamp, frame_id="map")
-        self._truths.publish(truth)
-        header = Header(stamp=stamp, frame_id=FRAME)
-        self._infos.publish(camera_info_from(CAMERA, header))
-        height, width = image.shape[:2]
-        message = Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width)
-        message.data = array.array("B", image.tobytes())  # anything else is checked byte by byte
-        self._images.publish(message)
+        return all(publisher.get_subscription_count() > 0 for publisher in self._topics)
 
     def announce(self) -> None:
         """Send the intrinsics alone, and wait until they have arrived."""
-        stamp = self.get_clock().now().to_msg()
-        self._infos.publish(camera_info_from(CAMERA, Header(stamp=stamp, frame_id=FRAME)))
+        self._infos.publish(camera_info_from(CAMERA, self._header()))
         self._infos.wait_for_all_acked(Duration(seconds=1.0))
 
     def wait_until_received(self) -> None:
         """Nothing sent may be lost with this process: a lost piece is sent again only some seconds later."""
-        for publisher in (self._images, self._infos, self._truths):
-            publisher.wait_for_all_acked(Duration(seconds=LAST_WORDS_S))
-
-
-def truth_profile() -> QoSProfile:
-    """The truth of a whole walk is kept for a watcher that comes late or is slow."""
-    return QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        for publisher in self._topics:
+            publisher.wait_for_all_acked(Duration(seconds=DELIVERY_S))
 
 
 class _Stopped(Exception):
     """Somebody asked this process to end."""
 
 
-def play(node: DemoPublisher, walk: RenderedWalk, stopped: threading.Event, *, endless: bool = False) -> None:
+def play(node: DemoCamera, walk: RenderedWalk, stopped: threading.Event, *, endless: bool = False) -> None:
     """Render ahead, wait for listeners, then play at the walk's rate, or as fast as rendering can follow.
 
     Args:
@@ -105,14 +76,13 @@ def play(node: DemoPublisher, walk: RenderedWalk, stopped: threading.Event, *, e
         if not endless:
             _wait_for_listeners(node, pause)
         due_s = time.monotonic()
-        for index in _to_and_fro(len(walk)) if endless else range(len(walk)):
-            pose = walk.trajectory.camera_from_map[index]
+        for index in to_and_fro(len(walk)) if endless else range(len(walk)):
             while ready <= index:
                 ready = walk.ready(ready)
                 pause(0.02 if ready <= index else 0)
             picture = walk.picture(index)
             pause(due_s - time.monotonic())
-            node.publish(picture, PoseStamped(pose=pose_from_se3(pose.inverse())))
+            node.publish(picture, walk.trajectory.camera_from_map[index].inverse())
             due_s = max(due_s + 1 / walk.rate_hz, time.monotonic())
         node.wait_until_received()
     except _Stopped:
@@ -120,10 +90,6 @@ def play(node: DemoPublisher, walk: RenderedWalk, stopped: threading.Event, *, e
     finally:
         if renderer is not None:
             stop_rendering(renderer)
-
-
-def _to_and_fro(count: int) -> Iterator[int]:
-    return itertools.cycle([*range(count), *range(count - 2, 0, -1)])
 
 
 def _wait_for_lead(walk: RenderedWalk, pause) -> int:
@@ -142,7 +108,7 @@ def _wait_for_lead(walk: RenderedWalk, pause) -> int:
     return ready
 
 
-def _wait_for_listeners(node: DemoPublisher, pause) -> None:
+def _wait_for_listeners(node: DemoCamera, pause) -> None:
     deadline_s = time.monotonic() + LISTENERS_S
     while not node.is_heard:
         if time.monotonic() > deadline_s:
@@ -168,7 +134,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    node = DemoPublisher()
+    node = DemoCamera()
     try:
         walk = RenderedWalk.within(given.cache, given.rate, given.seconds)
         play(node, walk, stopped, endless=given.endless)

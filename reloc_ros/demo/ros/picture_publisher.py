@@ -1,0 +1,57 @@
+"""What a camera driver publishes, with the truth beside it: for the demo's camera and for that of the load measurement."""
+
+from __future__ import annotations
+
+import array
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
+from reloc_ros.ros.conversions import camera_info_from, pose_from_se3
+
+TRUTH_PROFILE = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""The truth of a whole walk is kept for a listener that comes late or is slow."""
+
+
+class PicturePublisher(Node):
+    """Publishes `image`, `camera_info` and `truth`, each stamped when sent."""
+
+    def __init__(
+        self, name: str, camera: Camera, frame: str, namespace: str = "", reliability: str = "reliable"
+    ) -> None:
+        super().__init__(name, namespace=namespace)
+        self._camera, self._frame = camera, frame
+        profile = QoSProfile(depth=5, reliability=ReliabilityPolicy[reliability.upper()])
+        self._images = self.create_publisher(Image, "image", profile)
+        self._infos = self.create_publisher(CameraInfo, "camera_info", profile)
+        self._truths = self.create_publisher(PoseStamped, "truth", TRUTH_PROFILE)
+
+    def publish(self, image: NDArray[np.uint8], map_from_camera: SE3 | None) -> None:
+        """Send one picture (H, W, 3) BGR; its truth, where known, goes first: a listener then has it before the answer."""
+        data = array.array("B", image.tobytes())  # anything else is checked byte by byte
+        header = self._header()
+        if map_from_camera is not None:
+            truth_header = Header(stamp=header.stamp, frame_id="map")
+            self._truths.publish(PoseStamped(header=truth_header, pose=pose_from_se3(map_from_camera)))
+        self._infos.publish(camera_info_from(self._camera, header))
+        height, width = image.shape[:2]
+        message = Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width)
+        message.data = data
+        self._images.publish(message)
+
+    def _header(self) -> Header:
+        return Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame)
+
+
+def to_and_fro(count: int) -> Iterator[int]:
+    """0, 1, … count - 1, … 1, 0, 1 and so on for ever: motion stays smooth."""
+    return itertools.cycle([*range(count), *range(count - 2, 0, -1)])
