@@ -1,4 +1,4 @@
-"""How much memory a process holds that does nothing but localize, with ONNX Runtime and without torch."""
+"""How much memory a process holds: one that does nothing but localize, with ONNX Runtime and without torch."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,20 @@ PASSES = 5
 STATUS = Path("/proc/self/status")
 
 
+class ProcessMemory(NamedTuple):
+    """Of a whole process, in 10^6 bytes."""
+
+    now: float
+    peak: float
+
+
+def process_memory_mb(pid: int | str = "self") -> ProcessMemory:
+    """What the system says of a process, see proc(5)."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    status = dict(line.split(":", 1) for line in lines)
+    return ProcessMemory(*(1024e-6 * int(status[field].split()[0]) for field in ("VmRSS", "VmHWM")))
+
+
 @dataclass(frozen=True)
 class Memory:
     """Of the whole process, in 10^6 bytes."""
@@ -32,9 +46,6 @@ class Memory:
     """The most it ever held, starting included."""
     resident_mb: float
     """What it held when the last image was done."""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def measure_memory(
@@ -77,11 +88,8 @@ def _localize(bundle: str, file: str, precision: str, threads: str) -> dict[str,
         localizer.localize(image, camera)
     if "torch" in sys.modules:
         raise RelocError("localizing imported torch, which a robot does not need")
-    status = dict(line.split(":", 1) for line in STATUS.read_text(encoding="utf-8").splitlines())
-    return {
-        name: 1024e-6 * int(status[field].split()[0])
-        for name, field in (("peak_mb", "VmHWM"), ("resident_mb", "VmRSS"))
-    }
+    memory = process_memory_mb()
+    return {"peak_mb": memory.peak, "resident_mb": memory.now}
 
 
 if __name__ == "__main__":

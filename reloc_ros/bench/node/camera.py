@@ -3,70 +3,46 @@
 from __future__ import annotations
 
 import argparse
-import array
 import contextlib
-import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
-from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
 
 from reloc_ros.bundle import Bundle
 from reloc_ros.cameras import Camera
+from reloc_ros.demo.film.rendered_walk import RenderedWalk
+from reloc_ros.demo.film.writer import write_tum
+from reloc_ros.demo.ros.picture_publisher import PicturePublisher, to_and_fro
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.ros.conversions import camera_info_from, pose_from_se3
 from reloc_ros.ros.input.transport import room_for_large_messages
 from reloc_ros.ros.process import Stop, run_node
 
-TRUTH_DEPTH = 1000
-"""No truth may be lost, however far behind its listener is."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+WALK_S = 8.0
+"""Of the demo's walk, from its start, where the room is in view."""
 
 
-class LoadCamera(Node):
-    """Publishes `image` and `camera_info`, and `truth` where that is known."""
+class LoadCamera(PicturePublisher):
+    """Plays the folder by a timer, with the truth where that is known."""
 
     def __init__(self, given: argparse.Namespace) -> None:
-        super().__init__("load_camera")
-        camera, images = load_images(
-            given.folder, Bundle.load(given.bundle).camera, given.width, given.height
-        )
+        bundle_camera = Bundle.load(given.bundle).camera
+        camera, images = load_images(given.folder, bundle_camera, given.width, given.height)
         truths = load_truths(given.truth, len(images)) if given.truth else [None] * len(images)
-        # Bytes in an array.array go into a message without a copy of each element.
-        frames = list(zip((array.array("B", image.tobytes()) for image in images), truths, strict=True))
-        self._frames = itertools.cycle([*frames, *frames[-2:0:-1]])
-        self._camera = camera
-        profile = QoSProfile(depth=5, reliability=ReliabilityPolicy[given.reliability.upper()])
-        self._images = self.create_publisher(Image, "image", profile)
-        self._infos = self.create_publisher(CameraInfo, "camera_info", profile)
-        self._truths = self.create_publisher(PoseStamped, "truth", TRUTH_DEPTH)
-        self.create_timer(1 / given.rate_hz, self._publish)
+        super().__init__("load_camera", camera, "camera_optical_frame", reliability=given.reliability)
+        frames = ((images[row], truths[row]) for row in to_and_fro(len(images)))
+        self.create_timer(1 / given.rate_hz, lambda: self.publish(*next(frames)))
 
     def start(self, stop: Stop) -> None:
         """The timer does all."""
 
     def stop(self) -> None:
         """The timer ends with the executor."""
-
-    def _publish(self) -> None:
-        data, map_from_camera = next(self._frames)
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera_optical_frame")
-        if map_from_camera is not None:
-            self._truths.publish(PoseStamped(header=header, pose=pose_from_se3(map_from_camera)))
-        self._infos.publish(camera_info_from(self._camera, header))
-        width, height = self._camera.width, self._camera.height
-        message = Image(header=header, width=width, height=height, encoding="bgr8", step=3 * width)
-        message.data = data
-        self._images.publish(message)
 
 
 def load_images(
@@ -117,6 +93,17 @@ def load_truths(path: Path, count: int) -> list[SE3]:
             f"{path} has {len(rows)} rows of {rows.shape[1]} numbers; {count} images need 8 each"
         )
     return [SE3.from_quaternion_wxyz(row[[7, 4, 5, 6]], row[1:4]) for row in rows]
+
+
+def rendered_walk(cache_dir: Path, rate_hz: float) -> tuple[Path, Path]:
+    """A folder of the demo's pictures, and the TUM file with the pose of each; they are rendered the first time."""
+    walk = RenderedWalk.within(cache_dir, rate_hz, WALK_S)
+    if walk.ready() < len(walk):
+        print(f"rendering {len(walk)} pictures into {walk.folder}, only this once", flush=True)
+        walk.render_missing()
+    truth = walk.folder / "truth.tum"
+    write_tum(truth, walk.trajectory.times_s, walk.trajectory.camera_from_map)
+    return walk.folder, truth
 
 
 def parser() -> argparse.ArgumentParser:

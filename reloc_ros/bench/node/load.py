@@ -13,12 +13,10 @@ import contextlib
 import dataclasses
 import json
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
@@ -30,12 +28,14 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 
-from reloc_ros.bench.node.camera import TRUTH_DEPTH
-from reloc_ros.bench.node.demo import rendered_walk
+from reloc_ros.bench.memory import process_memory_mb
+from reloc_ros.bench.node.camera import rendered_walk
 from reloc_ros.bench.node.report import WRONG_SHARE, HeardPose, Load, Usage, load_from
 from reloc_ros.bundle import Bundle
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.demo.ros.domain import claim_domain
+from reloc_ros.demo.ros.picture_publisher import TRUTH_PROFILE
+from reloc_ros.demo.ros.processes import Child
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.msg import RelocStatus
@@ -83,7 +83,7 @@ class _Listener(Node):
         self.truths: dict[int, SE3] = {}
         latched = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(PoseStamped, "/reloc/pose", self._on_pose, 50)
-        self.create_subscription(PoseStamped, "/truth", self._on_truth, TRUTH_DEPTH)
+        self.create_subscription(PoseStamped, "/truth", self._on_truth, TRUTH_PROFILE)
         self.create_subscription(RelocStatus, "/reloc/status", self.statuses.append, latched)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self.problem = ""
@@ -116,7 +116,7 @@ def measure(plan: LoadPlan) -> Load:
     spinner = threading.Thread(target=_spin, args=(executor,))
     spinner.start()
     try:
-        with _process(*_node_arguments(plan)) as node, _process(*_camera_arguments(plan)) as camera:
+        with Child("node", _node_command(plan)) as node, Child("camera", _camera_command(plan)) as camera:
             _wait_for_images(listener, plan, node, camera)
             time.sleep(SETTLE_S)
             return _observe(listener, node.pid, plan)
@@ -127,29 +127,18 @@ def measure(plan: LoadPlan) -> Load:
         context.try_shutdown()
 
 
-def _node_arguments(plan: LoadPlan) -> list[str]:
-    parameters = {
-        "bundle": f"'{plan.bundle}'",
-        "backend": plan.backend,
-        "image_reliability": plan.node_reliability,
-    }
-    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-    return ["-m", "reloc_ros.ros.node", "--ros-args", *words]
+def _node_command(plan: LoadPlan) -> list[str]:
+    words = ["-p", f"bundle:='{plan.bundle}'", "-p", f"backend:={plan.backend}"]
+    words += ["-p", f"image_reliability:={plan.node_reliability}"]
+    return [sys.executable, "-m", "reloc_ros.ros.node", "--ros-args", *words]
 
 
-def _camera_arguments(plan: LoadPlan) -> list[str]:
-    words = [
-        plan.images,
-        plan.bundle,
-        plan.rate_hz,
-        plan.width,
-        plan.height,
-        "--reliability",
-        plan.reliability,
-    ]
+def _camera_command(plan: LoadPlan) -> list[str]:
+    words = [plan.images, plan.bundle, plan.rate_hz, plan.width, plan.height]
+    words += ["--reliability", plan.reliability]
     words += ["--truth", plan.truth] if plan.truth else []
     words += ["--large-segment"] if plan.large_segment else []
-    return ["-m", "reloc_ros.bench.node.camera", *map(str, words)]
+    return [sys.executable, "-m", "reloc_ros.bench.node.camera", *map(str, words)]
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:
@@ -157,27 +146,13 @@ def _spin(executor: SingleThreadedExecutor) -> None:
         executor.spin()
 
 
-@contextlib.contextmanager
-def _process(*arguments: str) -> Iterator[subprocess.Popen]:
-    process = subprocess.Popen([sys.executable, *arguments])
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_for_images(listener: _Listener, plan: LoadPlan, *processes: subprocess.Popen) -> None:
+def _wait_for_images(listener: _Listener, plan: LoadPlan, *processes: Child) -> None:
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while not any(status.frames_received for status in listener.statuses) or (
         plan.truth and not listener.truths
     ):
-        if any(process.poll() is not None for process in processes):
-            raise RelocError("the node or the camera ended before the measurement began; see above for why")
+        for process in processes:
+            process.refuse_end()
         if listener.problem:
             raise RelocError(f"no image reaches the node, which says why: {listener.problem}")
         if time.monotonic() > deadline_s:
@@ -188,32 +163,23 @@ def _wait_for_images(listener: _Listener, plan: LoadPlan, *processes: subprocess
 def _observe(listener: _Listener, pid: int, plan: LoadPlan) -> Load:
     before, cpu_s, began_s = listener.statuses[-1], _cpu_s_of(pid), time.time()
     status_mark, pose_mark = len(listener.statuses), len(listener.poses)
-    rss_mb = [_rss_mb_of(pid)]
+    rss_mb = [process_memory_mb(pid).now]
     while (left_s := began_s + plan.seconds - time.time()) > 0:
         time.sleep(min(left_s, MEMORY_PERIOD_S))
-        rss_mb.append(_rss_mb_of(pid))
+        rss_mb.append(process_memory_mb(pid).now)
     between_s = began_s, time.time()
     usage = Usage(_cpu_s_of(pid) - cpu_s, rss_mb)
     statuses, poses = listener.statuses[status_mark:], listener.poses[pose_mark:]
     _wait_for_truths(listener, poses)
-    return load_from(
-        before,
-        statuses,
-        poses,
-        listener.truths,
-        usage,
-        between_s,
-        plan.rate_hz,
-        _wrong_beyond(plan.bundle),
-    )
+    wrong_beyond = _wrong_beyond(plan.bundle)
+    return load_from(before, statuses, poses, listener.truths, usage, between_s, plan.rate_hz, wrong_beyond)
 
 
 def _wrong_beyond(path: Path) -> float:
     bundle = Bundle.load(path)
     if bundle.scale == "metric":
         return WRONG_SHARE
-    positions = bundle.landmarks.positions_map
-    return WRONG_SHARE * extent(positions)
+    return WRONG_SHARE * extent(bundle.landmarks.positions_map)
 
 
 def _wait_for_truths(listener: _Listener, poses: Sequence[HeardPose]) -> None:
@@ -230,41 +196,29 @@ def _cpu_s_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _rss_mb_of(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="node_load", description=__doc__.splitlines()[0])
-    parser.add_argument("bundle", type=Path, nargs="?")
-    parser.add_argument(
-        "images", type=Path, nargs="?", help="folder of pictures by the bundle's camera; sent to and fro"
-    )
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rate", type=float, default=30.0, help="images per second")
-    parser.add_argument(
-        "--size", default="640x480", help="WIDTHxHEIGHT of the images sent, cut to that shape"
-    )
-    parser.add_argument("--backend", default="onnx")
-    parser.add_argument("--truth", type=Path, help="TUM trajectory of the images: wrong poses are counted")
-    parser.add_argument(
-        "--reliability", default="reliable", choices=("reliable", "best_effort"), help="the camera's"
-    )
-    parser.add_argument("--node-reliability", default="auto", choices=("auto", "reliable", "best_effort"))
-    parser.add_argument(
-        "--large-segment", action="store_true", help="room for large messages in the camera's shared memory"
-    )
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    add, reliabilities = parser.add_argument, ("reliable", "best_effort")
+    add("bundle", type=Path, nargs="?")
+    add("images", type=Path, nargs="?", help="folder of pictures by the bundle's camera; sent to and fro")
+    add("--seconds", type=float, default=60.0)
+    add("--rate", type=float, default=30.0, help="images per second")
+    add("--size", default="640x480", help="WIDTHxHEIGHT of the images sent, cut to that shape")
+    add("--backend", default="onnx")
+    add("--truth", type=Path, help="TUM trajectory of the images: wrong poses are counted")
+    add("--reliability", default="reliable", choices=reliabilities, help="the camera's")
+    add("--node-reliability", default="auto", choices=("auto", *reliabilities))
+    room = "room for large messages in the camera's shared memory"
+    add("--large-segment", action="store_true", help=room)
+    add("--json", type=Path, help="write the figures here too")
     given = vars(parser.parse_args(arguments))
     if given["images"] is None and (given["bundle"] is not None or given["truth"] is not None):
         parser.error("a bundle goes with a folder of images, and a truth with both")
     given["width"], given["height"] = map(int, given.pop("size").split("x"))
     json_path, given["rate_hz"] = given.pop("json"), given.pop("rate")
     try:
-        if (
-            "ROS_DOMAIN_ID" not in os.environ
-        ):  # unless the caller wants otherwise: other traffic would be measured too
+        # Unless the caller wants otherwise: other traffic would be measured too.
+        if "ROS_DOMAIN_ID" not in os.environ:
             claim_domain()
         if given["bundle"] is None:
             given["bundle"] = EMBEDDED_BUNDLE

@@ -1,16 +1,12 @@
-"""Odometry that drifts, and poses from pictures that correct it: by map -> odom, and in a Kalman filter.
-
-`scripts/fusion` drives the simulated robot through the rendered room, localizes every picture with the bundle as the
-node would, and writes a plot and the figures. (filterpy, matplotlib)
-"""
+"""Odometry that drifts, and poses from pictures that correct it: by map -> odom, and in a Kalman filter. (filterpy)"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from filterpy.kalman import ExtendedKalmanFilter
 
 from reloc_ros.demo.film.trajectories import CAMERA, Array
 from reloc_ros.demo.fusion.robot import (
@@ -28,11 +24,10 @@ from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Localizer
+from reloc_ros.offline.measuring.scores import nees, normalised_error_squared
+from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.pose.covariance import CovarianceLimits, moved_covariance
 from reloc_ros.stream.status import StatusMachine
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PLANAR = [0, 1, 5]
 """Rows of a pose's covariance that a robot on the floor has: x, y and the turn about z."""
@@ -59,7 +54,7 @@ def take_fixes(
     localizer: Localizer,
     rate_hz: float,
     limits: CovarianceLimits,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> list[Fix]:
     """Render, localize and judge pictures at a rate, as the node does with those of a camera."""
     renderer = Renderer(reading_corner().faces, CAMERA)
@@ -69,7 +64,7 @@ def take_fixes(
         map_from_camera = se3_from_planar(run.truth[row]) @ BASE_FROM_CAMERA
         image = exposure.record(renderer.render(map_from_camera.inverse()).image, seed=index)
         fixes.append(_fix(row, localizer.localize(image, CAMERA), status, run.times_s[row], limits))
-        progress(index + 1, len(rows))
+        progress("localize", index + 1, len(rows))
     return fixes
 
 
@@ -111,10 +106,8 @@ class Filtered:
 
 def filtered(run: Drive, fixes: Sequence[Fix], slip: Slip) -> Filtered:
     """Fuse with filterpy's extended Kalman filter: odometry steps predict, poses with their covariance correct."""
-    from filterpy.kalman import ExtendedKalmanFilter
-
     by_row = {fix.row: fix for fix in fixes if not fix.is_lost}
-    poses, nees = np.full((len(run), 3), np.nan), np.full(len(run), np.nan)
+    poses, errors = np.full((len(run), 3), np.nan), np.full(len(run), np.nan)
     ekf: ExtendedKalmanFilter | None = None
     step_variance = np.diag([slip.position**2, slip.position**2, slip.yaw**2]) / ODOMETRY_HZ
     for row in range(len(run)):
@@ -124,12 +117,11 @@ def filtered(run: Drive, fixes: Sequence[Fix], slip: Slip) -> Filtered:
             ekf = _update(ekf, by_row[row])
         if ekf is not None:
             poses[row] = ekf.x
-            error = _difference(ekf.x, run.truth[row])
-            nees[row] = error @ np.linalg.solve(ekf.P, error)
-    return Filtered(poses, nees)
+            errors[row] = nees(_difference(ekf.x, run.truth[row]), ekf.P)
+    return Filtered(poses, errors)
 
 
-def _predict(ekf, step: Array, step_variance: Array) -> None:
+def _predict(ekf: ExtendedKalmanFilter, step: Array, step_variance: Array) -> None:
     before = ekf.x
     sine, cosine = np.sin(before[2]), np.cos(before[2])
     turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
@@ -139,9 +131,7 @@ def _predict(ekf, step: Array, step_variance: Array) -> None:
     ekf.P = ekf.F @ ekf.P @ ekf.F.T + turn @ step_variance @ turn.T
 
 
-def _update(ekf, fix: Fix):
-    from filterpy.kalman import ExtendedKalmanFilter
-
+def _update(ekf: ExtendedKalmanFilter | None, fix: Fix) -> ExtendedKalmanFilter:
     seen, variance = planar_from_se3(fix.map_from_base), fix.covariance[np.ix_(PLANAR, PLANAR)]
     if ekf is None:
         ekf = ExtendedKalmanFilter(dim_x=3, dim_z=3)
@@ -162,14 +152,11 @@ def position_errors(poses: Array, truth: Array) -> Array:
 
 def pose_nees(run: Drive, fixes: Sequence[Fix]) -> Array:
     """(M,) squared error of each pose that counts in units of its own covariance; 6 on average when that is honest."""
-    values = []
-    for fix in fixes:
-        if fix.map_from_base is not None:
-            truth = se3_from_planar(run.truth[fix.row])
-            turn = SE3(truth.rotation @ fix.map_from_base.rotation.T, np.zeros(3)).rotation_vector
-            error = np.concatenate([truth.translation - fix.map_from_base.translation, turn])
-            values.append(error @ np.linalg.solve(fix.covariance, error))
-    return np.array(values)
+    true = {fix.row: se3_from_planar(run.truth[fix.row]).inverse() for fix in fixes}
+    seen = [fix for fix in fixes if not fix.is_lost]
+    return np.array(
+        [normalised_error_squared(f.map_from_base.inverse(), f.covariance, true[f.row]) for f in seen]
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,7 +185,8 @@ class Figures:
     """Share of the time; 0.95 when honest."""
 
 
-CHI_SQUARED_3_95 = 7.815
+CHI_SQUARE_3_95 = 7.815
+"""Of three degrees of freedom: an honest estimate is within 19 times of 20."""
 
 
 def figures(run: Drive, fixes: Sequence[Fix], placed: Array, fused: Filtered) -> Figures:
@@ -223,55 +211,5 @@ def figures(run: Drive, fixes: Sequence[Fix], placed: Array, fused: Filtered) ->
         pose_nees_mean=float(own.mean()),
         pose_nees_median=float(np.median(own)),
         filter_nees_mean=float(np.nanmean(fused.nees)),
-        filter_nees_within_95=float(np.mean(fused.nees[known] <= CHI_SQUARED_3_95)),
+        filter_nees_within_95=float(np.mean(fused.nees[known] <= CHI_SQUARE_3_95)),
     )
-
-
-def main() -> None:
-    """Drive, localize, fuse, and write `fusion.png` and `fusion.json`."""
-    import argparse
-    from pathlib import Path
-
-    from reloc_ros.demo.fusion.plot import draw_fusion
-    from reloc_ros.demo.fusion.robot import drive
-    from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
-    from reloc_ros.io.atomic import write_json
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=EMBEDDED_BUNDLE, help="of the demo's room")
-    parser.add_argument("--output", type=Path, default=Path("build/fusion"), help="folder of the results")
-    parser.add_argument("--seconds", type=float, default=100.0, help="length of the drive")
-    parser.add_argument("--rate", type=float, default=4.0, help="pictures a second")
-    parser.add_argument("--runs", type=int, default=20, help="drives with other slip, for the filter's NEES")
-    parser.add_argument("--scale", type=float, default=1.0, help="covariance_scale")
-    given = parser.parse_args()
-    given.output.mkdir(parents=True, exist_ok=True)
-    slip, limits = Slip(), CovarianceLimits(given.scale, 0.0, 0.0)
-    run = drive(given.seconds, slip, seed=1)
-    localizer = Localizer.from_bundle(given.bundle)
-    fixes = take_fixes(run, localizer, given.rate, limits, _say_how_far)
-    placed, fused = placed_odometry(run, fixes), filtered(run, fixes, slip)
-    found = figures(run, fixes, placed, fused)
-    others = [
-        filtered(drive(given.seconds, slip, seed), fixes, slip).nees for seed in range(2, 2 + given.runs)
-    ]
-    nees = np.concatenate([values[np.isfinite(values)] for values in others])
-    many = {
-        "runs": given.runs,
-        "mean": float(nees.mean()),
-        "within_95": float(np.mean(nees <= CHI_SQUARED_3_95)),
-    }
-    result = {"format": 1, **dataclasses.asdict(found), "filter_nees_of_other_slips": many}
-    write_json(given.output / "fusion.json", result)
-    draw_fusion(given.output / "fusion.png", run, fixes, placed, fused, found)
-    for name, value in result.items():
-        print(f"{name:28} {value if not isinstance(value, float) else round(value, 4)}")
-
-
-def _say_how_far(done: int, total: int) -> None:
-    if done % 50 == 0 or done == total:
-        print(f"{done} of {total} pictures", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reloc_ros.demo.film.trajectories import Array
-from reloc_ros.demo.fusion.correction import CHI_SQUARED_3_95, Figures, Filtered, Fix, position_errors
+from reloc_ros.demo.fusion.correction import CHI_SQUARE_3_95, Figures, Filtered, Fix, position_errors
 from reloc_ros.demo.fusion.robot import Drive
 from reloc_ros.io.atomic import atomic_path
 
@@ -82,8 +82,8 @@ def _draw_nees(axes: Axes, run: Drive, fixes: Sequence[Fix], fused: Filtered) ->
     _shade(axes, run, fixes)
     axes.plot(run.times_s[::STRIDE], fused.nees[::STRIDE], color=FUSED, linewidth=0.8)
     axes.axhline(3, color=TRUTH, linewidth=0.8)
-    axes.axhline(CHI_SQUARED_3_95, color=TRUTH, linewidth=0.8, linestyle="--")
-    axes.text(run.times_s[-1], CHI_SQUARED_3_95, " 95 %", fontsize=8, va="bottom", ha="right")
+    axes.axhline(CHI_SQUARE_3_95, color=TRUTH, linewidth=0.8, linestyle="--")
+    axes.text(run.times_s[-1], CHI_SQUARE_3_95, " 95 %", fontsize=8, va="bottom", ha="right")
     axes.set_yscale("log")
     axes.set_ylim(0.05, 40)
     axes.set_ylabel("filter's NEES\n(3 on average)")

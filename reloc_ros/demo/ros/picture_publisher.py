@@ -1,4 +1,4 @@
-"""What a camera driver publishes, with the truth beside it: for the demo's camera and for that of the load measurement."""
+"""What a camera driver publishes, and the truth beside it: the demo's camera and the load measurement's are such."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PicturePublisher(Node):
         self._truths = self.create_publisher(PoseStamped, "truth", TRUTH_PROFILE)
 
     def publish(self, image: NDArray[np.uint8], map_from_camera: SE3 | None) -> None:
-        """Send one picture (H, W, 3) BGR; its truth, where known, goes first: a listener then has it before the answer."""
+        """Send a picture (H, W, 3) BGR; its truth, where known, goes first: a listener has it before the answer."""
         data = array.array("B", image.tobytes())  # anything else is checked byte by byte
         header = self._header()
         if map_from_camera is not None:

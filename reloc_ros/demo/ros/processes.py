@@ -1,4 +1,4 @@
-"""The demo's two other processes, started as a user would start them, and ended for certain."""
+"""Child processes that are ended for certain; the demo's camera and node, started as a user would start them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from reloc_ros.errors import RelocError
 
@@ -20,26 +19,26 @@ PATIENCE_S = 5.0
 
 
 class Child:
-    """A process in a session of its own, so that Ctrl-C reaches it through the demo alone; its words go to a log."""
+    """A process in a session of its own, so that Ctrl-C reaches it through its parent alone."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: Path | None = None) -> None:
+        """Its words go to the log, or where those of its parent go."""
         self.name, self.log = name, log
-        with log.open("wb") as stream:
+        with contextlib.nullcontext() if log is None else log.open("wb") as stream:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
-                stderr=subprocess.STDOUT,
+                stderr=None if log is None else subprocess.STDOUT,
                 start_new_session=True,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
+        self.pid = self._process.pid
 
     def __enter__(self) -> Child:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -52,7 +51,7 @@ class Child:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if self.ended is not None:
                 break
-            os.killpg(self._process.pid, number)
+            os.killpg(self.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(PATIENCE_S)
 
@@ -60,6 +59,8 @@ class Child:
         """Raise its own last words when it has ended though it should not have."""
         if self.ended is None or (allow_success and self.ended == 0):
             return
+        if self.log is None:
+            raise RelocError(f"the {self.name} ended with code {self.ended}; see above for why")
         words = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         last = words[-1] if words else "it said nothing"
         raise RelocError(f"the {self.name} ended with code {self.ended}: {last} (see {self.log})")

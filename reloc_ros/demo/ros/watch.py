@@ -23,13 +23,13 @@ from tf2_msgs.msg import TFMessage
 from reloc_ros.demo.film.rendered_walk import RenderedWalk
 from reloc_ros.demo.result.record import Record, Report
 from reloc_ros.demo.result.table import live_view, plain_line
-from reloc_ros.demo.ros.camera import FRAME, NAMESPACE, truth_profile
+from reloc_ros.demo.ros.camera import FRAME, NAMESPACE
 from reloc_ros.demo.ros.domain import claim_domain
+from reloc_ros.demo.ros.picture_publisher import TRUTH_PROFILE
 from reloc_ros.demo.ros.processes import Child, start_node, start_publisher
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
 from reloc_ros.msg import RelocStatus
-from reloc_ros.ros.conversions import se3_from_transform
+from reloc_ros.ros.conversions import se3_from_pose, se3_from_transform
 from reloc_ros.stream.status import State
 
 SETTLE_S = 1.0
@@ -63,20 +63,20 @@ class Watcher(Node):
         """Messages so far."""
         self.heard_node = False
         latched = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(PoseStamped, "truth", self._on_truth, truth_profile())
+        self.create_subscription(PoseStamped, "truth", self._on_truth, TRUTH_PROFILE)
         self.create_subscription(RelocStatus, "/reloc/status", self._on_status, latched)
         self.create_subscription(PoseStamped, "/reloc/pose", self._on_pose, 50)
         self.create_subscription(TFMessage, "/tf", self._on_transforms, 100)
 
     def _on_truth(self, message: PoseStamped) -> None:
         self.heard += 1
-        self._record.add_truth(_stamp_ns(message), _camera_from_map(message))
+        self._record.add_truth(_stamp_ns(message), se3_from_pose(message.pose).inverse())
 
     def _on_pose(self, message: PoseStamped, info: dict) -> None:
         # When it reached this process, not when a busy thread of it got round to reading it.
         arrival_ns = info["received_timestamp"] or self.get_clock().now().nanoseconds
         self.heard += 1
-        self._record.add_pose(_stamp_ns(message), _camera_from_map(message), arrival_ns)
+        self._record.add_pose(_stamp_ns(message), se3_from_pose(message.pose).inverse(), arrival_ns)
 
     def _on_transforms(self, message: TFMessage) -> None:
         for transform in message.transforms:
@@ -103,11 +103,6 @@ class Watcher(Node):
 
 def _stamp_ns(message) -> int:
     return Time.from_msg(message.header.stamp).nanoseconds
-
-
-def _camera_from_map(message: PoseStamped) -> SE3:
-    p, q = message.pose.position, message.pose.orientation
-    return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [p.x, p.y, p.z]).inverse()
 
 
 def run_live(run: LiveRun, console: Console) -> tuple[Record, RenderedWalk]:

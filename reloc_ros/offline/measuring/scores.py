@@ -146,13 +146,17 @@ def _or_nan(figure: Callable[..., Any], values: NDArray[Any]) -> float:
 
 
 def normalised_error_squared(found: SE3, covariance: NDArray[np.float64], true: SE3) -> float:
-    """NEES of a camera_from_map with its covariance (6, 6) of map_from_camera, as `Localized` has them.
+    """NEES of a camera_from_map with its covariance (6, 6) of map_from_camera, as `Localized` has them."""
+    step = found.center - true.center
+    turn = SE3(found.rotation.T @ true.rotation, np.zeros(3)).rotation_vector
+    return nees(np.concatenate([step, turn]), covariance)
+
+
+def nees(error: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
+    """Normalised error squared of (D,) with its covariance (D, D): D on average where that is honest.
 
     See Bar-Shalom et al., "Estimation with Applications to Tracking and Navigation", 2001, section 5.4.
     """
-    step = found.center - true.center
-    turn = SE3(found.rotation.T @ true.rotation, np.zeros(3)).rotation_vector
-    error = np.concatenate([step, turn])
     # Metres and radians differ in size: scaled to a unit diagonal, the matrix is as well conditioned as can be.
     sigmas = np.sqrt(np.diag(covariance))
     scaled = error / sigmas
