@@ -139,6 +139,11 @@ DESCRIPTIONS = {name: words for name, (words, _) in _TABLE.items()}
 ALL = "all"
 
 
+def describe(condition: str) -> str:
+    """What a condition is, for people; its own name where it is of another version."""
+    return DESCRIPTIONS.get(condition, condition)
+
+
 def parse_conditions(text: str) -> list[str]:
     """The conditions in a comma-separated list of names, or in `all`."""
     wanted = [name for name in map(str.strip, text.split(",")) if name]

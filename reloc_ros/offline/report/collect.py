@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ class Facts:
     """What each step noted."""
     landmarks: Landmarks | None
     labels: Labels | None
+    """Of images of `known`."""
     curves: Curves | None
     scores: tuple[Score, ...] | None
     """What was measured, the network's own scores first."""
@@ -72,10 +75,14 @@ class Facts:
         points = self.known.points_map if self.landmarks is None else self.landmarks.positions_map
         return median_distance(self.known.centers_map, points)
 
+    @functools.cached_property
+    def row(self) -> Mapping[str, int]:
+        """The index of each of the model's images by its name."""
+        return {name: index for index, name in enumerate(self.model.names)}
+
     @property
     def unregistered(self) -> list[str]:
-        registered = set(self.model.names)
-        return [name for name in self.workspace.image_names if name not in registered]
+        return [name for name in self.workspace.image_names if name not in self.row]
 
 
 STEPS = ("map", "clean", "align", "select", "label", "train", "calibrate", "export", "evaluate")
@@ -98,6 +105,11 @@ def collect(workspace: Workspace) -> Facts:
     if labels is not None and (landmarks is None or labels.visibility.shape[1] != len(landmarks)):
         stale.append("The landmarks changed after reloc label: the labels are left out.")
         labels = None
+    known = model.without(held_out)
+    if labels is not None:
+        kept = np.isin(labels.names, known.names)
+        names = tuple(itertools.compress(labels.names, kept))
+        labels = Labels(names, labels.keypoints_px[kept], labels.visibility[kept])
     scores = read_evaluation(workspace.evaluation_path) if workspace.evaluation_path.exists() else None
     if scores is not None and _names_strange_landmarks(scores, landmarks):
         stale.append("The landmarks changed after reloc eval: its figures are left out.")
@@ -113,7 +125,7 @@ def collect(workspace: Workspace) -> Facts:
         workspace=workspace,
         model=model,
         held_out=held_out,
-        known=model.without(held_out),
+        known=known,
         summaries=summaries,
         landmarks=landmarks,
         labels=labels,

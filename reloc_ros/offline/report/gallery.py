@@ -103,16 +103,14 @@ def find_rates(facts: Facts, score: Score) -> list[Found]:
     """Compare the keypoints of the held-out images with where the landmarks are, as the depth test tells."""
     assert facts.landmarks is not None
     truth = label_images(facts.model, facts.landmarks, "depth")
-    row = {name: index for index, name in enumerate(facts.model.names)}
     shape = (facts.summaries["train"] or {}).get("shape") or {"width": 512}
-    hits, strays = (np.zeros(len(facts.landmarks), dtype=int) for _ in range(2))
-    shown = np.zeros(len(facts.landmarks), dtype=int)
+    hits, strays, shown = np.zeros((3, len(facts.landmarks)), dtype=int)
     errors: dict[int, list[float]] = defaultdict(list)
     sigmas: dict[int, list[float]] = defaultdict(list)
     for outcome in score.outcomes:
-        if outcome.name not in row:
+        i = facts.row.get(outcome.name)
+        if i is None:
             continue
-        i = row[outcome.name]
         seen = truth.visibility[i] == Visibility.SEEN
         shown += seen
         far_px = FAR_PX * facts.model.camera(i).width / shape["width"]
@@ -147,7 +145,7 @@ def _strips(facts: Facts, photos: Photos, progress: Progress) -> dict[int, str]:
     patches: dict[int, dict[int, Image]] = defaultdict(dict)
     for done, (view, cuts) in enumerate(sorted(wanted.items())):
         camera = model.camera(view)
-        image = photos.read(model.names[view], camera.width, camera.height)
+        image = photos.read(model, view)
         for k, place, pixel in cuts if image is not None else ():
             patches[k][place] = patch(image, pixel, PATCH_SHARE * camera.width, PATCH_SIZE)
             tick_marks(patches[k][place])
@@ -178,15 +176,11 @@ def _sightings(facts: Facts) -> list[tuple[NDArray, NDArray]]:
 
 def _labelled(facts: Facts, k: int) -> tuple[NDArray, NDArray]:
     """The same of a landmark that is no point of the model, from the labels."""
-    none = np.zeros(0, dtype=np.int64), np.zeros((0, 2))
     if facts.labels is None:
-        return none
-    row = {name: index for index, name in enumerate(facts.known.names)}
-    seen = facts.labels.visibility[:, k] == Visibility.SEEN
-    kept = [i for i in np.flatnonzero(seen) if facts.labels.names[i] in row]
-    if not kept:
-        return none
-    return np.array([row[facts.labels.names[i]] for i in kept]), facts.labels.keypoints_px[kept, k]
+        return np.zeros(0, dtype=np.int64), np.zeros((0, 2))
+    seen = np.flatnonzero(facts.labels.visibility[:, k] == Visibility.SEEN)
+    views = [facts.known.names.index(facts.labels.names[i]) for i in seen]
+    return np.array(views, dtype=np.int64), facts.labels.keypoints_px[seen, k]
 
 
 def _from_all_sides(landmark: NDArray, centers: NDArray) -> list[int]:

@@ -19,7 +19,7 @@ from reloc_ros.offline.landmarks.label import Labels, Visibility
 from reloc_ros.offline.measuring.scores import Score
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.report.ground import Ground, roll_quarter
+from reloc_ros.offline.report.place import Ground, roll_quarter
 from reloc_ros.pose.acceptance import LocalizerConfig
 from reloc_ros.scene_size import median_distance
 
@@ -53,18 +53,12 @@ class Visible:
     """How surely each landmark is visible from a place, by the map views around."""
 
     def __init__(self, model: SfmModel, landmarks: Landmarks, labels: Labels) -> None:
-        row = {name: index for index, name in enumerate(model.names)}
-        kept = [i for i, name in enumerate(labels.names) if name in row]
-        rows = [row[labels.names[i]] for i in kept]
-        inside = np.array(
-            [
-                model.camera(r).contains(labels.keypoints_px[i].astype(float))
-                for i, r in zip(kept, rows, strict=True)
-            ]
-        ).reshape(len(kept), len(landmarks))
+        rows = [model.names.index(name) for name in labels.names]
+        pixels = labels.keypoints_px.astype(float)
+        inside = np.array([model.camera(row).contains(pixels[i]) for i, row in enumerate(rows)])
         self.positions = landmarks.positions_map
-        self._states = labels.visibility[kept]
-        self._known = inside & (self._states != Visibility.UNKNOWN)
+        self._states = labels.visibility
+        self._known = inside.reshape(len(rows), len(landmarks)) & (self._states != Visibility.UNKNOWN)
         rays = model.centers_map[rows][:, None] - self.positions
         distances = np.maximum(np.linalg.norm(rays, axis=2), 1e-12)
         self._directions, self._logs = rays / distances[..., None], np.log(distances)

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from markupsafe import Markup
 
+from reloc_ros.offline.measuring.conditions import describe
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.report.charts import Axis, Plot, dots, legend, path
 from reloc_ros.offline.report.collect import Facts
 from reloc_ros.offline.report.coverage import axis_names, place_plot
-from reloc_ros.offline.report.ground import Ground
 from reloc_ros.offline.report.lost_map import (
     CLASSES,
     LIMITS,
@@ -25,8 +25,8 @@ from reloc_ros.offline.report.lost_map import (
     landmarks_found,
     lost_map,
 )
-from reloc_ros.offline.report.performance import describe
 from reloc_ros.offline.report.pictures import flat_uri
+from reloc_ros.offline.report.place import Ground
 
 COLORS = ((72, 54, 178), (140, 190, 244), (222, 197, 146), (172, 102, 33))
 """BGR of the classes, red to blue, which every kind of colour vision tells apart; as in the page's style sheet."""

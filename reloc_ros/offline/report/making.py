@@ -9,9 +9,9 @@ import numpy as np
 from markupsafe import Markup
 
 from reloc_ros.offline.landmarks.label import Visibility
+from reloc_ros.offline.measuring.conditions import describe
 from reloc_ros.offline.report.charts import Axis, Plot, Series, legend, line_chart, log_axis
 from reloc_ros.offline.report.collect import Facts
-from reloc_ros.offline.report.performance import describe
 
 Rows = list[tuple[str, str]]
 

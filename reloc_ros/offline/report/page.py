@@ -12,15 +12,15 @@ import jinja2
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.offline.landmarks.select import VIEW_NEEDS
+from reloc_ros.offline.measuring.conditions import describe
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.report import coverage, making, performance
 from reloc_ros.offline.report.charts import legend
 from reloc_ros.offline.report.collect import Facts, collect
 from reloc_ros.offline.report.gallery import found_sentence, landmark_cards
-from reloc_ros.offline.report.ground import ground_of
 from reloc_ros.offline.report.lost_view import lost_section
 from reloc_ros.offline.report.pictures import Photos
-from reloc_ros.offline.report.viewer import scene
+from reloc_ros.offline.report.place import ground_of, scene
 from reloc_ros.offline.report.worst import worst_images
 from reloc_ros.offline.workspace import Workspace
 from reloc_ros.version import __version__
@@ -126,7 +126,7 @@ def _coverage(
         "chart": coverage.coverage_chart(views),
         "space": coverage.space_charts(facts, ground, views),
         "poor": poor,
-        "others": [view for view in poor if view.name not in {each.view.name for each in thumbnails}],
+        "others": [view for view in poor if view not in [shown for shown, _ in thumbnails]],
         "thumbnails": thumbnails,
         "images": len(views),
         "legend": legend(
@@ -148,7 +148,7 @@ def _scores(facts: Facts) -> dict[str, Any]:
         "legend": performance.method_legend(facts),
         "nees": performance.nees_chart(facts),
         "nees_sentence": performance.nees_sentence(facts),
-        "condition": performance.describe(facts.ours[0].condition),
+        "condition": describe(facts.ours[0].condition),
         "nees_legend": legend([(performance.OURS, facts.ours[0].method), ("muted", "an honest claim")]),
         "timing": performance.timing_chart(facts),
         "images": len(facts.ours[0].outcomes),
@@ -197,7 +197,7 @@ def tiles(facts: Facts) -> list[tuple[str, str, str]]:
         found.append(
             (
                 f"{100 * score.recall:.0f} %",
-                performance.describe(score.condition),
+                describe(score.condition),
                 f"of {len(score.outcomes)} unseen images found",
             )
         )

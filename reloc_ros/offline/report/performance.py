@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from scipy.stats import chi2
 
-from reloc_ros.offline.measuring.conditions import DESCRIPTIONS
+from reloc_ros.offline.measuring.conditions import describe
 from reloc_ros.offline.measuring.scores import MAX_POSITION_M, MAX_POSITION_PERCENT, MAX_ROTATION_DEG, Score
 from reloc_ros.offline.report.charts import (
     Axis,
@@ -39,10 +39,6 @@ class ConditionCurves:
 
 def style_of(score: Score, scores: Sequence[Score]) -> str:
     return OURS if score.method == scores[0].method else OTHER
-
-
-def describe(condition: str) -> str:
-    return DESCRIPTIONS.get(condition, condition)
 
 
 def table_rows(facts: Facts) -> list[tuple[bool, list[str]]]:
@@ -98,7 +94,7 @@ def error_curves(facts: Facts) -> list[ConditionCurves]:
         kinds.append(("position_percent", "position error, % of distance", MAX_POSITION_PERCENT, 1.0))
     axes = []
     for field, name, limit, factor in kinds:
-        values = [factor * v for score in scores for v in _values(score, field)]
+        values = [factor * v for score in scores for v in score.errors(field)]
         axes.append(log_axis(name, [*values, limit]))
     cards = []
     for condition, group in _by_condition(scores).items():
@@ -106,8 +102,7 @@ def error_curves(facts: Facts) -> list[ConditionCurves]:
         for axis, (field, name, limit, factor) in zip(axes, kinds, strict=True):
             lines, medians = [], []
             for score in group:
-                values = [factor * v for v in _values(score, field)]
-                x, y = cumulative(values, len(score.outcomes))
+                x, y = cumulative(factor * score.errors(field), len(score.outcomes))
                 x = np.append(np.insert(x, 0, axis.low), axis.high)
                 y = np.append(np.insert(y, 0, 0.0), y[-1] if len(y) else 0.0)
                 lines.append(Series(score.method, x, y, style_of(score, scores)))
@@ -128,13 +123,9 @@ def method_legend(facts: Facts) -> Markup:
     return legend([*methods, ("limit", "what counts as found")])
 
 
-def _values(score: Score, field: str) -> list[float]:
-    return [getattr(outcome, field) for outcome in score.outcomes if outcome.reason is None]
-
-
 def nees_chart(facts: Facts) -> Markup | None:
     """How the squared errors, in units of the claimed covariance, lie beside those of an honest claim."""
-    values = [nees for score in facts.ours for nees in _values(score, "nees")]
+    values = _all_nees(facts)
     if not values:
         return None
     axis = log_axis("NEES, squared error over claimed variance", [*values, 1.0, 30.0], 0.1)
@@ -151,14 +142,18 @@ def nees_chart(facts: Facts) -> Markup | None:
 
 
 def nees_sentence(facts: Facts) -> str:
-    values = [nees for score in facts.ours for nees in _values(score, "nees")]
-    mean = float(np.mean(values)) if values else math.nan
-    if math.isnan(mean):
+    values = _all_nees(facts)
+    if not values:
         return ""
+    mean = float(np.mean(values))
     verdict = "the poses are better than they claim" if mean < 4 else "the claims are about right"
     if mean > 9:
         verdict = "the poses are worse than they claim: scale the covariance where it is used"
     return f"Over all {len(values)} poses the mean NEES is {mean:.1f}, where 6 is honest: {verdict}."
+
+
+def _all_nees(facts: Facts) -> list[float]:
+    return [nees for score in facts.ours for nees in score.errors("nees").tolist()]
 
 
 def timing_chart(facts: Facts) -> Markup | None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.sources.photographs import read_photo
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import read_map_photo
 
 Image = NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -28,17 +29,14 @@ class Photos:
         self.folder = folder
         self.missing: list[str] = []
 
-    def read(self, name: str, width: int, height: int) -> Image | None:
-        """A photograph of the size that its camera has in the map, or None."""
+    def read(self, model: SfmModel, image: int) -> Image | None:
+        """The photograph of one of a model's images, or None unless it has the size that it was mapped with."""
         try:
-            image = read_photo(self.folder / name)
+            return read_map_photo(self.folder, model, image)
         except RelocError:
-            image = None
-        if image is None or image.shape[:2] != (height, width):
-            if name not in self.missing:
-                self.missing.append(name)
+            if model.names[image] not in self.missing:
+                self.missing.append(model.names[image])
             return None
-        return image
 
 
 def data_uri(image: Image, quality: int = 75) -> str:
@@ -76,13 +74,9 @@ def tick_marks(square: Image, color: Color = WHITE) -> None:
     """Point at the middle of a patch from its four edges, in place."""
     middle, length = square.shape[0] // 2, square.shape[0] // 7
     far = square.shape[0] - 1
-    for start, end in (
-        ((middle, 0), (middle, length)),
-        ((middle, far - length), (middle, far)),
-        ((0, middle), (length, middle)),
-        ((far - length, middle), (far, middle)),
-    ):
-        cv2.line(square, start, end, color, 1)
+    for start, end in ((0, length), (far - length, far)):
+        cv2.line(square, (middle, start), (middle, end), color, 1)
+        cv2.line(square, (start, middle), (end, middle), color, 1)
 
 
 def ring(picture: Image, center_px: Sequence[float], radius: int, color: Color) -> None:

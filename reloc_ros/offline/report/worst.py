@@ -9,10 +9,9 @@ import numpy as np
 
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.measuring.conditions import CONDITIONS
-from reloc_ros.offline.measuring.scores import MAX_POSITION_M, MAX_POSITION_PERCENT, MAX_ROTATION_DEG, Outcome
+from reloc_ros.offline.measuring.conditions import CONDITIONS, describe
+from reloc_ros.offline.measuring.scores import Outcome
 from reloc_ros.offline.report.collect import Facts
-from reloc_ros.offline.report.performance import describe
 from reloc_ros.offline.report.pictures import (
     BLACK,
     ESTIMATED,
@@ -55,30 +54,17 @@ def worst_images(facts: Facts, photos: Photos) -> list[WorstImage]:
     for _, condition, outcome in sorted(worst.values(), key=lambda entry: -entry[0]):
         picture = _picture(facts, photos, condition, outcome)
         if picture is not None:
-            used = int(outcome.inliers.sum())
-            found = len(outcome.keypoints)
-            shown.append(
-                WorstImage(
-                    outcome.name,
-                    describe(condition),
-                    _verdict(outcome, facts.scored_in_metres),
-                    found,
-                    used,
-                    data_uri(picture, 76),
-                )
-            )
+            verdict, used = _verdict(outcome, facts.scored_in_metres), int(outcome.inliers.sum())
+            figures = verdict, len(outcome.keypoints), used, data_uri(picture, 76)
+            shown.append(WorstImage(outcome.name, describe(condition), *figures))
         if len(shown) == MOST:
             break
     return shown
 
 
 def _badness(outcome: Outcome, metric: bool) -> float:
-    if outcome.reason is not None:
-        return 1e9 - int(outcome.inliers.sum())
-    position = (
-        outcome.position / MAX_POSITION_M if metric else outcome.position_percent / MAX_POSITION_PERCENT
-    )
-    return max(outcome.rotation_deg / MAX_ROTATION_DEG, position)
+    """Of those that were lost, the fewer keypoints agreed the worse."""
+    return outcome.excess(metric) if outcome.reason is None else 1e9 - int(outcome.inliers.sum())
 
 
 def _verdict(outcome: Outcome, metric: bool) -> str:
@@ -90,14 +76,13 @@ def _verdict(outcome: Outcome, metric: bool) -> str:
 
 def _picture(facts: Facts, photos: Photos, condition: str, outcome: Outcome) -> Image | None:
     """The image as its condition left it, with keypoints and landmarks; None where it cannot be had."""
-    if outcome.name not in facts.model.names or condition not in CONDITIONS or facts.landmarks is None:
+    if outcome.name not in facts.row or condition not in CONDITIONS or facts.landmarks is None:
         return None
-    index = facts.model.names.index(outcome.name)
-    camera, true = facts.model.camera(index), facts.model.camera_from_map[index]
-    image = photos.read(outcome.name, camera.width, camera.height)
+    index = facts.row[outcome.name]
+    true, image = facts.model.camera_from_map[index], photos.read(facts.model, index)
     if image is None:
         return None
-    degraded, camera = CONDITIONS[condition](image, camera)
+    degraded, camera = CONDITIONS[condition](image, facts.model.camera(index))
     small, factor = shrink(degraded, WIDTH)
     drawn = camera.resized(small.shape[1], small.shape[0])
     rows = outcome.keypoints.landmarks

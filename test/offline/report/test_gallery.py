@@ -53,9 +53,9 @@ def test_no_picture_of_a_held_out_image_is_shown_as_the_map_s(facts):
     read = []
 
     class Noted(Photos):
-        def read(self, name, width, height):
-            read.append(name)
-            return super().read(name, width, height)
+        def read(self, model, image):
+            read.append(model.names[image])
+            return super().read(model, image)
 
     landmark_cards(facts, Noted(facts.workspace.images_dir), silent)
     assert read and not facts.workspace.is_held_out(read).any()

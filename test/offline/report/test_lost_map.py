@@ -11,8 +11,8 @@ from reloc_ros.offline.landmarks.label import Visibility
 from reloc_ros.offline.progress import silent
 from reloc_ros.offline.report import lost_map as lost
 from reloc_ros.offline.report.collect import collect
-from reloc_ros.offline.report.ground import ground_of, roll_quarter
 from reloc_ros.offline.report.lost_view import lost_section
+from reloc_ros.offline.report.place import ground_of, roll_quarter
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from synthetic_model import make_model
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
-from reloc_ros.offline.report.ground import ground_of, roll_quarter, up_by_cameras
+from reloc_ros.offline.report.place import ground_of, roll_quarter, up_by_cameras
 
 MODEL = make_model(images=20, points=150)
 
