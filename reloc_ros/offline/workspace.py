@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +231,7 @@ def fingerprint(inputs: Mapping[str, Any]) -> str:
     A path to a file counts by its contents, a path to a folder by the names, sizes and times of the files
     in it, a missing path as missing.
     """
-    text = json.dumps(_canonical(inputs), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(dict(inputs), sort_keys=True, separators=(",", ":"), default=_as_json)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -239,26 +239,21 @@ def _fingerprints(inputs: Mapping[str, Any]) -> dict[str, str]:
     return {key: fingerprint({key: value}) for key, value in inputs.items()}
 
 
-def _canonical(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
+    """What stands in JSON for a value that JSON does not know."""
     if isinstance(value, Path):
-        return _canonical_path(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return _canonical(asdict(value))
+        return _contents(value)
     if isinstance(value, np.ndarray):
         contents = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return ["array", value.dtype.str, list(value.shape), contents]
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, Mapping):
-        return {str(key): _canonical(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_canonical(item) for item in value]
     if isinstance(value, (set, frozenset)):
-        return sorted(_canonical(item) for item in value)
-    return value
+        return sorted(value)
+    return asdict(value)
 
 
-def _canonical_path(path: Path) -> list[Any]:
+def _contents(path: Path) -> list[Any]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         stats = [

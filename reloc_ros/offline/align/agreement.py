@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -40,15 +40,8 @@ class ScaleEstimate:
     """Sentences for a person."""
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "source": self.source,
-            "metres_per_unit": self.scale,
-            "standard_error": self.standard_error,
-            "used": self.used,
-            "of": self.of,
-            "residual_m": self.residual_m,
-            "notes": list(self.notes),
-        }
+        facts = asdict(self)
+        return {"metres_per_unit": facts.pop("scale"), **facts}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +61,7 @@ class UpEstimate:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "source": self.source,
-            "standard_error_deg": self.standard_error_deg,
-            "used": self.used,
-            "of": self.of,
-            "residual_deg": self.residual_deg,
-            "notes": list(self.notes),
-        }
+        return {key: fact for key, fact in asdict(self).items() if key not in ("up_sfm", "floor_sfm")}
 
 
 def most_certain_scale(estimates: Sequence[ScaleEstimate]) -> ScaleEstimate:

@@ -116,14 +116,10 @@ def camera_trajectory(
 
 
 def image_stamps_ns(images_dir: Path, names: Sequence[str]) -> dict[str, int]:
-    """When each image of a map was taken: by frames.json beside frames of a bag, or by a name that is a time."""
+    """When each image of a map was taken: as noted beside frames of a bag, or by a name that is a time."""
     noted = frame_stamps_ns(images_dir)
-    stamps = {}
-    for name in names:
-        stamp_ns = noted.get(name, _stamp_in_name(Path(name).stem))
-        if stamp_ns is not None:
-            stamps[name] = stamp_ns
-    return stamps
+    stamps = {name: noted.get(name, _stamp_in_name(Path(name).stem)) for name in names}
+    return {name: stamp_ns for name, stamp_ns in stamps.items() if stamp_ns is not None}
 
 
 def _stamp_in_name(stem: str) -> int | None:
@@ -141,20 +137,21 @@ def _in_time(bag: Path, topic: str, stamps: Sequence[int]) -> tuple[NDArray[np.i
     return order, unique
 
 
-def _messages(bag: Path, topic: str, types: tuple[str, ...]) -> Iterator[tuple[str, int, Any]]:
+def _messages(path: Path, topic: str, types: tuple[str, ...]) -> Iterator[tuple[str, int, Any]]:
     """Type, stamp and content of each message of a topic of one of these types."""
-    with Bag(bag) as opened:
-        recorded = opened.topics()
-        usable = [name for name, entry in recorded.items() if entry.message_type in types]
+    with Bag(path) as bag:
+        usable = sorted({c.topic for c in bag.connections if c.msgtype in types})
         offered = (
-            f"; of a fitting type it has {', '.join(usable)}" if usable else "; it has none of a fitting type"
+            f"of a fitting type it has {', '.join(usable)}" if usable else "it has none of a fitting type"
         )
-        if topic not in recorded:
-            raise RelocError(f"bag {bag} has no topic {topic}{offered}")
-        kind = recorded[topic].message_type
-        if kind not in types:
-            raise RelocError(f"topic {topic} of {bag} is {kind}, needed is {' or '.join(types)}{offered}")
-        for raw in opened.messages([topic]):
+        found = {c.msgtype for c in bag.connections if c.topic == topic}
+        if not found:
+            raise RelocError(f"bag {path} has no topic {topic}; {offered}")
+        if wrong := found - set(types):
+            raise RelocError(
+                f"topic {topic} of {path} is {min(wrong)}, needed is {' or '.join(types)}; {offered}"
+            )
+        for raw in bag.messages([topic]):
             message = raw.decoded()
             stamp = message.header.stamp
-            yield kind, stamp.sec * 10**9 + stamp.nanosec, message
+            yield raw.connection.msgtype, stamp.sec * 10**9 + stamp.nanosec, message

@@ -42,6 +42,9 @@ class Board:
     corners_board: dict[Corner, Array]
     """Where each corner of a board is in its frame, metres; empty for single markers."""
 
+    def has(self, corner: Corner) -> bool:
+        return corner in self.corners_board if self.corners_board else self.marker_id in (None, corner[0])
+
     def body_of(self, corner: Corner) -> int:
         """Which rigid thing a corner belongs to: the marker's id when they stand alone."""
         return 0 if self.corners_board else corner[0]
@@ -114,14 +117,9 @@ class BoardDetector:
         found = {}
         for marker_id, pixels in zip(ids.ravel().tolist(), corners, strict=True):
             for number, pixel in enumerate(refine_corners(grey, pixels.reshape(4, 2).astype(np.float64))):
-                if self._counts_corner((marker_id, number)):
+                if self._board.has((marker_id, number)):
                     found[(marker_id, number)] = pixel
         return found
-
-    def _counts_corner(self, corner: Corner) -> bool:
-        if self._board.corners_board:
-            return corner in self._board.corners_board
-        return self._board.marker_id in (None, corner[0])
 
     def _charuco(self, legacy: bool) -> cv2.aruco.CharucoDetector:
         board = self._board.charuco

@@ -74,10 +74,10 @@ def match_images(keys: Sequence[str], names: Sequence[str], rate_hz: float | Non
         names: of the images.
         rate_hz: frames a second of that video.
     """
-    whole = {name: index for index, name in enumerate(names)}
-    tables = [whole, _unique({i: Path(n).name for n, i in whole.items()})]
-    tables.append(_unique({i: Path(n).stem for n, i in whole.items()}))
-    numbers = {i: int(found[1]) for n, i in whole.items() if (found := re.search(r"([0-9]+)$", Path(n).stem))}
+    stems = dict(enumerate(Path(name).stem for name in names))
+    file_names = dict(enumerate(Path(name).name for name in names))
+    tables = [_unique(dict(enumerate(names))), _unique(file_names), _unique(stems)]
+    numbers = {i: int(found[1]) for i, stem in stems.items() if (found := re.search(r"([0-9]+)$", stem))}
     found_images = [_look_up(key, tables, _unique(numbers)) for key in keys]
     if rate_hz is not None:
         for row, image in _nearest_in_time(keys, numbers, rate_hz):

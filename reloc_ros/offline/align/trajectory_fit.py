@@ -91,16 +91,16 @@ def fit_trajectory(
     if trajectory.has_orientations and frame:
         kept = [pair for pair, inlier in zip(pairs, inliers, strict=True) if inlier]
         offset = _orientation_offset_deg(label, similarity, model, kept)
-    inlier_residuals = residuals[inliers]
+    scale_error, turn_error_deg = _standard_errors(similarity, centers_sfm[inliers], residuals[inliers])
     return TrajectoryFit(
         label=label,
         map_from_sfm=similarity,
         has_frame=frame,
-        scale_error=scale_error(similarity, centers_sfm[inliers], inlier_residuals),
-        turn_error_deg=turn_error_deg(similarity, centers_sfm[inliers], inlier_residuals),
+        scale_error=scale_error,
+        turn_error_deg=turn_error_deg,
         poses=len(pairs),
         inliers=int(inliers.sum()),
-        rms_m=float(np.sqrt(np.mean(inlier_residuals**2))),
+        rms_m=float(np.sqrt(np.mean(residuals[inliers] ** 2))),
         orientation_offset_deg=offset,
     )
 
@@ -141,20 +141,14 @@ def fit_robustly(
     return best, inliers
 
 
-def scale_error(
+def _standard_errors(
     similarity: Similarity, points_b: NDArray[np.float64], residuals: NDArray[np.float64]
-) -> float:
-    """Standard error of the scale: the residual sigma over the root of the points' summed squared spread."""
-    return _sigma(residuals) / float(np.linalg.norm(points_b - points_b.mean(axis=0)))
-
-
-def turn_error_deg(
-    similarity: Similarity, points_b: NDArray[np.float64], residuals: NDArray[np.float64]
-) -> float:
-    """Standard error of the rotation about the points' longest axis, which is the one they hold worst."""
-    _, second, third = spread(points_b) * np.sqrt(len(points_b)) * similarity.scale
-    lever = float(np.hypot(second, third))
-    return float(np.degrees(_sigma(residuals) / lever)) if lever > 0 else np.inf
+) -> tuple[float, float]:
+    """Of the scale, and in degrees of the rotation about the points' longest axis, which they hold worst."""
+    spreads = spread(points_b) * np.sqrt(len(points_b))
+    sigma, lever = _sigma(residuals), similarity.scale * float(np.linalg.norm(spreads[1:]))
+    turn_error = float(np.degrees(sigma / lever)) if lever > 0 else np.inf
+    return sigma / float(np.linalg.norm(spreads)), turn_error
 
 
 def _sigma(residuals: NDArray[np.float64]) -> float:

@@ -13,7 +13,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.offline.mapping.mappers import Part
 from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.mapping.reconstruct import SfmOptions, names_sizes_times, run_sfm
-from reloc_ros.offline.mapping.verdict import judge_model
+from reloc_ros.offline.mapping.verdict import Verdict, judge_model
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.model.sfm import SfmModel
@@ -28,9 +28,9 @@ from reloc_ros.offline.workspace import Workspace
 DEFAULT_HOLDOUT = "every:10:0"
 
 
-@dataclass(frozen=True)
-class MapSummary:
-    """What `reloc map` has to say."""
+@dataclass(frozen=True, kw_only=True)
+class MapSummary(Verdict):
+    """What `reloc map` has to say: the verdict on the model, and how large it is."""
 
     images: int
     registered: int
@@ -41,14 +41,6 @@ class MapSummary:
     mean_track_length: float
     models: int
     """How many separate pieces the images fell into; the largest is the map."""
-    grade: str = ""
-    """See `Verdict`; good, usable or poor."""
-    registered_share: float = 0.0
-    coverage: float = 0.0
-    """Share of an image's area that has points in it, the median over the images."""
-    points_per_image: float = 0.0
-    advice: tuple[str, ...] = ()
-    """What to film better, in sentences."""
     remarks: tuple[str, ...] = ()
     """What was odd about the sources, in sentences."""
     was_current: bool = False

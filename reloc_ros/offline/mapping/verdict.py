@@ -33,19 +33,19 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What there is to say about a model."""
+    """What there is to say about a model; workspaces of earlier versions have less of it."""
 
-    grade: str
+    grade: str = ""
     """One of `GRADES`: that of its worst figure."""
-    registered_share: float
-    coverage: float
+    registered_share: float = 0.0
+    coverage: float = 0.0
     """Share of an image's area that has points in it, the median over the images."""
-    points_per_image: float
+    points_per_image: float = 0.0
     """Median."""
-    advice: tuple[str, ...]
-    """Sentences; empty when all is well."""
+    advice: tuple[str, ...] = ()
+    """What to film better, in sentences; empty when all is well."""
 
 
 def judge_model(model: SfmModel, groups: Sequence[Group], parts: Sequence[Part] = ()) -> Verdict:
