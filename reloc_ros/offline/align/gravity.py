@@ -62,13 +62,11 @@ def up_of_cameras(model: SfmModel, top: str = "top") -> UpEstimate:
     upright = np.abs(sides @ rough) < np.sin(np.pi / 4)  # in portrait they look like a camera that turned
     turn = np.linalg.svd(sides[upright], compute_uv=False)[1] / np.sqrt(max(1, upright.sum()))
     if turn < MIN_TURN:
-        up, used, scatter = robust_direction(ups)
-        _refuse_scatter(label, used, np.degrees(scatter), 2 * MAX_ROLL_DEG)
-        error = np.degrees(scatter) / np.sqrt(used.sum())
+        up, used, scatter_deg = robust_direction(ups)
+        _refuse_scatter(label, used, scatter_deg, 2 * MAX_ROLL_DEG)
+        error_deg = scatter_deg / float(np.sqrt(used.sum()))
         note = "all pictures look the same way: if the camera was tilted up or down, so is the map now"
-        return UpEstimate(
-            label, up, float(error), int(used.sum()), len(ups), float(np.degrees(scatter)), notes=(note,)
-        )
+        return UpEstimate(label, up, error_deg, int(used.sum()), len(ups), scatter_deg, notes=(note,))
     return _level_of_sides(label, ups, sides, rough)
 
 
@@ -132,14 +130,14 @@ def up_of_imu(
         )
     in_camera = (np.array(readings)[calm] / norms[calm, None]) @ imu_from_camera
     ups = np.einsum("nji,nj->ni", model.rotations[np.array(rows)[calm]], in_camera)
-    up, used, scatter = robust_direction(ups)
-    if np.degrees(scatter) > MAX_IMU_SCATTER_DEG or used.sum() < MIN_AGREEING_SHARE * len(used):
+    up, used, scatter_deg = robust_direction(ups)
+    if scatter_deg > MAX_IMU_SCATTER_DEG or used.sum() < MIN_AGREEING_SHARE * len(used):
         raise RelocError(
-            f"{label} contradicts the map: what it calls up scatters by {np.degrees(scatter):.0f} deg as the camera "
+            f"{label} contradicts the map: what it calls up scatters by {scatter_deg:.0f} deg as the camera "
             "turns; check --imu-from-camera"
         )
-    error = np.degrees(scatter) / np.sqrt(used.sum())
-    return UpEstimate(label, up, float(error), int(used.sum()), len(stamps_ns), float(np.degrees(scatter)))
+    error_deg = scatter_deg / float(np.sqrt(used.sum()))
+    return UpEstimate(label, up, error_deg, int(used.sum()), len(stamps_ns), scatter_deg)
 
 
 def _refuse_units(label: str, norm: float) -> None:
@@ -213,7 +211,7 @@ def _refined_plane(points: Array, normal: Array, height: float, band: float) -> 
 
 
 def robust_direction(directions: Array) -> tuple[Array, NDArray[np.bool_], float]:
-    """The direction that most of some (N, 3) unit vectors have, which of them, and the scatter of those in radians.
+    """The direction that most of some (N, 3) unit vectors have, which of them, and the scatter of those in degrees.
 
     Least median of angles over the vectors themselves, then the mean of those within three times the scatter.
     """
@@ -227,7 +225,7 @@ def robust_direction(directions: Array) -> tuple[Array, NDArray[np.bool_], float
         best = directions[used].mean(axis=0)
         best /= np.linalg.norm(best)
     scatter = np.sqrt(np.mean(np.sum((directions[used] - best) ** 2, axis=1)))
-    return best, used, float(scatter)
+    return best, used, float(np.degrees(scatter))
 
 
 def _refuse_scatter(label: str, used: NDArray[np.bool_], scatter_deg: float, most_deg: float) -> None:

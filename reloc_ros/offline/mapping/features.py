@@ -12,8 +12,8 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.camera_files import colmap_from_camera
-from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.progress import Progress
+from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.sources.photographs import read_photo
 
 _BLOCK = 200

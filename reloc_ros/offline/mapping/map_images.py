@@ -11,7 +11,6 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.mapping.mappers import Part
-from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.mapping.reconstruct import SfmOptions, names_sizes_times, run_sfm
 from reloc_ros.offline.mapping.verdict import Verdict, judge_model
 from reloc_ros.offline.model.colmap_files import read_colmap
@@ -21,7 +20,7 @@ from reloc_ros.offline.model.workspace_model import forget_edits
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.frame import FRAME_NAME
 from reloc_ros.offline.sources.frame_extraction import keep_frames
-from reloc_ros.offline.sources.gather import Gathered, SourceOptions, gather, open_map_source
+from reloc_ros.offline.sources.gather import Gathered, Group, SourceOptions, gather, open_map_source
 from reloc_ros.offline.sources.photographs import PhotoFolder, list_photos, read_photo
 from reloc_ros.offline.workspace import Workspace
 

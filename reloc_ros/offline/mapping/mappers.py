@@ -12,9 +12,9 @@ from pathlib import Path
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path, write_json
-from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.model.colmap_files import read_images
 from reloc_ros.offline.progress import Progress
+from reloc_ros.offline.sources.gather import Group
 
 MAPPERS = ("incremental", "global")
 MIN_IMAGES = 3

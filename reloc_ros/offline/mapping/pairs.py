@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.cameras import Camera
+from reloc_ros.offline.sources.gather import Group
 
 OVERLAP = 10
 """Each frame of a video is matched with so many next ones, and beyond with those at powers of two."""
@@ -28,18 +27,6 @@ _SAME_PLACE = 2
 
 Similarity = NDArray[np.float32]
 Pair = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Group:
-    """Images that one camera took in one go."""
-
-    label: str
-    names: tuple[str, ...]
-    in_sequence: bool
-    """They are the frames of a video, in order."""
-    camera: Camera | None = None
-    """Its intrinsics where they are known, to be kept as they are."""
 
 
 def choose_pairs(

@@ -13,11 +13,12 @@ from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.camera_files import COLMAP_CAMERA_MODELS
 from reloc_ros.offline.mapping.features import extract_features, match_pairs, silence_colmap
 from reloc_ros.offline.mapping.mappers import MAPPERS, MIN_IMAGES, Part, make_models, read_parts
-from reloc_ros.offline.mapping.pairs import Group, choose_pairs, exhaustive_pairs
+from reloc_ros.offline.mapping.pairs import choose_pairs, exhaustive_pairs
 from reloc_ros.offline.mapping.retrieval import database_descriptors, similarity_of
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.workspace import fingerprint
 
 MATCHINGS = ("auto", "exhaustive", "sequential")

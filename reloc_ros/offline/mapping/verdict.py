@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reloc_ros.offline.mapping.mappers import Part, describe_parts
-from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.sources.gather import Group
 from reloc_ros.picture_cells import cells_of_pixels
 
 GRADES = ("good", "usable", "poor")

@@ -68,6 +68,16 @@ class Rays:
         errors = np.linalg.norm(self.project(points_map) - self.pixels, axis=1)
         return np.where(np.isnan(errors), np.inf, errors)
 
+    def jacobian(self, points_map: Array, residuals_px: Array) -> Array:
+        """(M, 2, 3) of pixels by points_map, by finite differences in the camera frame, for any camera model."""
+        points_camera = self.in_camera(points_map)
+        delta = 1e-6 * np.linalg.norm(points_camera, axis=1, keepdims=True)
+        here = residuals_px + self.pixels
+        columns = [
+            (self.project_in_camera(points_camera + delta * axis) - here) / delta for axis in np.eye(3)
+        ]
+        return np.nan_to_num(np.stack(columns, axis=2)) @ self.rotations
+
     def project_in_camera(self, points_camera: Array) -> Array:
         pixels = np.empty((len(points_camera), 2))
         for key, camera in self.cameras.items():
@@ -162,7 +172,7 @@ def _cost(rays: Rays, residuals: Array) -> Array:
 
 def _step(rays: Rays, points_map: Array, residuals: Array, damping: Array) -> Array:
     """(P, 3) one damped Gauss-Newton step for each point."""
-    jacobian = _jacobian(rays, points_map, residuals)
+    jacobian = rays.jacobian(points_map, residuals)
     weights = 1 / (1 + np.einsum("mi,mi->m", residuals, residuals) / CAUCHY_SCALE_PX**2)
     weighted = jacobian * weights[:, None, None]
     normal = rays.sum_by_point(np.einsum("mki,mkj->mij", weighted, jacobian))
@@ -171,15 +181,6 @@ def _step(rays: Rays, points_map: Array, residuals: Array, damping: Array) -> Ar
     diagonal *= 1 + damping[:, None]
     diagonal += 1e-12 * (1e-12 + diagonal.max(axis=1, keepdims=True))
     return -np.linalg.solve(normal, gradient[:, :, None])[:, :, 0]
-
-
-def _jacobian(rays: Rays, points_map: Array, residuals: Array) -> Array:
-    """(M, 2, 3) of pixels by points_map, by finite differences in the camera frame, for any camera model."""
-    points_camera = rays.in_camera(points_map)
-    delta = 1e-6 * np.linalg.norm(points_camera, axis=1, keepdims=True)
-    here = residuals + rays.pixels
-    columns = [(rays.project_in_camera(points_camera + delta * axis) - here) / delta for axis in np.eye(3)]
-    return np.nan_to_num(np.stack(columns, axis=2)) @ rays.rotations
 
 
 def _angles_deg(rays: Rays) -> Array:

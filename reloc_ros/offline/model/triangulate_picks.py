@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
-from reloc_ros.offline.model.triangulate import meet_rays, triangulate
+from reloc_ros.offline.model.triangulate import Rays, meet_rays, triangulate
 
 Array = NDArray[np.float64]
 
@@ -54,39 +54,40 @@ def place_point(model: SfmModel, images: NDArray[np.intp], pixels: Array, seed: 
         pairs = [pairs[k] for k in chosen]
     rows = np.array(pairs, dtype=np.intp).reshape(-1)
     trials = meet_rays(model.rays(images[rows], pixels[rows], np.arange(len(rows)) // 2))
-    errors = np.stack([_errors_px(model, images, pixels, position) for position in trials])
+    every = _rays_of_one(model, images, pixels)
+    errors = np.stack([every.errors_px(position[None]) for position in trials])
     costs = np.minimum(errors, MAX_ERROR_PX).sum(axis=1)
     best = errors[int(costs.argmin())] <= MAX_ERROR_PX
     if best.sum() < 2:
         best = np.ones(len(images), dtype=bool)
-    made = triangulate(model.rays(images[best], pixels[best], np.zeros(best.sum(), dtype=int)), 1)
-    errors = _errors_px(model, images, pixels, made.points_map[0])
-    used = best & (errors <= MAX_ERROR_PX)
-    covariance = _covariance(model, images[best], made.points_map[0], errors[best])
-    return PlacedPoint(made.points_map[0], covariance, used, errors, float(made.angles_deg[0]))
+    rays = _rays_of_one(model, images[best], pixels[best])
+    made = triangulate(rays, 1)
+    errors_px = every.errors_px(made.points_map)
+    return PlacedPoint(
+        position=made.points_map[0],
+        covariance=_covariance(rays, made.points_map),
+        used=best & (errors_px <= MAX_ERROR_PX),
+        errors_px=errors_px,
+        angle_deg=float(made.angles_deg[0]),
+    )
 
 
 def point_covariance(model: SfmModel, point: int) -> Array:
     """(3, 3) of a point of the model, by its observations."""
     mine = model.observation_point == point
-    images = model.observation_image[mine]
-    errors = _errors_px(model, images, model.observation_px[mine], model.points_map[point])
-    return _covariance(model, images, model.points_map[point], errors)
+    rays = _rays_of_one(model, model.observation_image[mine], model.observation_px[mine])
+    return _covariance(rays, model.points_map[[point]])
 
 
-def _errors_px(model: SfmModel, images: NDArray[np.intp], pixels: Array, position: Array) -> Array:
-    return model.rays(images, pixels, np.zeros(len(images), dtype=int)).errors_px(position[None])
+def _rays_of_one(model: SfmModel, images: NDArray[np.integer], pixels: Array) -> Rays:
+    return model.rays(images, pixels, np.zeros(len(images), dtype=np.intp))
 
 
-def _covariance(model: SfmModel, images: NDArray[np.intp], position: Array, errors_px: Array) -> Array:
-    """Inverse of the information of sightings whose noise is what their errors show, by a pinhole's Jacobian."""
+def _covariance(rays: Rays, position: Array) -> Array:
+    """Inverse of the information of sightings of one point (1, 3), whose noise is what their errors show."""
+    errors_px = rays.errors_px(position)
     finite = errors_px[np.isfinite(errors_px)]
     freedom = max(1, 2 * len(finite) - 3)
     sigma_px = max(MIN_SIGMA_PX, float(np.sqrt(np.sum(finite**2) / freedom)))
-    information = np.zeros((3, 3))
-    for image in images:
-        pose, camera = model.camera_from_map[image], model.camera(int(image))
-        x, y, z = pose.apply(position[None])[0]
-        jacobian = np.array([[camera.fx, 0, -camera.fx * x / z], [0, camera.fy, -camera.fy * y / z]]) / z
-        information += (jacobian @ pose.rotation).T @ (jacobian @ pose.rotation)
-    return sigma_px**2 * np.linalg.pinv(information)
+    jacobian = rays.jacobian(position, rays.residuals_px(position))
+    return sigma_px**2 * np.linalg.pinv(np.einsum("mki,mkj->ij", jacobian, jacobian))

@@ -12,7 +12,6 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import write_json
 from reloc_ros.io.bag import is_bag
-from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.bag_images import BagTopic
 from reloc_ros.offline.sources.frame import Recording
@@ -21,6 +20,18 @@ from reloc_ros.offline.sources.open_source import open_source
 from reloc_ros.offline.sources.photographs import PhotoFolder, list_photos, refuse_mixed_lenses
 
 DEFAULT_FRAMES = 250
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images that one camera took in one go."""
+
+    label: str
+    names: tuple[str, ...]
+    in_sequence: bool
+    """They are the frames of a video, in order."""
+    camera: Camera | None = None
+    """Its intrinsics where they are known, to be kept as they are."""
 
 
 @dataclass(frozen=True)

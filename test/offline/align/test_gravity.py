@@ -146,9 +146,9 @@ def test_most_directions_win_over_a_fifth_on_one_side():
     directions = UP + rng.normal(0, 0.02, (100, 3))
     directions[:20] = [1.0, 0, 0.5]
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    found, used, scatter = robust_direction(directions)
+    found, used, scatter_deg = robust_direction(directions)
     assert np.degrees(np.arccos(found @ UP)) < 0.5 and not used[:20].any() and used[20:].mean() > 0.95
-    assert scatter == pytest.approx(0.02 * np.sqrt(2), rel=0.3)
+    assert np.radians(scatter_deg) == pytest.approx(0.02 * np.sqrt(2), rel=0.3)
 
 
 @given(st.integers(0, 10_000))

@@ -18,9 +18,9 @@ from reloc_ros.offline.align.sources import AlignSources
 from reloc_ros.offline.align.trajectory import Trajectory
 from reloc_ros.offline.align.trajectory_fit import fit_trajectory
 from reloc_ros.offline.mapping.map_images import map_images
-from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.mapping.reconstruct import SfmOptions, run_sfm
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.workspace import Workspace
 
 ROOT = Path(__file__).parents[3]
@@ -92,7 +92,7 @@ def test_unknown_camera_is_found(photos, tmp_path):
 STOPPED = """
 import signal, sys
 from reloc_ros.offline.mapping.map_images import map_images
-from reloc_ros.offline.mapping.pairs import Group
+from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.mapping.reconstruct import SfmOptions
 
 def progress(phase, done, total):

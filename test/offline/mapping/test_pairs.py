@@ -7,12 +7,12 @@ from reloc_ros.offline.mapping.pairs import (
     EXHAUSTIVE_MOST,
     OVERLAP,
     SIMILAR_PHOTOS,
-    Group,
     choose_pairs,
     exhaustive_pairs,
     returns,
     sequential,
 )
+from reloc_ros.offline.sources.gather import Group
 
 
 def group(label, count, in_sequence):

@@ -4,8 +4,8 @@ import numpy as np
 from synthetic_model import make_model
 
 from reloc_ros.offline.mapping.mappers import describe_parts
-from reloc_ros.offline.mapping.pairs import Group
 from reloc_ros.offline.mapping.verdict import judge_model
+from reloc_ros.offline.sources.gather import Group
 
 MODEL = make_model(points=400)
 """Its points fill a third of each image."""
