@@ -125,6 +125,11 @@ class Camera:
         """(3, 3) K."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
 
+    @property
+    def mean_focal(self) -> float:
+        """Of both axes, pixels: what carries lengths between the image and the plane z = 1."""
+        return 0.5 * (self.fx + self.fy)
+
     def project(self, points_camera: ArrayLike) -> Array:
         """Project points (N, 3) in the camera frame to (N, 2) pixels; NaN for points not in front of it.
 

@@ -9,3 +9,8 @@ class RelocError(Exception):
     """
 
     EXIT_CODE = 2
+
+
+def first_line(error: Exception) -> str:
+    """What a foreign library says of a failure, fit for a sentence: its first line, or else the failure's kind."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -48,9 +48,8 @@ class SE3:
         if not norm > 0:
             raise ValueError(f"a quaternion needs a norm above zero, got {quaternion.tolist()}")
         w, *vector = quaternion / norm
-        x, y, z = vector
         # R = I + 2 w [v]x + 2 [v]x^2 for a unit quaternion (w, v).
-        skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+        skew = cross_matrix(vector)
         rotation = np.eye(3) + 2 * w * skew + 2 * skew @ skew
         return SE3(rotation, np.array(translation, dtype=np.float64).reshape(3))
 
@@ -127,9 +126,12 @@ def pose_adjoint(a_from_b: SE3) -> Array:
 
     See Barfoot, "State Estimation for Robotics", eq. 7.45, with translation first.
     """
-    x, y, z = a_from_b.translation
-    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    adjoint = np.zeros((6, 6))
-    adjoint[:3, :3] = adjoint[3:, 3:] = a_from_b.rotation
-    adjoint[:3, 3:] = skew @ a_from_b.rotation
+    adjoint = np.kron(np.eye(2), a_from_b.rotation)
+    adjoint[:3, 3:] = cross_matrix(a_from_b.translation) @ a_from_b.rotation
     return adjoint
+
+
+def cross_matrix(vector: ArrayLike) -> Array:
+    """(3, 3) [v]x, for which [v]x u is the cross product of v and u, (3,) each."""
+    x, y, z = vector
+    return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])

@@ -120,15 +120,15 @@ class Localizer:
                 by the same keypoints as all others.
         """
         watch = _Stopwatch()
-        camera, problem = self._check(image, camera)
-        if problem:
-            return _bad_image(problem, watch)
-        letterbox = self._letterbox(camera)
+        used = self._camera_of(image, camera, watch)
+        if isinstance(used, Lost):
+            return used
+        letterbox = self._letterbox(used)
         network_input = letterbox.apply(image)
         watch.lap("prepare")
         found = self.backend.infer(network_input)
         watch.lap("network")
-        return self._locate(image, camera, self._keypoints(found, letterbox), prior, watch)
+        return self._locate(image, used, self._keypoints(found, letterbox), prior, watch)
 
     def localize_keypoints(
         self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera | None = None
@@ -138,11 +138,8 @@ class Localizer:
         As the network's, those outside the image or with a score below `min_score` are not used.
         """
         watch = _Stopwatch()
-        camera, problem = self._check(image, camera)
-        if problem:
-            return _bad_image(problem, watch)
-        usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
-        return self._locate(image, camera, keypoints.subset(usable), None, watch)
+        used = self._camera_of(image, camera, watch)
+        return used if isinstance(used, Lost) else self._locate(image, used, keypoints, None, watch)
 
     def _locate(
         self,
@@ -154,7 +151,7 @@ class Localizer:
     ) -> Localized | Lost:
         """The pose that the keypoints give: found robustly, refined, judged, and sharpened."""
         keypoints, matches = self._match(keypoints, camera)
-        ray_per_network_px = float(np.mean(self._letterbox(camera).source_per_network)) / _mean_focal(camera)
+        ray_per_network_px = float(np.mean(self._letterbox(camera).source_per_network)) / camera.mean_focal
         limit = self.config.max_error_px * ray_per_network_px
         pose, inliers = self._search(matches, keypoints.scores, prior, limit)
         judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
@@ -172,7 +169,7 @@ class Localizer:
             watch.lap("refine")
         if not sharpened and (refusal := refuse_inliers(*judged)):  # nothing verifies it
             return Lost(*refusal, keypoints, inliers, watch.times_ms())
-        rms_px = float(np.sqrt(np.mean(refined.residuals**2)) * _mean_focal(camera))
+        rms_px = float(np.sqrt(np.mean(refined.residuals**2)) * camera.mean_focal)
         pose, covariance = refined.camera_from_map, refined.covariance
         return Localized(pose, covariance, keypoints, inliers, rms_px, watch.times_ms(), sharpened, support)
 
@@ -190,55 +187,48 @@ class Localizer:
         sharpened = Refined(pose, refinement.covariance, reprojection_errors(pose, agreeing))
         return sharpened.scaled(self.bundle.calibration.refined_scale), True, refinement.support
 
-    def _check(self, image: NDArray[np.uint8], camera: Camera | None) -> tuple[Camera, str | None]:
-        """The camera to use, and what is wrong with the image."""
-        default = self.bundle.camera
+    def _camera_of(self, image: NDArray[np.uint8], camera: Camera | None, watch: _Stopwatch) -> Camera | Lost:
+        """The camera to use, or what is wrong with the image."""
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-            return (
-                default,
-                f"the image must be a uint8 array, got {getattr(image, 'dtype', type(image).__name__)}",
-            )
+            found = getattr(image, "dtype", type(image).__name__)
+            return _bad_image(f"the image must be a uint8 array, got {found}", watch)
         if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
-            return default, f"the image must have shape (H, W, 3) or (H, W), got {image.shape}"
-        height, width = image.shape[:2]
+            return _bad_image(f"the image must have shape (H, W, 3) or (H, W), got {image.shape}", watch)
+        (height, width), default = image.shape[:2], self.bundle.camera
         if camera is None:
-            camera = default.for_image(width, height)
-            if camera is None:
-                return default, (
-                    f"the image is {width}x{height}, of another aspect than the map's {default.width}x"
-                    f"{default.height}; give its camera's intrinsics"
-                )
-            return camera, None
-        if (camera.width, camera.height) != (width, height):
-            return camera, (
-                f"the image is {width}x{height} but its camera is calibrated for {camera.width}x{camera.height}"
+            return default.for_image(width, height) or _bad_image(
+                f"the image is {width}x{height}, of another aspect than the map's {default.width}x"
+                f"{default.height}; give its camera's intrinsics",
+                watch,
             )
-        return camera, None
+        if (camera.width, camera.height) == (width, height):
+            return camera
+        calibrated = f"{camera.width}x{camera.height}"
+        return _bad_image(
+            f"the image is {width}x{height} but its camera is calibrated for {calibrated}", watch
+        )
 
     def _letterbox(self, camera: Camera) -> Letterbox:
         network = self.bundle.network
         return Letterbox(camera.width, camera.height, network.width, network.height)
 
     def _keypoints(self, found: NDArray[np.float32], letterbox: Letterbox) -> Keypoints:
-        """Network output (K, 4) to keypoints in the image's pixels, without the doubtful ones."""
-        found = found.astype(np.float64)
-        width, height = letterbox.inner_size
-        x, y = (found[:, :2] - letterbox.offset).T
-        inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
-        rows = np.flatnonzero(
-            np.isfinite(found).all(axis=1) & inside & (found[:, 2] >= self.config.min_score)
-        )
-        sigmas = self.bundle.calibration.sigma_scale * found[rows, 3]
-        sigmas_px = np.maximum(sigmas, self.config.min_sigma_px) * np.mean(letterbox.source_per_network)
-        return Keypoints(rows, letterbox.to_source(found[rows, :2]), found[rows, 2], sigmas_px)
+        """Network output (K, 4) to keypoints in the image's pixels."""
+        rows = np.flatnonzero(np.isfinite(found).all(axis=1))
+        x, y, scores, sigmas = found[rows].astype(np.float64).T
+        sigmas = np.maximum(self.bundle.calibration.sigma_scale * sigmas, self.config.min_sigma_px)
+        positions_px = letterbox.to_source(np.column_stack([x, y]))
+        return Keypoints(rows, positions_px, scores, sigmas * np.mean(letterbox.source_per_network))
 
     def _match(self, keypoints: Keypoints, camera: Camera) -> tuple[Keypoints, Correspondences]:
-        """The keypoints that PnP can use, and their landmarks."""
+        """The keypoints that are in the image, not doubtful, and of use to PnP, and their landmarks."""
+        usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
+        keypoints = keypoints.subset(usable)
         rays = camera.unproject(keypoints.positions_px)
         usable = np.isfinite(rays).all(axis=1)  # a fisheye sees beyond the plane z = 1, where PnP cannot go
         keypoints, rays = keypoints.subset(usable), rays[usable]
         points_map = self.bundle.landmarks.positions_map[keypoints.landmarks]
-        return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / _mean_focal(camera))
+        return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / camera.mean_focal)
 
     def _search(
         self, matches: Correspondences, scores: NDArray[np.float64], prior: SE3 | None, limit: float
@@ -270,7 +260,3 @@ class _Stopwatch:
 
 def _bad_image(problem: str, watch: _Stopwatch) -> Lost:
     return Lost(LostReason.BAD_IMAGE, problem, NO_KEYPOINTS, NO_KEYPOINTS.scores > 0, watch.times_ms())
-
-
-def _mean_focal(camera: Camera) -> float:
-    return 0.5 * (camera.fx + camera.fy)

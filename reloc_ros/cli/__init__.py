@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.logging import RichHandler
@@ -14,16 +14,13 @@ from rich.markup import escape
 from reloc_ros.cli.align import align
 from reloc_ros.cli.clean import clean
 from reloc_ros.cli.common import console
-from reloc_ros.cli.evaluate import evaluate
-from reloc_ros.cli.export import export
+from reloc_ros.cli.evaluate import evaluate, report
 from reloc_ros.cli.label import label
 from reloc_ros.cli.map import map_
 from reloc_ros.cli.replay import replay
-from reloc_ros.cli.report import report
 from reloc_ros.cli.run import run
-from reloc_ros.cli.select import select
-from reloc_ros.cli.train import train
-from reloc_ros.cli.web import web
+from reloc_ros.cli.select import select, web
+from reloc_ros.cli.train import export, train
 from reloc_ros.errors import RelocError
 from reloc_ros.version import __version__
 
@@ -76,20 +73,23 @@ def main() -> None:
     try:
         app()
     except RelocError as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
-        sys.exit(RelocError.EXIT_CODE)
+        _refuse(str(error))
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "reloc_ros":
+        package = (error.name or "reloc_ros").partition(".")[0]
+        if package == "reloc_ros":
             raise
-        remedy = _REMEDIES.get(error.name.partition(".")[0], "run pip install 'reloc_ros[offline]'")
-        sentence = f"this step needs the Python package {error.name}; {remedy}"
-        console.print(f"[red]error:[/red] {escape(sentence)}", soft_wrap=True, highlight=False)
-        sys.exit(RelocError.EXIT_CODE)
+        remedy = _REMEDIES.get(package, "run pip install 'reloc_ros[offline]'")
+        _refuse(f"this step needs the Python package {error.name}; {remedy}")
     except _Stopped:
         console.print("stopped; run the same command to go on")
         sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    console.print(f"[red]error:[/red] {escape(sentence)}", soft_wrap=True, highlight=False)
+    sys.exit(RelocError.EXIT_CODE)
 
 
 def _version(show: bool) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from reloc_ros.cli.common import WorkspaceOption, bars, console, open_workspace
+from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, tell
 
 
 def align(
@@ -85,28 +84,24 @@ def align(
         if sources != AlignSources():
             raise typer.BadParameter("--undo stands alone")
         undo_align(opened)
-        console.print("the map is in the frame of its reconstruction again")
+        tell("the map is in the frame of its reconstruction again")
         return
     with bars() as progress:
         frame = align_map(opened, sources, progress)
     for scale in frame.scales:
         percent = 100 * scale.standard_error / scale.scale
-        _tell(
+        tell(
             f"scale {scale.scale:.5g} +- {scale.standard_error:.2g} m per unit ({percent:.2g} %) by {scale.source}: "
             f"{scale.used} of {scale.of} agree, {100 * scale.residual_m:.2g} cm rms"
         )
     for direction in frame.ups:
-        _tell(
+        tell(
             f"up +- {direction.standard_error_deg:.2g} deg by {direction.source}: "
             f"{direction.used} of {direction.of} agree"
         )
     for estimate in (*frame.scales, *frame.ups):
         for note in estimate.notes:
-            _tell(f"{estimate.source}: {note}")
-    _tell(f"origin: {frame.origin}; axes: {frame.axes}")
+            tell(f"{estimate.source}: {note}")
+    tell(f"origin: {frame.origin}; axes: {frame.axes}")
     if not frame.scales:
-        _tell("the map has no metres yet; add --distance, --board or --trajectory")
-
-
-def _tell(sentence: str) -> None:
-    console.print(escape(sentence), soft_wrap=True, highlight=False)
+        tell("the map has no metres yet; add --distance, --board or --trajectory")

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from reloc_ros.cli.common import WorkspaceOption, console, open_workspace
+from reloc_ros.cli.common import WorkspaceOption, open_workspace, tell
 from reloc_ros.errors import RelocError
 
 
@@ -68,15 +67,15 @@ def clean(
         if (import_, box, sphere, outliers, voxel) != (None,) * 5:
             raise typer.BadParameter("--undo takes nothing out")
         cleaning.undo_clean(opened)
-        _tell("all points of the reconstruction are back")
+        tell("all points of the reconstruction are back")
     else:
         done = cleaning.clean(opened, options)
-        _tell(f"{done.kept} of {done.points} points kept")
+        tell(f"{done.kept} of {done.points} points kept")
         for reason, count in done.removed.items():
-            _tell(f"{count:8d} removed: {reason}")
+            tell(f"{count:8d} removed: {reason}")
         if done.bare_images:
-            _tell(f"{len(done.bare_images)} images see no point any more, such as {done.bare_images[0]}")
-    _tell(f"{target}: {cleaning.write_cloud(opened, target)} points")
+            tell(f"{len(done.bare_images)} images see no point any more, such as {done.bare_images[0]}")
+    tell(f"{target}: {cleaning.write_cloud(opened, target)} points")
 
 
 def _numbers(option: str, text: str | None, count: int) -> tuple[float, ...] | None:
@@ -89,7 +88,3 @@ def _numbers(option: str, text: str | None, count: int) -> tuple[float, ...] | N
     except ValueError:
         pass
     raise RelocError(f"{option} is {count} numbers, not '{text}'")
-
-
-def _tell(sentence: str) -> None:
-    console.print(escape(sentence), soft_wrap=True, highlight=False)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -35,6 +36,11 @@ def open_workspace(path: Path) -> Any:
     from reloc_ros.offline.workspace import Workspace
 
     return Workspace.open(path)
+
+
+def tell(sentence: str) -> None:
+    """Print a sentence as it is, without line breaks of its own."""
+    console.print(escape(sentence), soft_wrap=True, highlight=False)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""`reloc eval`."""
+"""`reloc eval` and `reloc report`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from reloc_ros.cli.common import (
     WorkspaceOption,
     bars,
     open_workspace,
+    tell,
 )
 
 
@@ -57,43 +59,49 @@ def evaluate(
 
 def _print_scores(scores: list[Any]) -> None:
     metric = scores[0].metric
-    table = Table(
-        title=f"{len(scores[0].outcomes)} held-out images; errors are medians", title_justify="left"
-    )
-    table.add_column("method")
-    table.add_column("condition")
-    within = "5 cm" if metric else "5 %"
-    for heading in (
-        f"within {within}, 5 deg",
-        "deg",
-        *(["cm"] if metric else []),
-        "%",
-        "lost",
-        "NEES mean",
-        "median",
-        "in 95 %",
-        "ms p50",
-        "ms p95",
-    ):
+    columns: dict[str, Callable[[Any], str]] = {
+        f"within {'5 cm' if metric else '5 %'}, 5 deg": lambda score: f"{100 * score.recall:.0f} %",
+        "deg": lambda score: f"{score.median('rotation_deg'):.3f}",
+        "cm": lambda score: f"{100 * score.median('position'):.1f}",
+        "%": lambda score: f"{score.median('position_percent'):.3f}",
+        "lost": lambda score: str(score.lost),
+        "NEES mean": lambda score: f"{score.nees_mean:.1f}",
+        "median": lambda score: f"{score.median('nees'):.1f}",
+        "in 95 %": lambda score: f"{100 * score.nees_within_95:.0f} %",
+        "ms p50": lambda score: f"{score.stage_ms(50)['total']:.1f}",
+        "ms p95": lambda score: f"{score.stage_ms(95)['total']:.1f}",
+    }
+    if not metric:
+        del columns["cm"]
+    title = f"{len(scores[0].outcomes)} held-out images; errors are medians"
+    table = Table("method", "condition", title=title, title_justify="left")
+    for heading in columns:
         table.add_column(heading, justify="right")
     for score in scores:
-        table.add_row(
-            score.method,
-            score.condition,
-            f"{100 * score.recall:.0f} %",
-            f"{score.median('rotation_deg'):.3f}",
-            *([f"{100 * score.median('position'):.1f}"] if metric else []),
-            f"{score.median('position_percent'):.3f}",
-            str(score.lost),
-            f"{score.nees_mean:.1f}",
-            f"{score.median('nees'):.1f}",
-            f"{100 * score.nees_within_95:.0f} %",
-            f"{score.stage_ms(50)['total']:.1f}",
-            f"{score.stage_ms(95)['total']:.1f}",
-        )
+        table.add_row(score.method, score.condition, *(cell(score) for cell in columns.values()))
     output = Console(width=None if sys.stdout.isatty() else 120)
     output.print(table)
     for score in scores:
         if score.condition == scores[0].condition:
             stages = ", ".join(f"{stage} {time_ms:.1f}" for stage, time_ms in score.stage_ms(50).items())
             output.print(f"{score.method}, median ms: {stages}")
+
+
+def report(
+    workspace: WorkspaceOption,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Write one page about the map, how well it works, and where it will be lost.
+
+    It can be made after any step, and tells which are still to do. The page holds all its pictures; it can be sent.
+
+    Example: [bold]reloc report -w desk -o desk.html[/bold]
+    """
+    from reloc_ros.offline.report.page import write_report
+
+    opened = open_workspace(workspace)
+    with bars() as progress:
+        size = write_report(opened, output, progress)
+    tell(f"{output}: {size / 1e6:.1f} MB")

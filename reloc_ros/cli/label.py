@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, bars, console, open_workspace
+from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, tell
 
 
 def label(
@@ -65,18 +65,18 @@ def label(
             label_steps.preview_step(opened, progress)
     if import_ is not None:
         _tell_imported(import_, imported)
-    _tell(opened.summary("label"))
+    _tell_labels(opened.summary("label"))
     if preview:
-        console.print(f"{opened.path / 'label_preview.png'} and .mp4: blue is seen, red hidden, grey unknown")
+        tell(f"{opened.path / 'label_preview.png'} and .mp4: blue is seen, red hidden, grey unknown")
     if export is not None:
         from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
 
         write_keypoints(export, Labels.load(opened.labels_path), plain)
-        console.print(f"labels written to {export}")
+        tell(f"labels written to {export}")
 
 
-def _tell(done: dict[str, Any]) -> None:
-    console.print(
+def _tell_labels(done: dict[str, Any]) -> None:
+    tell(
         f"{done['images']} images see {done['seen_per_image_median']:.0f} landmarks in the median, at least "
         f"{done['seen_per_image_min']} ({done['image_with_fewest']}); {100 * done['unknown_share']:.0f} % unknown"
     )
@@ -84,8 +84,8 @@ def _tell(done: dict[str, Any]) -> None:
 
 def _tell_imported(file: Path, imported: Any) -> None:
     if imported.ignored:
-        console.print(f"{len(imported.ignored)} images of {file} are not in the map and were left out")
+        tell(f"{len(imported.ignored)} images of {file} are not in the map and were left out")
     if imported.missing:
-        console.print(
+        tell(
             f"{len(imported.missing)} map images are not in {file}; what they see is unknown, and they train nothing"
         )

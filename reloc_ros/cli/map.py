@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from reloc_ros.cli.common import WorkspaceOption, bars, console
+from reloc_ros.cli.common import WorkspaceOption, bars, console, tell
 
 
 def map_(
@@ -66,14 +65,13 @@ def map_(
     reading = SourceOptions(frames, topic, bag_camera)
     with bars() as progress:
         opened, done = map_images(sources, workspace, model, holdout, options, reading, progress)
-    console.print(
+    tell(
         f"{opened.path}: {done.registered} of {done.images} images placed, {done.held_out} of them held out; "
         f"{done.points} points, {done.mean_error_px:.2f} px mean error, {done.mean_track_length:.1f} mean track, "
         f"points in {100 * done.coverage:.0f} % of an image's area",
-        soft_wrap=True,
     )
     if done.grade:
         color = {"good": "green", "usable": "yellow"}.get(done.grade, "red")
         console.print(f"verdict: [{color}]{done.grade}[/{color}]")
     for sentence in (*done.remarks, *done.advice):
-        console.print(f"- {escape(sentence)}", soft_wrap=True, highlight=False)
+        tell(f"- {sentence}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.cli.common import console
+from reloc_ros.cli.common import tell
 from reloc_ros.errors import RelocError
 
 
@@ -40,7 +40,7 @@ def replay(
     done = play(bag, options)
     how = "stopped" if done.stopped else "played"
     late = f", at most {done.worst_delay_s:.2f} s late" if done.worst_delay_s > 0.1 else ""
-    console.print(f"{bag}: {how} after {done.messages} messages{late}", highlight=False, soft_wrap=True)
+    tell(f"{bag}: {how} after {done.messages} messages{late}")
 
 
 def _remappings(rules: list[str]) -> dict[str, str]:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.cli.common import BackendOption, PrecisionOption, RefineOption, ThreadsOption, bars, console
+from reloc_ros.cli.common import (
+    BackendOption,
+    PrecisionOption,
+    RefineOption,
+    ThreadsOption,
+    bars,
+    tell,
+)
 from reloc_ros.errors import RelocError
 
 _AR, _BAG, _DETECTIONS = "AR content", "Bags", "Detections made elsewhere"
@@ -107,15 +114,13 @@ def run(
     except RelocError:
         raise
     except BaseException:
-        console.print(f"stopped after {tally.images} images; files are written only when all are done")
+        tell(f"stopped after {tally.images} images; files are written only when all are done")
         raise
     announced = len(images.names or ())
     if announced - tally.images > max(1, announced // 100):  # some containers only tell about how many
-        console.print(
-            f"'{source}' ends early: {tally.images} of {announced} frames could be read and were used"
-        )
+        tell(f"'{source}' ends early: {tally.images} of {announced} frames could be read and were used")
     reasons = ", ".join(f"{reason} {count}" for reason, count in tally.reasons.most_common())
-    console.print(
+    tell(
         f"{tally.localized} of {tally.images} images localized by {keypoints_by}"
         f"{f' (lost: {reasons})' if reasons else ''}; results in {', '.join(map(str, outputs.paths))}"
     )

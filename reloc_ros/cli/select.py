@@ -1,13 +1,15 @@
-"""`reloc select`."""
+"""`reloc select` and `reloc web`."""
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, bars, console, open_workspace
+from reloc_ros.cli.common import WorkspaceOption, bars, console, open_workspace, tell
 
 _NAMED = 12
 """Of the images in trouble, so many are named."""
@@ -41,7 +43,7 @@ def select(
         )
     with bars() as progress:
         done = steps.select_step(opened, wanted, most, progress, points, replace)
-    console.print(
+    tell(
         f"{done['landmarks']} landmarks of {done['of_points']} points; {done['map_images']} images see "
         f"{done['spread_median']:.0f} well-spread ones in the median, at least {done['spread_min']}"
     )
@@ -55,17 +57,54 @@ def select(
 def _tell_short(done: dict[str, Any], remedy: str) -> None:
     """Say which images see fewer landmarks than they need, and why."""
     if unmet := done.get("unmet_images"):
-        console.print(
+        tell(
             f"{done['landmarks']} landmarks are too few for all images to see {done['view_needs']}: {_names(unmet)}; "
             f"{remedy}",
-            soft_wrap=True,
         )
     if done["poor_images"]:
-        console.print(
-            f"too few points to see {done['view_needs']}: {_names(done['poor_images'])}", soft_wrap=True
-        )
+        tell(f"too few points to see {done['view_needs']}: {_names(done['poor_images'])}")
 
 
 def _names(images: list[str]) -> str:
     more = len(images) - _NAMED
     return ", ".join(images[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def web(
+    workspace: WorkspaceOption,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; 0.0.0.0 lets others in your network look, and edit.")
+    ] = "localhost",
+) -> None:
+    """Choose landmarks by hand, in the browser.
+
+    Example: [bold]reloc web -w desk[/bold]
+    """
+    from reloc_ros.offline.picking.landmark_session import LandmarkSession
+    from reloc_ros.offline.picking.web import Page
+
+    opened = open_workspace(workspace)
+    with console.status("reading the map"):
+        session = LandmarkSession(opened)
+    for notice in session.notices:
+        tell(notice)
+    page = Page(session, host, port)
+    ended = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as in the background, where Ctrl-C is for another
+            signal.signal(number, lambda *_: ended.set())
+    try:
+        typer.echo(f"http://{host}:{page.port}")
+        tell("open this address in a browser; Ctrl-C ends")
+        ended.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        page.stop()
+    if session.editor.unsaved:
+        tell(
+            f"not saved: {len(session.editor)} landmarks, as changed; they are kept, and reloc web -w {workspace} "
+            "takes them up again"
+        )

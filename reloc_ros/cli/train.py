@@ -1,4 +1,4 @@
-"""`reloc train`."""
+"""`reloc train` and `reloc export`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, bars, console, open_workspace
+from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, tell
 
 
 def train(
@@ -70,12 +70,12 @@ def train(
     if done is None:  # another of several processes tells
         return
     shape = done["shape"]
-    console.print(
+    tell(
         f"{done['steps']} steps in {done['seconds']:.0f} s at {shape['width']}x{shape['height']}; "
         f"{done['encoder_weights']}; loss {done['losses'].get('loss', float('nan')):.3f}"
     )
     if done["validation"] is not None:
-        console.print(_validated(done["validation"]), highlight=False)
+        tell(_validated(done["validation"]))
 
 
 def _validated(validation: dict[str, Any]) -> str:
@@ -87,3 +87,40 @@ def _validated(validation: dict[str, Any]) -> str:
             word += f" ({found['rotation_deg']:.2f} deg, {found['position_percent']:.2f} %)"
         words.append(word)
     return f"{len(validation['images'])} map images not trained on, within 5 %, 5 deg: {', '.join(words)}"
+
+
+def export(
+    workspace: WorkspaceOption,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The bundle folder to write.", show_default=False)
+    ],
+    torch: Annotated[bool, typer.Option(help="Include the weights for the torch backend.")] = False,
+) -> None:
+    """Write the bundle a robot needs.
+
+    Example: [bold]reloc export -w desk -o desk.bundle[/bold]
+    """
+    from reloc_ros.offline import steps
+
+    opened = open_workspace(workspace)
+    with bars() as progress:
+        bundle = steps.export_step(opened, output, torch, progress)
+    size_mb = sum(file.stat().st_size for file in bundle.path.iterdir()) / 1e6
+    int8 = bundle.made_from.get("int8")
+    fidelity = f"int8 within {int8['median_px']} px of fp32" if int8 else "no int8"
+    tell(
+        f"{bundle.path}: {len(bundle.landmarks)} landmarks, scale {bundle.scale}, {fidelity}, {size_mb:.1f} MB"
+    )
+    if bundle.calibration.made_from:
+        tell(_calibration_told(bundle.calibration))
+
+
+def _calibration_told(calibration: Any) -> str:
+    made = calibration.made_from
+    return (
+        f"calibrated by {made['pictures']} pictures from {made['photos']} images that training did not see: sigma "
+        f"x{calibration.sigma_scale:.2f}, pose x{calibration.coarse_scale:.2f}, sharpened "
+        f"x{calibration.refined_scale:.2f}; {made['believed']} poses believed, {made['believed_wrong']} of them wrong; "
+        f"evidence needed {calibration.min_evidence:.1f}, pictures of no place have at most "
+        f"{made['evidence_of_no_place_highest']:.1f}"
+    )

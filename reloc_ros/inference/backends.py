@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.bundle import INT8_MODEL, ONNX_MODEL, TORCH_MODEL, Bundle
-from reloc_ros.errors import RelocError
+from reloc_ros.errors import RelocError, first_line
 from reloc_ros.inference.processor import has_fast_bfloat16, has_fast_int8
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,16 @@ class Backend(Protocol):
         ...
 
 
-class OnnxBackend:
+class _OnnxRuntime:
+    """A session of ONNX Runtime."""
+
+    _session: Any
+
+    def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._session.run(None, {"image": image[None]})[0][0]
+
+
+class OnnxBackend(_OnnxRuntime):
     """ONNX Runtime, on CUDA where its provider starts, else on the CPU.
 
     Precisions: fp32, and int8 on the CPU. `auto` is int8 where the processor is fast at it and the bundle has it.
@@ -54,11 +63,8 @@ class OnnxBackend:
         self._session = _start_session(onnxruntime, bundle, threads, wanted, model)
         self.name = f"onnx ({_short(self._session.get_providers()[0])}, {chosen})"
 
-    def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._session.run(None, {"image": image[None]})[0][0]
 
-
-class TensorRtBackend:
+class TensorRtBackend(_OnnxRuntime):
     """ONNX Runtime's TensorRT provider, fp16 unless fp32 is asked for, its engines cached. Not run on hardware yet."""
 
     def __init__(self, bundle: Bundle, threads: int, precision: str = "auto") -> None:
@@ -81,9 +87,6 @@ class TensorRtBackend:
         if started != "TensorrtExecutionProvider":
             raise RelocError(f"backend tensorrt could not start: onnxruntime fell back to {_short(started)}")
         self.name = f"tensorrt ({'fp32' if precision == 'fp32' else 'fp16'})"
-
-    def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._session.run(None, {"image": image[None]})[0][0]
 
 
 class OpenVinoBackend:
@@ -110,7 +113,7 @@ class OpenVinoBackend:
             model = core.read_model(bundle.file(INT8_MODEL if chosen == "int8" else ONNX_MODEL))
             self._request = core.compile_model(model, "CPU", options).create_infer_request()
         except RuntimeError as error:
-            raise RelocError(f"backend openvino could not start: {_first_line(error)}") from error
+            raise RelocError(f"backend openvino could not start: {first_line(error)}") from error
         self.name = f"openvino (CPU, {chosen})"
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -204,7 +207,7 @@ def _started(backend: Backend, bundle: Bundle) -> Backend:
         keypoints = backend.infer(np.zeros((shape.height, shape.width, 3), dtype=np.uint8))
     except Exception as error:  # each engine has kinds of its own
         raise RelocError(
-            f"the network of {bundle.path} does not run on {backend.name} ({_first_line(error)}); export it again"
+            f"the network of {bundle.path} does not run on {backend.name} ({first_line(error)}); export it again"
         ) from error
     if keypoints.shape != (shape.landmarks, 4):
         raise RelocError(
@@ -249,14 +252,8 @@ def _start_session(
     except RelocError:
         raise
     except Exception as error:  # onnxruntime's exception classes have no common public base
-        raise RelocError(
-            f"onnxruntime could not start {bundle.path / model}: {_first_line(error)}"
-        ) from error
+        raise RelocError(f"onnxruntime could not start {bundle.path / model}: {first_line(error)}") from error
 
 
 def _short(provider: str) -> str:
     return provider.removesuffix("ExecutionProvider")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from reloc_ros.errors import RelocError
+from reloc_ros.errors import RelocError, first_line
 
 BAG_SUFFIXES = (".mcap", ".db3")
 
@@ -56,7 +56,7 @@ class RawMessage:
         try:
             return _typestore().deserialize_cdr(self.data, self.connection.msgtype)
         except Exception as error:  # damaged bytes may fail in any way
-            raise RelocError(f"a message of topic {self.topic} is damaged: {_first_line(error)}") from error
+            raise RelocError(f"a message of topic {self.topic} is damaged: {first_line(error)}") from error
 
 
 class Bag:
@@ -151,11 +151,7 @@ def _damage_as_sentence(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise RelocError(f"the bag {path} may not be read: {error.strerror}") from error
     except Exception as error:
-        raise RelocError(f"the bag {path} cannot be read: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise RelocError(f"the bag {path} cannot be read: {first_line(error)}") from error
 
 
 @functools.cache

@@ -18,7 +18,7 @@ import yaml
 from numpy.typing import ArrayLike, NDArray
 
 from reloc_ros.cameras import COEFFICIENT_COUNT, Camera, CameraModel
-from reloc_ros.errors import RelocError
+from reloc_ros.errors import RelocError, first_line
 
 COLMAP_HALF_PIXEL = 0.5
 
@@ -161,8 +161,7 @@ def _read_ros_yaml(path: Path) -> Camera:
     try:
         documents = list(yaml.safe_load_all(_read_bytes(path)))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise RelocError(f"'{path}' is not readable as yaml ({reason})") from error
+        raise RelocError(f"'{path}' is not readable as yaml ({first_line(error)})") from error
     info = documents[0] if documents else None
     if not isinstance(info, Mapping):
         raise RelocError(f"'{path}' is not a camera_info: it holds no fields")

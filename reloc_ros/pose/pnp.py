@@ -7,6 +7,7 @@ there by the mean focal length.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
 from collections.abc import Callable
 from typing import Literal
@@ -87,39 +88,22 @@ def _solve_poselib(matches: Correspondences, threshold: float) -> SE3 | None:
     return SE3(np.array(pose.R), np.array(pose.t))
 
 
-def _solve_usac(matches: Correspondences, threshold: float) -> SE3 | None:
-    cv2.setRNGSeed(0)
-    found, rotation_vector, translation, _ = cv2.solvePnPRansac(
-        matches.points_map,
-        matches.rays[:, None],
-        np.eye(3),
-        None,
-        iterationsCount=2000,
-        reprojectionError=threshold,
-        confidence=0.9999,
-        flags=cv2.USAC_ACCURATE,  # MAGSAC assumes pixels: on the plane z = 1 it fails on two of five images
-    )
-    return _from_opencv(found, rotation_vector, translation)
-
-
-def _solve_opencv(matches: Correspondences, threshold: float) -> SE3 | None:
+def _solve_opencv(matches: Correspondences, threshold: float, **options: float) -> SE3 | None:
     """OpenCV's defaults: 100 iterations, iterative refinement; only the threshold is ours, its unit being scaled."""
     cv2.setRNGSeed(0)
     found, rotation_vector, translation, _ = cv2.solvePnPRansac(
-        matches.points_map, matches.rays[:, None], np.eye(3), None, reprojectionError=threshold
+        matches.points_map, matches.rays[:, None], np.eye(3), None, reprojectionError=threshold, **options
     )
-    return _from_opencv(found, rotation_vector, translation)
-
-
-def _from_opencv(found: bool, rotation_vector: Array | None, translation: Array | None) -> SE3 | None:
     if not found or not (np.isfinite(rotation_vector).all() and np.isfinite(translation).all()):
         return None
     return SE3.from_rotation_vector(rotation_vector, translation)
 
 
+# MAGSAC assumes pixels: on the plane z = 1 it fails on two of five images.
+_USAC = {"iterationsCount": 2000, "confidence": 0.9999, "flags": cv2.USAC_ACCURATE}
 _SOLVERS: dict[str, Callable[[Correspondences, float], SE3 | None]] = {
     "poselib": _solve_poselib,
-    "usac": _solve_usac,
+    "usac": functools.partial(_solve_opencv, **_USAC),
     "opencv": _solve_opencv,
 }
 
@@ -226,6 +210,5 @@ def _covariance_in_map(camera_from_map: SE3, covariance_camera: Array) -> Array:
     With P' = P + omega x P + v in the camera, the centre moves by -R^T v and the frame turns by -R^T omega in the
     map, so both blocks rotate by R^T and the signs cancel in the product.
     """
-    rotation = np.zeros((6, 6))
-    rotation[:3, :3] = rotation[3:, 3:] = camera_from_map.rotation.T
+    rotation = np.kron(np.eye(2), camera_from_map.rotation.T)
     return rotation @ covariance_camera @ rotation.T

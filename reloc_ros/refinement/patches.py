@@ -37,7 +37,7 @@ class Picture:
     def __init__(self, image: NDArray[np.uint8], camera: Camera, focal: float) -> None:
         """From an image, (H, W, 3) BGR or (H, W), and the mean focal length of the reference views in pixels."""
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        shrink = focal / (0.5 * (camera.fx + camera.fy))
+        shrink = focal / camera.mean_focal
         if shrink < 0.99:
             size = (max(round(camera.width * shrink), 1), max(round(camera.height * shrink), 1))
             grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)

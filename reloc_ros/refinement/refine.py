@@ -32,11 +32,13 @@ _ENOUGH = 0.5
 _ALONE = Grain(0, 7, 600)
 _ALONE_STEPS = 3
 _MIN_PATCHES = 20
+"""Bounds from below what six numbers of a pose are taken from."""
 _MIN_LEVEL_PX = 16
 """A level with a shorter side than this is left out."""
 _CAUCHY = 0.5
 """Norm of the difference between normalised patches, 0 to 2, from which on a patch counts less."""
 _CONVERGED_PX = 0.05
+"""A step that moves the patches by less, a sixth of `_MAP_SIGMA_PX`, is the last."""
 _AGREES = 0.7
 """Correlation from which on a patch agrees with the image."""
 _MATCHES = 0.7
@@ -91,7 +93,7 @@ class Refiner:
     def __init__(self, references: References) -> None:
         self._sightings = Sightings(references)
         self._atlas = Atlas(references.pictures())
-        self._focal = float(np.median([_mean_focal(camera) for camera in references.cameras]))
+        self._focal = float(np.median([camera.mean_focal for camera in references.cameras]))
 
     def refine(
         self, image: NDArray[np.uint8], camera: Camera, start: SE3, landmarks: Correspondences
@@ -192,7 +194,7 @@ def _move_alone(pose: SE3, picture: Picture, patches: Patches, grain: Grain) -> 
     # The squared norm of a difference is 2 (1 - correlation).
     good = inside & (unlike < 2 * (1 - _MATCHES)) & (moved < _MAX_MOVE_PX)
     variances = unlike / grain.size**2 * 0.5 * np.trace(inverses, axis1=1, axis2=2)
-    sigmas = np.sqrt(_MAP_SIGMA_PX**2 + variances[good]) / _mean_focal(picture.camera)
+    sigmas = np.sqrt(_MAP_SIGMA_PX**2 + variances[good]) / picture.camera.mean_focal
     places_px = places_px[good]
     cells = cells_of_pixels(places_px, (picture.camera.width, picture.camera.height), CELLS)
     matches = Correspondences(patches.points_map[good], picture.camera.unproject(places_px), sigmas)
@@ -239,7 +241,3 @@ def _pixels_from_motion(points_camera: Array, camera: Camera) -> Array:
     inverse_depth = 1 / np.maximum(points_camera[:, 2], 1e-9)
     plane = points_camera[:, :2] * inverse_depth[:, None]
     return motion_jacobian(plane, inverse_depth) * np.array([[camera.fx], [camera.fy]])
-
-
-def _mean_focal(camera: Camera) -> float:
-    return 0.5 * (camera.fx + camera.fy)

@@ -74,12 +74,7 @@ class PoseSmoother:
         if self._state is None or not 0 < elapsed_s <= self.config.max_gap_s:
             return self._restart(map_from_frame, covariance, stamp_s)
         predicted = self._predict(self._state, elapsed_s)
-        innovation = np.concatenate(
-            [
-                map_from_frame.translation - predicted.map_from_frame.translation,
-                _rotation_between(predicted.map_from_frame, map_from_frame),
-            ]
-        )
+        innovation = _step_between(predicted.map_from_frame, map_from_frame)
         spread = predicted.covariance[:6, :6] + covariance
         self._stamp_s = stamp_s
         if innovation @ np.linalg.solve(spread, innovation) > GATE:
@@ -101,13 +96,9 @@ class PoseSmoother:
         return self._state
 
     def _predict(self, state: Smoothed, elapsed_s: float) -> Smoothed:
-        turn = SE3.from_rotation_vector(elapsed_s * state.turn_rate, np.zeros(3)).rotation
-        pose = SE3(
-            turn @ state.map_from_frame.rotation,
-            state.map_from_frame.translation + elapsed_s * state.velocity,
-        )
+        step = elapsed_s * np.concatenate([state.velocity, state.turn_rate])
         transition = np.eye(12)
-        transition[3:6, 3:6] = turn
+        transition[3:6, 3:6] = SE3.from_rotation_vector(step[3:], np.zeros(3)).rotation
         transition[:6, 6:] = elapsed_s * np.eye(6)
         # White acceleration, integrated (Bar-Shalom, "Estimation with Applications to Tracking and Navigation", 6.2.2).
         density = np.repeat([self.config.acceleration, self.config.turn_acceleration], 3) ** 2
@@ -115,14 +106,13 @@ class PoseSmoother:
             [[elapsed_s**3 / 3, elapsed_s**2 / 2], [elapsed_s**2 / 2, elapsed_s]], np.diag(density)
         )
         covariance = transition @ state.covariance @ transition.T + noise
-        return Smoothed(pose, covariance, state.velocity, state.turn_rate, True)
+        return Smoothed(_moved(state.map_from_frame, step), covariance, state.velocity, state.turn_rate, True)
 
 
 def _corrected(predicted: Smoothed, innovation: Array, spread: Array, noise: Array) -> Smoothed:
     gain = np.linalg.solve(spread, predicted.covariance[:6]).T
     step = gain @ innovation
-    turn = SE3.from_rotation_vector(step[3:6], np.zeros(3)).rotation
-    pose = SE3(turn @ predicted.map_from_frame.rotation, predicted.map_from_frame.translation + step[:3])
+    pose = _moved(predicted.map_from_frame, step[:6])
     # Joseph's form stays symmetric and positive.
     keep = np.eye(12)
     keep[:, :6] -= gain
@@ -130,6 +120,13 @@ def _corrected(predicted: Smoothed, innovation: Array, spread: Array, noise: Arr
     return Smoothed(pose, covariance, predicted.velocity + step[6:9], predicted.turn_rate + step[9:], True)
 
 
-def _rotation_between(a: SE3, b: SE3) -> Array:
-    """(3,) rotation vector about the map's axes that turns a into b."""
-    return SE3(b.rotation @ a.rotation.T, np.zeros(3)).rotation_vector
+def _moved(pose: SE3, step: Array) -> SE3:
+    """The pose moved by a step (6,): shifted along the map's axes, and turned about them where it is."""
+    turn = SE3.from_rotation_vector(step[3:], np.zeros(3)).rotation
+    return SE3(turn @ pose.rotation, pose.translation + step[:3])
+
+
+def _step_between(a: SE3, b: SE3) -> Array:
+    """(6,) the step that moves a to b, see `_moved`."""
+    turn = SE3(b.rotation @ a.rotation.T, np.zeros(3))
+    return np.concatenate([b.translation - a.translation, turn.rotation_vector])

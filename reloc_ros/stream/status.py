@@ -126,21 +126,30 @@ class StatusMachine:
         if not all(self._plausible(earlier, pose) for earlier in self._chain):
             self._chain.clear()
         self._chain.append(pose)
-        if self.state is State.LOST:
+        if self._last_good is None:  # lost
             if len(self._chain) >= self.config.tracking_after:
                 return self._believe(pose)
-            return self._still_confirming()
-        if self._last_good is not None and self._plausible(self._last_good, pose):
+            detail = f"{len(self._chain)} of {self.config.tracking_after} consistent poses in a row"
+            return Verdict(State.LOST, False, "confirming", detail)
+        if self._plausible(self._last_good, pose):
             return self._believe(pose)
         # A camera that was carried away, or a recording that started over: the same evidence that ends being lost,
         # but never one pose alone.
         if len(self._chain) == self._chain.maxlen:
             return dataclasses.replace(self._believe(pose), jumped=True)
-        return self._implausible(pose)
+        behind_s = self._last_good.stamp_s - pose.stamp_s
+        if behind_s >= 0:
+            return self._fail(
+                "stamp_not_newer", f"the image's stamp is {behind_s:.3f} s before the last pose's"
+            )
+        return self._fail(
+            "implausible_motion", "the camera cannot have come here from its last pose in that time"
+        )
 
     def lost(self, reason: str, detail: str) -> Verdict:
         """An image gave no pose."""
-        return self._fail(reason, detail, keep_chain=False)
+        self._chain.clear()
+        return self._fail(reason, detail)
 
     def silence(self, now_s: float) -> Verdict | None:
         """Call now and then; a verdict, once, when the images have stopped."""
@@ -153,8 +162,7 @@ class StatusMachine:
         if quiet_s < self.config.silence_timeout_s:
             return None
         self._silent = True
-        self._become_lost()
-        self._chain.clear()
+        self.forget()
         return Verdict(State.LOST, False, "images_stopped", f"no image has arrived for {quiet_s:.1f} s")
 
     def _plausible(self, earlier: StampedPose, later: StampedPose) -> bool:
@@ -172,25 +180,7 @@ class StatusMachine:
         self.state, self._failures, self._last_good = State.TRACKING, 0, pose
         return Verdict(State.TRACKING, True, "", "")
 
-    def _implausible(self, pose: StampedPose) -> Verdict:
-        reason, detail = (
-            "implausible_motion",
-            "the camera cannot have come here from its last pose in that time",
-        )
-        if self._last_good is not None and pose.stamp_s <= self._last_good.stamp_s:
-            reason = "stamp_not_newer"
-            detail = (
-                f"the image's stamp is {self._last_good.stamp_s - pose.stamp_s:.3f} s before the last pose's"
-            )
-        return self._fail(reason, detail, keep_chain=True)
-
-    def _still_confirming(self) -> Verdict:
-        detail = f"{len(self._chain)} of {self.config.tracking_after} consistent poses in a row"
-        return Verdict(State.LOST, False, "confirming", detail)
-
-    def _fail(self, reason: str, detail: str, *, keep_chain: bool) -> Verdict:
-        if not keep_chain:
-            self._chain.clear()
+    def _fail(self, reason: str, detail: str) -> Verdict:
         self._failures += 1
         if self.state is not State.LOST:
             if self._failures >= self.config.lost_after:

@@ -182,7 +182,7 @@ def _stretch(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _covariance(
     pose: SE3, camera: Camera, keypoints: Keypoints, points_map: NDArray, inliers: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    focal = (camera.fx + camera.fy) / 2
+    focal = camera.mean_focal
     rays = camera.unproject(keypoints.positions_px[inliers])
     matches = Correspondences(points_map[inliers], rays, np.full(len(rays), 1 / focal))
     return refine(pose, matches).covariance
