@@ -49,10 +49,7 @@ class Memory:
 
 
 def measure_memory(
-    bundle: Path,
-    shots: Sequence[tuple[NDArray[np.uint8], Camera]],
-    precision: str,
-    threads: int,
+    bundle: Path, shots: Sequence[tuple[NDArray[np.uint8], Camera]], precision: str, threads: int
 ) -> Memory:
     """Localize a few images in a process of its own.
 

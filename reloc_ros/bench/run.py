@@ -155,10 +155,7 @@ def _score_all(
 ) -> tuple[list[Score], list[Score]]:
     """On images as taken, in every condition; and clean on those of the size that is timed."""
     small = [Method(method.name, _on_shrunk(method.localize)) for method in methods]
-    return (
-        _score(place, methods, options.conditions, progress),
-        _score(place, small, ("clean",), progress),
-    )
+    return (_score(place, methods, options.conditions, progress), _score(place, small, ("clean",), progress))
 
 
 def _on_shrunk(localize: Run) -> Run:

@@ -50,11 +50,7 @@ class Fix:
 
 
 def take_fixes(
-    run: Drive,
-    localizer: Localizer,
-    rate_hz: float,
-    limits: CovarianceLimits,
-    progress: Progress = silent,
+    run: Drive, localizer: Localizer, rate_hz: float, limits: CovarianceLimits, progress: Progress = silent
 ) -> list[Fix]:
     """Render, localize and judge pictures at a rate, as the node does with those of a camera."""
     renderer = Renderer(reading_corner().faces, CAMERA)
