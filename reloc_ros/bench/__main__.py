@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
 from reloc_ros.bench.methods import PRECISIONS, Engine
-from reloc_ros.bench.place import EMBEDDED, Place, demo_place, workspace_place
+from reloc_ros.bench.place import demo_place, workspace_place
 from reloc_ros.bench.plots import plot_growth
 from reloc_ros.bench.report import grids, to_markdown
 from reloc_ros.bench.run import PARTS, Options, Results, measure
+from reloc_ros.cli.common import bars
+from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path, write_json
 from reloc_ros.offline.measuring.conditions import ALL, parse_conditions
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
-        with _bars() as progress:
+        with bars() as progress:
             results = _measure(given, progress)
         _write(given, results)
     except RelocError as error:
@@ -56,10 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("scripts/bench", description=DESCRIPTION)
     add = parser.add_argument
-    add(
-        "-w", "--workspace", type=Path, action="append", default=[], help="trained workspace; may be repeated"
-    )
-    add("--bundle", type=Path, default=EMBEDDED, help="another bundle of the demo's room")
+    repeated = "trained workspace; may be repeated"
+    add("-w", "--workspace", type=Path, action="append", default=[], help=repeated)
+    add("--bundle", type=Path, default=EMBEDDED_BUNDLE, help="another bundle of the demo's room")
     add("--backends", default=",".join(PRECISIONS), help="engines to measure (default: %(default)s)")
     add("--precisions", default=",".join(_PRECISIONS), help="precisions to measure (default: %(default)s)")
     add("--conditions", default=ALL, help="degradations, comma-separated (default: %(default)s)")
@@ -76,9 +74,8 @@ def _parser() -> argparse.ArgumentParser:
 def _measure(given: argparse.Namespace, progress: Progress) -> Results:
     options = _options(given)
     with tempfile.TemporaryDirectory() as folder:
-        if given.workspace:
-            places: list[Place] = [workspace_place(path, given.images) for path in given.workspace]
-        else:
+        places = [workspace_place(path, given.images) for path in given.workspace]
+        if not places:
             places = [demo_place(given.bundle, Path(folder), given.images, progress)]
         return measure(places, options, progress)
 
@@ -89,12 +86,7 @@ def _options(given: argparse.Namespace) -> Options:
     skipped = _names(given.skip, PARTS, "part")
     backends = _names(given.backends, tuple(PRECISIONS), "backend")
     precisions = _names(given.precisions, _PRECISIONS, "precision")
-    engines = [
-        Engine(name, precision)
-        for name in backends
-        for precision in PRECISIONS[name]
-        if precision in precisions
-    ]
+    engines = [Engine(name, p) for name in backends for p in PRECISIONS[name] if p in precisions]
     if not engines:
         raise RelocError(f"none of {', '.join(backends)} has any of the precisions {', '.join(precisions)}")
     if given.rounds < 1:
@@ -130,20 +122,6 @@ def _write(given: argparse.Namespace, results: Results) -> None:
             temporary.write_text(to_markdown(found), encoding="utf-8")
     if given.plot is not None:
         plot_growth(results, given.plot)
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    columns = (TextColumn("{task.description:>16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-        tasks = {}
-
-        def progress(phase: str, done: int, total: int) -> None:
-            if phase not in tasks:
-                tasks[phase] = bars.add_task(phase, total=total)
-            bars.update(tasks[phase], completed=done, total=total)
-
-        yield progress
 
 
 if __name__ == "__main__":

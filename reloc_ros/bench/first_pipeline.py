@@ -27,7 +27,7 @@ HEAD_CHANNELS = 64
 """As in CenterNet's heads; of a head's two outputs, heatmap and offset, both use the same 64, which favours it."""
 
 
-class SeedNetwork(nn.Module):
+class FirstNetwork(nn.Module):
     """An RGB image (1, 3, H, W), 0-255 -> (K, 3, H/32, W/32): heatmap logit and offset of each keypoint."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class SeedNetwork(nn.Module):
 
 
 @dataclass(frozen=True)
-class SeedResult:
+class FirstResult:
     """What the pipeline gives: a time, and a pose that means nothing."""
 
     keypoints_px: NDArray[np.float64]
@@ -57,16 +57,16 @@ class SeedResult:
     stage_ms: dict[str, float]
 
 
-class SeedPipeline:
+class FirstPipeline:
     """Image in, pose out, as a first version would be written."""
 
     def __init__(self, points_map: NDArray[np.float64]) -> None:
         """`points_map` (P, 3): of these the first 20 are its keypoints' places, repeated where there are fewer."""
         torch.manual_seed(0)
-        self._network = SeedNetwork().eval()
+        self._network = FirstNetwork().eval()
         self._points_map = np.resize(points_map, (KEYPOINTS, 3))
 
-    def localize(self, image: NDArray[np.uint8], camera: Camera) -> SeedResult:
+    def localize(self, image: NDArray[np.uint8], camera: Camera) -> FirstResult:
         """Find the pose of an image (H, W, 3) BGR that the camera took."""
         times = [time.perf_counter()]
         full = cv2.resize(image, (WIDTH, HEIGHT))
@@ -80,7 +80,7 @@ class SeedPipeline:
         times.append(time.perf_counter())
         laps = 1e3 * np.diff(times)
         stage_ms = dict(zip(("prepare", "network", "pnp"), laps.tolist(), strict=True))
-        return SeedResult(keypoints_px, pose, {**stage_ms, "total": 1e3 * (times[-1] - times[0])})
+        return FirstResult(keypoints_px, pose, {**stage_ms, "total": 1e3 * (times[-1] - times[0])})
 
     @staticmethod
     def _decode(maps: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -37,9 +37,6 @@ class GrowthPoint:
     pnp_ms: float
     """Median time to find and refine a pose from matches of all its landmarks, 40 % of them wrong."""
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Growth:
@@ -47,12 +44,7 @@ class Growth:
     by_size: tuple[GrowthPoint, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "backend": BACKEND,
-            "precision": PRECISION,
-            "by_landmarks": [point.to_json() for point in self.by_landmarks],
-            "by_size": [point.to_json() for point in self.by_size],
-        }
+        return {"backend": BACKEND, "precision": PRECISION, **asdict(self)}
 
 
 def measure_growth(

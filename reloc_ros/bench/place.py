@@ -19,7 +19,6 @@ from reloc_ros.offline.steps import own_bundle
 from reloc_ros.offline.workspace import Workspace
 from reloc_ros.scene_size import median_distance
 
-EMBEDDED = Path(__file__).parents[1] / "demo" / "bundle"
 DEMO_EVERY = 12
 """Frames of the demo's walk from one that is measured to the next: one a second."""
 

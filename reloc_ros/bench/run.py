@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from reloc_ros.bench.growth import Growth, measure_growth
 from reloc_ros.bench.memory import BACKEND, Memory, measure_memory
-from reloc_ros.bench.methods import SEED, SIFT, SIFT_FULL, Absent, Engine, best_method, our_methods
+from reloc_ros.bench.methods import (
+    FIRST_PIPELINE,
+    SIFT,
+    SIFT_FULL,
+    Absent,
+    Engine,
+    Method,
+    Run,
+    Shot,
+    Timing,
+    best_method,
+    our_methods,
+    shrunk,
+    time_methods,
+)
 from reloc_ros.bench.place import Place
 from reloc_ros.bench.solvers import SolverScore, measure_solvers
-from reloc_ros.bench.timing import Method, Run, Shot, Timing, shrunk, time_methods
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.measuring.evaluate import Localize, evaluate
 from reloc_ros.offline.measuring.scores import Score
@@ -49,13 +63,8 @@ class Compared:
     scores: tuple[Score, ...]
 
     def to_json(self) -> dict[str, Any]:
-        scores = [_brief(score) for score in self.scores]
-        return {
-            "workspace": self.name,
-            "landmarks": self.landmarks,
-            "timing": self.timing.to_json(),
-            "scores": scores,
-        }
+        figures = {"timing": self.timing.to_json(), "scores": [_brief(score) for score in self.scores]}
+        return {"workspace": self.name, "landmarks": self.landmarks, **figures}
 
 
 @dataclass(frozen=True)
@@ -84,21 +93,17 @@ class Results:
         return {
             "format": FORMAT,
             "kind": "reloc bench",
-            "place": {
-                "name": self.place,
-                "landmarks": self.landmarks,
-                "images": self.images,
-                "taken": self.taken,
-            },
+            "place": {"name": self.place}
+            | {name: getattr(self, name) for name in ("landmarks", "images", "taken")},
             "machine": self.machine,
             "timings": [timing.to_json() for timing in self.timings],
             "scores": [_brief(score) for score in self.scores],
             "scores_at_timed_size": [_brief(score) for score in self.timed_scores],
             "not_run": {absent.name: absent.reason for absent in self.absent},
             "bundle_bytes": self.files_bytes,
-            "memory": [memory.to_json() for memory in self.memory],
+            "memory": [asdict(memory) for memory in self.memory],
             "growth": None if self.growth is None else self.growth.to_json(),
-            "solvers": [solver.to_json() for solver in self.solvers],
+            "solvers": [asdict(solver) for solver in self.solvers],
             "workspaces": [compared.to_json() for compared in self.compared],
         }
 
@@ -141,10 +146,10 @@ def _time(
     options: Options,
     progress: Progress,
 ) -> list[Timing]:
-    from reloc_ros.bench.first_pipeline import SeedPipeline  # torch takes seconds to import
+    from reloc_ros.bench.first_pipeline import FirstPipeline  # torch takes seconds to import
 
-    seed = SeedPipeline(place.bundle.landmarks.positions_map)
-    others = [Method(SEED, seed.localize)]
+    first = FirstPipeline(place.bundle.landmarks.positions_map)
+    others = [Method(FIRST_PIPELINE, first.localize)]
     if sift is not None and shots[0][0].shape != shrunk(*shots[0])[0].shape:
         others.append(Method(SIFT_FULL, sift.localize, full_size=True))
     return time_methods([*others, *methods], shots, options.rounds, progress=progress)
@@ -215,10 +220,8 @@ def describe_machine() -> dict[str, Any]:
     """What the times depend on."""
     versions = {}
     for package in ("numpy", "opencv-python-headless", "onnxruntime", "openvino", "torch", "poselib"):
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     load = [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
     return {
         "processor": _processor(),
@@ -241,6 +244,5 @@ def _processor() -> str:
 
 def _brief(score: Score) -> dict[str, Any]:
     """Without the single images and the times, which other images of other sizes have taken."""
-    return {
-        key: value for key, value in score.to_json().items() if key not in ("outcomes", "median_ms", "p95_ms")
-    }
+    left_out = ("outcomes", "median_ms", "p95_ms")
+    return {key: value for key, value in score.to_json().items() if key not in left_out}

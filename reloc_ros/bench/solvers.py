@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,9 +33,6 @@ class SolverScore:
     failed: int | None = None
     """Trials without a pose, or with one off by more than 5 deg."""
     trials: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def measure_solvers(trials: int = 200) -> list[SolverScore]:

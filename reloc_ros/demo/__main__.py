@@ -90,7 +90,7 @@ def _live(bundle: Path, output: Path, rate_hz: float, seconds: float | None) -> 
     write_json(output / "summary.json", result)
     console.print(summary_view(summary))
     if sightings:
-        from reloc_ros.demo.result.gallery import draw_run
+        from reloc_ros.demo.result.picture import draw_run
 
         draw_run(output / "demo.png", bundle, walk, sightings, summary)
         console.print(f"picture: {output / 'demo.png'}")

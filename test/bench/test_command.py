@@ -3,7 +3,8 @@ import json
 import pytest
 
 from reloc_ros.bench.__main__ import main
-from reloc_ros.bench.place import EMBEDDED, demo_place
+from reloc_ros.bench.place import demo_place
+from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_help_says_what_is_measured_by_default(capsys):
 
 
 def test_demo_images_are_spread_over_the_walk_and_have_true_poses(tmp_path):
-    place = demo_place(EMBEDDED, tmp_path, images=2)
+    place = demo_place(EMBEDDED_BUNDLE, tmp_path, images=2)
     assert [query.name for query in place.queries] == sorted(file.name for file in tmp_path.iterdir())
     assert place.metric and place.known is None and place.sift() is None
     assert 0.5 < place.distance < 5

@@ -7,12 +7,11 @@ from rich.console import Console
 
 from reloc_ros.bench.growth import Growth, GrowthPoint
 from reloc_ros.bench.memory import Memory
-from reloc_ros.bench.methods import SEED, SIFT, SIFT_FULL, Absent
+from reloc_ros.bench.methods import FIRST_PIPELINE, SIFT, SIFT_FULL, Absent, Timing
 from reloc_ros.bench.plots import plot_growth
 from reloc_ros.bench.report import Grid, grids, summary_grid, to_markdown
 from reloc_ros.bench.run import Compared, Results
 from reloc_ros.bench.solvers import SolverScore
-from reloc_ros.bench.timing import Timing
 from reloc_ros.offline.measuring.scores import Outcome, Score
 
 OURS = "onnx fp32, refined"
@@ -42,7 +41,12 @@ def results(**changes) -> Results:
         images=4,
         taken=(1280, 960),
         machine={"cores": 2},
-        timings=(timing(SEED, 1000), timing(SIFT_FULL, 300, 1280), timing(SIFT, 80), timing(OURS, 20)),
+        timings=(
+            timing(FIRST_PIPELINE, 1000),
+            timing(SIFT_FULL, 300, 1280),
+            timing(SIFT, 80),
+            timing(OURS, 20),
+        ),
         scores=tuple(score(m, c, n) for m, n in ((SIFT, 4), (OURS, 3)) for c in conditions),
         timed_scores=(score(SIFT, "clean", 2), score(OURS, "clean", 1)),
         absent=(Absent("tensorrt fp16", "it is not | installed"),),
@@ -68,7 +72,7 @@ def test_summary_has_times_ratios_recall_and_errors_of_each_method():
     # timed on, p50, p95, ratios to SIFT and to the first version, recall and errors at 640, the same as taken, worst
     assert row(grid, OURS)[1:6] == ("640x480", "20.0", "38.0", "4.0", "50.0")
     assert row(grid, OURS)[6:] == ("25 %", "0.250", "1.500", "75 %", "0.250", "1.500", "75 % (dark)")
-    assert row(grid, SEED)[4:] == ("0.1", "1.0", *["-"] * 7)
+    assert row(grid, FIRST_PIPELINE)[4:] == ("0.1", "1.0", *["-"] * 7)
     assert row(grid, SIFT)[4:7] == ("1.0", "12.5", "50 %")
     assert row(grid, SIFT_FULL)[1:3] == ("1280x960", "300.0")
     assert row(grid, SIFT_FULL)[6:10] == ("-", "-", "-", "100 %")

@@ -16,10 +16,13 @@ from matplotlib.patches import Polygon
 from numpy.typing import NDArray
 
 from reloc_ros.cameras import Camera
+from reloc_ros.demo.film.rendered_walk import RenderedWalk
+from reloc_ros.demo.film.trajectories import CAMERA
 from reloc_ros.demo.result.record import WRONG_CM, WRONG_DEG, Sighting, Summary, View
 from reloc_ros.demo.result.wireframe import draw_wireframe
 from reloc_ros.demo.scene.places import Scene
 from reloc_ros.io.atomic import atomic_path
+from reloc_ros.localizer import Localizer
 
 GOOD, BAD, TRUTH, INK = "#1a9850", "#d73027", "#4a6fa5", "#333333"
 FRAME_SIZE = (480, 360)
@@ -41,6 +44,24 @@ class Example:
     """(N, 2) the landmarks the network finds in it."""
     inliers: NDArray[np.bool_]
     """(N,) those that agree with the pose."""
+
+
+def draw_run(
+    path: Path, bundle: Path, walk: RenderedWalk, sightings: Sequence[Sighting], summary: Summary
+) -> None:
+    """Write the picture of a run.
+
+    The poses in it are those that came over ROS; keypoints are on no topic, so they are found once more.
+    """
+    brightness = [exposure.brightness for exposure in walk.trajectory.exposures]
+    chosen = choose_examples(sightings, brightness)
+    localizer = Localizer.from_bundle(bundle)
+    examples = []
+    for sighting in chosen:
+        image = walk.picture(sighting.index)
+        result = localizer.localize(image, CAMERA)
+        examples.append(Example(sighting, image, result.keypoints.positions_px, result.inliers))
+    draw(path, sightings, summary, examples, walk.room(), CAMERA)
 
 
 def choose_examples(sightings: Sequence[Sighting], brightness: Sequence[float]) -> list[Sighting]:

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from reloc_ros.bench.timing import Method, Timing, shrunk, time_methods
+from reloc_ros.bench.methods import Method, Timing, shrunk, time_methods
 from reloc_ros.demo.film.trajectories import CAMERA
 from reloc_ros.localizer import NO_KEYPOINTS, Lost, LostReason
 
