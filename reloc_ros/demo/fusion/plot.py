@@ -8,7 +8,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reloc_ros.demo.film.trajectories import Array
@@ -27,7 +26,6 @@ def draw_fusion(
     """Write the picture as a PNG file."""
     with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 10, "axes.edgecolor": "#999999"}):
         figure = Figure(figsize=(14, 6.4), dpi=100, facecolor="white")
-        FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
             1, 2, width_ratios=(1, 1.7), left=0.05, right=0.985, top=0.87, bottom=0.09, wspace=0.16
         )

@@ -10,7 +10,6 @@ import cv2
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from numpy.typing import NDArray
@@ -98,7 +97,6 @@ def draw(
     """Write the picture as a PNG file."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(16, 9.6), dpi=100, facecolor="white")
-        FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
             2, 1, height_ratios=(1.9, 1), hspace=0.24, left=0.045, right=0.985, top=0.875, bottom=0.03
         )
