@@ -170,7 +170,7 @@ class Display:
     """A live table on a terminal, a line a second elsewhere."""
 
     def __init__(self, console: Console, record: Record, walk: RenderedWalk) -> None:
-        self._console, self._record, self._reel = console, record, walk
+        self._console, self._record, self._walk = console, record, walk
         self._length_s = float(walk.trajectory.times_s[-1])
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._next_s, self._ready, self._last_index = 0.0, 0, -1
@@ -202,7 +202,7 @@ class Display:
             self._console.print(plain_line(told[-1]), highlight=False, soft_wrap=True)
 
     def _preparing(self) -> str:
-        self._ready = self._reel.ready(self._ready)
-        if self._ready < len(self._reel):
-            return f"rendering the walk, only this once: {self._ready} of {len(self._reel)} pictures"
+        self._ready = self._walk.ready(self._ready)
+        if self._ready < len(self._walk):
+            return f"rendering the walk, only this once: {self._ready} of {len(self._walk)} pictures"
         return "starting the camera and the node"
