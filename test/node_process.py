@@ -16,7 +16,6 @@ import lifecycle_msgs.msg
 import lifecycle_msgs.srv
 import numpy as np
 import rclpy
-from cv_bridge import CvBridge
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rcl_interfaces.srv import SetParameters
@@ -29,16 +28,29 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 from table_bundle import CAMERA
 from tf2_ros import Buffer, TransformListener
 
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
-from reloc_ros.ros.conversions import se3_from_transform
+from reloc_ros.ros.conversions import camera_info_from, image_from_pixels, se3_from_transform
 
 EXECUTABLE = Path(__file__).parent.parent / "nodes" / "reloc_node"
 DEADLINE_S = 30.0
 FRAME = "camera_optical_frame"
+
+
+def tracking(status: RelocStatus) -> bool:
+    return status.state == RelocStatus.TRACKING
+
+
+def publishing(status: RelocStatus) -> bool:
+    return tracking(status) and status.pose_published
+
+
+def lost_because(reason: str) -> Callable[[RelocStatus], bool]:
+    return lambda status: (status.state, status.reason) == (RelocStatus.LOST, reason)
 
 
 class NodeProcess:
@@ -142,7 +154,6 @@ class Peer:
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
-        self._bridge = CvBridge()
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):
@@ -174,8 +185,8 @@ class Peer:
     def publish_image(
         self, pixels: np.ndarray, encoding: str = "bgr8", topic: str = "/image", stamp=None
     ) -> Image:
-        message = self._bridge.cv2_to_imgmsg(pixels, encoding)
-        message.header.stamp, message.header.frame_id = stamp or self.stamp(), FRAME
+        message = image_from_pixels(pixels, Header(stamp=stamp or self.stamp(), frame_id=FRAME))
+        message.encoding = encoding
         self.publisher(Image, topic).publish(message)
         return message
 
@@ -306,10 +317,4 @@ class Peer:
 
 
 def camera_info(camera: Camera, stamp=None) -> CameraInfo:
-    message = CameraInfo(width=camera.width, height=camera.height, distortion_model="plumb_bob")
-    message.k = camera.matrix.ravel()
-    message.d = list(camera.coefficients) or [0.0] * 5
-    message.p = np.column_stack([camera.matrix, np.zeros(3)]).ravel()
-    message.header.frame_id = FRAME
-    message.header.stamp = stamp or Time().to_msg()
-    return message
+    return camera_info_from(camera, Header(stamp=stamp or Time().to_msg(), frame_id=FRAME))

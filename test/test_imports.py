@@ -24,6 +24,7 @@ ROS_MODULES = {
     "lifecycle_msgs",
     "visualization_msgs",
     "bond",
+    "bondpy",
     "builtin_interfaces",
     "tf2_ros",
     "tf2_msgs",

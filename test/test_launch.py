@@ -30,7 +30,7 @@ NO_LAUNCH = "launch is in no package registry: needs a ROS distribution"
 
 def parameters() -> dict[str, str]:
     """Name and type of each of the node's parameters, read from their one place without importing ROS."""
-    tree = ast.parse((ROOT / "reloc_ros" / "ros" / "parameters.py").read_text())
+    tree = ast.parse((ROOT / "reloc_ros" / "ros" / "control" / "parameters.py").read_text())
     (table,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Parameters")
     return {
         line.target.id: ast.unparse(line.annotation) for line in table.body if isinstance(line, ast.AnnAssign)
@@ -108,7 +108,7 @@ def test_rviz_shows_topics_that_the_node_has_and_the_launch_file_renames():
     shown = {display["Topic"]["Value"] for display in displays if "Topic" in display}
     renamed = {f"/reloc/{topic.value}" for topic in assigned("TOPICS_IN_RVIZ").elts}
     assert shown == {*renamed, "/image"}
-    sources = "".join(path.read_text() for path in (ROOT / "reloc_ros" / "ros").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "reloc_ros" / "ros").rglob("*.py"))
     for topic in renamed:
         assert f'"~/{topic.removeprefix("/reloc/")}"' in sources
     assert config["Visualization Manager"]["Global Options"]["Fixed Frame"] == "map"

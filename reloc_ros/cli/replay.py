@@ -32,7 +32,7 @@ def replay(
 
     Example: [bold]reloc replay walk.mcap --rate 0.5 --remap /camera/image_raw:=/image[/bold]
     """
-    from reloc_ros.replay.player import ReplayOptions
+    from reloc_ros.replay.options import ReplayOptions
     from reloc_ros.replay.player import replay as play
 
     renamed = _remappings(remap or [])

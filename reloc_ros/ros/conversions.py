@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import array
+
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Vector3
+from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Transform, Vector3
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import SE3, Array
 from reloc_ros.io.image_messages import camera_from_message
 
 _DISTORTION_MODELS = {"pinhole": "plumb_bob", "brown": "rational_polynomial", "fisheye": "equidistant"}
@@ -52,14 +54,38 @@ def fixed_camera_for(camera: Camera, image: NDArray[np.uint8]) -> Camera:
     return resized
 
 
+def bytes_from(values: NDArray) -> array.array:
+    """The data of a message: anything but an array.array is checked byte by byte on its way into one."""
+    return array.array("B", values.tobytes())
+
+
+def image_from_pixels(pixels: NDArray[np.uint8], header: Header) -> Image:
+    """A picture (H, W, 3) BGR or (H, W) grey as a message."""
+    height, width = pixels.shape[:2]
+    encoding, step = ("bgr8", 3 * width) if pixels.ndim == 3 else ("mono8", width)
+    message = Image(header=header, height=height, width=width, encoding=encoding, step=step)
+    message.data = bytes_from(pixels)
+    return message
+
+
 def pose_from_se3(map_from_camera: SE3) -> Pose:
     x, y, z = map(float, map_from_camera.translation)
     return Pose(position=Point(x=x, y=y, z=z), orientation=_quaternion_from(map_from_camera))
 
 
+def pose_with_covariance_from(map_from_frame: SE3, covariance: Array) -> PoseWithCovariance:
+    """Args: covariance: (6, 6), in the message's own order."""
+    return PoseWithCovariance(pose=pose_from_se3(map_from_frame), covariance=covariance.ravel().astype(float))
+
+
 def transform_from_se3(parent_from_child: SE3) -> Transform:
-    x, y, z = map(float, parent_from_child.translation)
-    return Transform(translation=Vector3(x=x, y=y, z=z), rotation=_quaternion_from(parent_from_child))
+    translation, rotation = vector_from(parent_from_child.translation), _quaternion_from(parent_from_child)
+    return Transform(translation=translation, rotation=rotation)
+
+
+def vector_from(values: Array) -> Vector3:
+    x, y, z = map(float, values)
+    return Vector3(x=x, y=y, z=z)
 
 
 def se3_from_transform(transform: Transform) -> SE3:

@@ -9,7 +9,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.camera_files import read_camera_file
 from reloc_ros.localizer import Localizer, LocalizerConfig
-from reloc_ros.ros.parameters import Parameters
+from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.scene_size import extent
 from reloc_ros.stream.status import StatusConfig
 
@@ -35,7 +35,7 @@ class LoadedMap:
         """
         if not bundle:
             raise RelocError("parameter bundle is not set; give the folder that reloc export wrote")
-        config = LocalizerConfig(solver=given.solver, refine=given.refine)
+        config = given.config(LocalizerConfig)
         localizer = Localizer.from_bundle(
             Path(bundle).expanduser(), given.backend, config, given.threads, given.precision
         )
@@ -51,16 +51,15 @@ class LoadedMap:
     def is_metric(self) -> bool:
         return self.localizer.bundle.scale == "metric"
 
+    @property
+    def ruler(self) -> float:
+        """What stands for a metre, in the map's unit: a map of unknown scale has its own size for that."""
+        return 1.0 if self.is_metric else self.size
+
     def status_config(self, given: Parameters) -> StatusConfig:
-        """Plausible motion in map units: a map of unknown scale has its own size for a ruler."""
-        return StatusConfig(
-            tracking_after=given.tracking_after,
-            lost_after=given.lost_after,
-            silence_timeout_s=given.silence_timeout_s,
-            max_speed=given.max_speed * (1.0 if self.is_metric else self.size),
-            max_turn_rate=given.max_turn_rate,
-            position_slack=0.1 * self.size,
-        )
+        """Plausible motion in the map's unit."""
+        speed = given.max_speed * self.ruler
+        return given.config(StatusConfig, max_speed=speed, position_slack=0.1 * self.size)
 
     def __str__(self) -> str:
         bundle = self.localizer.bundle

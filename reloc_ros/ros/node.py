@@ -11,11 +11,11 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.input.services import Services
-from reloc_ros.ros.node_parameters import ParameterBoard
+from reloc_ros.ros.control.node_parameters import NodeParameters
+from reloc_ros.ros.control.services import Services
 from reloc_ros.ros.output.diagnostics import Diagnostics, diagnostic_from
-from reloc_ros.ros.output.status_output import StatusVoice
-from reloc_ros.ros.process import ForwardToRos, Stop, give_back_memory, run_node
+from reloc_ros.ros.output.status import StatusPublisher
+from reloc_ros.ros.process import ForwardToRos, Shutdown, give_back_memory, run_node
 from reloc_ros.ros.session import Session
 from reloc_ros.stream.health import Health
 
@@ -42,32 +42,32 @@ class RelocNode(LifecycleNode):
         self._session: Session | None = None
         self._lifecycle = "unconfigured"
         self._failure: Exception | None = None
-        self._stop: Stop | None = None
+        self._shutdown: Shutdown | None = None
         self._forward = ForwardToRos(self)
         logging.getLogger("reloc_ros").addHandler(self._forward)
         logging.getLogger("reloc_ros").setLevel(logging.INFO)
-        self._board = ParameterBoard(self, lambda: self._session is not None, self._on_parameters)
-        self._voice = StatusVoice(self)
-        self._service_desk = Services(self, lambda: self._session, self._board)
+        self._given = NodeParameters(self, lambda: self._session is not None, self._on_parameters)
+        self._status = StatusPublisher(self)
+        self._service_server = Services(self, lambda: self._session, self._given)
         self._diagnostics = Diagnostics(self, self._diagnostic)
-        self._voice.say_idle("not_configured", "the node waits to be configured")
+        self._status.publish_idle("not_configured", "the node waits to be configured")
 
-    def start(self, stop: Stop) -> None:
-        self._stop = stop
-        if self._board.now.autostart:
+    def start(self, shutdown: Shutdown) -> None:
+        self._shutdown = shutdown
+        if self._given.current.autostart:
             self.executor.create_task(self._start_by_itself)
 
     def stop(self) -> None:
         """The executor has ended: this is the only thread but those that are ended here."""
         self._close()
-        self._service_desk.close()
+        self._service_server.close()
         logging.getLogger("reloc_ros").removeHandler(self._forward)
 
     def _start_by_itself(self) -> None:
         for step in (self.trigger_configure, self.trigger_activate):
             outcome = step()
             if outcome == FAILURE:
-                self._stop.refuse(self._voice.last.detail)
+                self._shutdown.refuse(self._status.last.detail)
             if outcome != SUCCESS:
                 return
 
@@ -75,8 +75,8 @@ class RelocNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         def configure() -> None:
-            self._session = Session(self, self._board.now, self._voice)
-            self._voice.say_idle("not_active", "the node waits to be activated", self._session.loaded)
+            self._session = Session(self, self._given.current, self._status)
+            self._status.publish_idle("not_active", "the node waits to be activated", self._session.loaded)
 
         return self._try(configure, "inactive")
 
@@ -86,7 +86,7 @@ class RelocNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         def deactivate() -> None:
             self._session.deactivate()
-            self._voice.say_idle("not_active", "the node was deactivated", self._session.loaded)
+            self._status.publish_idle("not_active", "the node was deactivated", self._session.loaded)
 
         if self._failure is not None:
             return ERROR
@@ -94,19 +94,19 @@ class RelocNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._close()
-        self._voice.say_idle("not_configured", "the node was cleaned up")
+        self._status.publish_idle("not_configured", "the node was cleaned up")
         return SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._close()
         self._lifecycle = "finalized"
-        self._voice.say_idle("not_configured", "the node was shut down")
+        self._status.publish_idle("not_configured", "the node was shut down")
         return SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         failure, self._failure = self._failure, None
         self._close()
-        self._voice.say_idle("failed", _sentence(failure) if failure else "a transition failed")
+        self._status.publish_idle("failed", _sentence(failure) if failure else "a transition failed")
         return SUCCESS
 
     def _try(self, step: Callable[[], None], reached: str) -> TransitionCallbackReturn:
@@ -114,8 +114,8 @@ class RelocNode(LifecycleNode):
         try:
             step()
         except RelocError as error:
-            self._voice.say_idle("failed", str(error), self._session and self._session.loaded)
-            if not self._board.now.autostart:  # else the process ends with that sentence
+            self._status.publish_idle("failed", str(error), self._session and self._session.loaded)
+            if not self._given.current.autostart:  # else the process ends with that sentence
                 self.get_logger().error(str(error))
             return FAILURE
         except Exception as error:
@@ -131,7 +131,7 @@ class RelocNode(LifecycleNode):
         give_back_memory()
 
     def _on_parameters(self) -> None:
-        self._session.take(self._board.now)
+        self._session.change_parameters(self._given.current)
 
     def _diagnostic(self) -> DiagnosticStatus:
         session = self._session
@@ -141,7 +141,7 @@ class RelocNode(LifecycleNode):
         return diagnostic_from(
             self.get_fully_qualified_name().lstrip("/"),
             self._lifecycle,
-            self._voice.last,
+            self._status.last,
             health.summary(time.monotonic()),
             problem,
             bundle,
@@ -154,8 +154,8 @@ class RelocNode(LifecycleNode):
     def _on_failure(self, error: Exception) -> None:
         """Called in an except clause."""
         self._failure = error
-        if self._board.now.autostart:
-            self._stop.fail()
+        if self._given.current.autostart:
+            self._shutdown.fail()
         else:
             self.get_logger().error(f"cannot go on: {_sentence(error)}")
 

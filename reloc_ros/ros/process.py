@@ -10,7 +10,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -23,8 +22,8 @@ from reloc_ros.errors import RelocError
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stop:
-    """Tells the main thread to end the process: at a signal, any number of them, or at a failure."""
+class Shutdown:
+    """The end of the process, for which the main thread waits: at a signal, any number of them, or at a failure."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -32,54 +31,50 @@ class Stop:
         self.sentence = ""
         """What to tell the user last."""
         for number in SIGNALS:
-            signal.signal(number, lambda *_: self._event.set())
+            signal.signal(number, lambda *_: self.request())
 
     def fail(self) -> None:
         """Called on a thread that cannot go on, from its except clause."""
         traceback.print_exc()
         self.exit_code = 1
-        self._event.set()
+        self.request()
 
     def refuse(self, sentence: str) -> None:
         """Called when the node is set up wrongly."""
         self.exit_code, self.sentence = RelocError.EXIT_CODE, sentence
+        self.request()
+
+    def request(self) -> None:
         self._event.set()
 
     def wait(self) -> None:
         self._event.wait()
 
-    def set(self) -> None:
-        self._event.set()
-
-
-class StoppableNode(Protocol):
-    def start(self, stop: Stop) -> None:
-        """Begin work, the executor being at work; `stop` is there to give up."""
-
-    def stop(self) -> None:
-        """End the node's own threads, the executor having ended."""
-
 
 def run_node(name: str, make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
     """Spin the node until SIGINT, SIGTERM or a failure.
 
+    Args:
+        make_node: a node whose `start(shutdown)` begins its work once the executor is at work, and whose `stop()` ends
+            its own threads when the executor has ended.
+
     Returns:
         The exit code: 0, 1 after a failure, or 2 with one sentence on stderr when it is set up wrongly.
     """
-    stop = Stop()
+    shutdown = Shutdown()
     try:
         _init(arguments)
-        _run(make_node, stop)
+        _run(make_node, shutdown)
     except RelocError as error:
-        stop.refuse(str(error))
+        shutdown.refuse(str(error))
     finally:
         rclpy.try_shutdown()
         # Python puts the default action back while it ends: a second signal would then still kill the process.
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-    if stop.sentence:
-        print(f"{name}: {stop.sentence}", file=sys.stderr)
-    return stop.exit_code
+    if shutdown.sentence:
+        print(f"{name}: {shutdown.sentence}", file=sys.stderr)
+    return shutdown.exit_code
 
 
 def _init(arguments: Sequence[str] | None) -> None:
@@ -90,28 +85,28 @@ def _init(arguments: Sequence[str] | None) -> None:
         raise RelocError(f"the ROS arguments are not usable: {str(error).splitlines()[0]}") from error
 
 
-def _run(make_node: Callable[[], Node], stop: Stop) -> None:
+def _run(make_node: Callable[[], Node], shutdown: Shutdown) -> None:
     node = make_node()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     # Python runs signal handlers on the main thread only, and waiting in rcl would hold them up.
-    spinner = threading.Thread(target=_spin, args=(executor, stop), name="spin")
+    spinner = threading.Thread(target=_spin, args=(executor, shutdown), name="spin")
     spinner.start()
-    node.start(stop)
-    stop.wait()
+    node.start(shutdown)
+    shutdown.wait()
     executor.shutdown()
     spinner.join()
     node.stop()
     node.destroy_node()
 
 
-def _spin(executor: SingleThreadedExecutor, stop: Stop) -> None:
+def _spin(executor: SingleThreadedExecutor, shutdown: Shutdown) -> None:
     try:
         executor.spin()
     except ExternalShutdownException:
-        stop.set()
+        shutdown.request()
     except Exception:
-        stop.fail()
+        shutdown.fail()
 
 
 class ForwardToRos(logging.Handler):

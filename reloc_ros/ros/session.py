@@ -9,22 +9,23 @@ from collections.abc import Callable
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.task import Future
 
 from reloc_ros.errors import RelocError
 from reloc_ros.localizer import Localized
+from reloc_ros.ros.control.manager_bond import ManagerBond, bond_class
+from reloc_ros.ros.control.parameters import Parameters
+from reloc_ros.ros.control.relocalize_requests import RelocalizeRequests
 from reloc_ros.ros.conversions import seconds_from_stamp
 from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage
-from reloc_ros.ros.input.relocalize_requests import RelocalizeRequests
+from reloc_ros.ros.input.image_outcome import ImageOutcome, localize_message
 from reloc_ros.ros.input.worker import Worker
 from reloc_ros.ros.loaded_map import LoadedMap
-from reloc_ros.ros.output.bond import Bond, check_bond_available
 from reloc_ros.ros.output.debug_views import DebugViews
-from reloc_ros.ros.output.frame_outcome import FrameOutcome, localize_message
-from reloc_ros.ros.output.pose_outputs import NOT_SENT, PoseOutputs, Sent
-from reloc_ros.ros.output.status_output import StatusVoice
-from reloc_ros.ros.parameters import Parameters
+from reloc_ros.ros.output.pose_outputs import PoseOutputs
+from reloc_ros.ros.output.status import StatusPublisher
 from reloc_ros.ros.tf.config import TfConfig
-from reloc_ros.ros.tf.pose_prior import expected_pose
+from reloc_ros.ros.tf.frame_pose import expected_pose
 from reloc_ros.ros.tf.tree import TfTree
 from reloc_ros.stream.health import Health
 from reloc_ros.stream.rate_limit import RateLimit
@@ -37,19 +38,19 @@ WATCH_PERIOD_S = 0.1
 class Session:
     """From configure to cleanup. Methods are for the executor's thread, unless they say otherwise."""
 
-    def __init__(self, node: Node, given: Parameters, voice: StatusVoice) -> None:
+    def __init__(self, node: Node, given: Parameters, status: StatusPublisher) -> None:
         """Load the map.
 
         Raises:
             RelocError: what is given does not work.
         """
-        self._node, self.given, self._voice = node, given, voice
+        self._node, self.given, self._status = node, given, status
         self.loaded = LoadedMap.load(given, given.bundle)
         self._tf_config(self.loaded)  # refuses what cannot be broadcast in this map
         if given.bond:
-            check_bond_available()
+            bond_class()
         self._lock = threading.Lock()  # guards the status machine, and which map is in use
-        self._status = StatusMachine()
+        self._machine = StatusMachine()
         self.health = Health()
         self.requests = RelocalizeRequests(node)
         self.outputs = PoseOutputs(node, given)
@@ -58,9 +59,9 @@ class Session:
         self._limit = RateLimit()
         self._worker: Worker[ImageMessage] | None = None
         self._tree: TfTree | None = None
-        self._bond: Bond | None = None
+        self._bond: ManagerBond | None = None
         self._timer = None
-        self.take(given)
+        self.change_parameters(given)
         node.get_logger().info(str(self.loaded))
 
     @property
@@ -69,18 +70,178 @@ class Session:
 
     def activate(self, fail: Callable[[Exception], None]) -> None:
         """Listen and work; `fail` is called on the worker's thread, in an except clause, when it cannot go on."""
-        self._status.forget()
+        self._machine.forget()
         self.health.restart(time.monotonic())
         self._renew_tree()
-        self._worker = Worker(self._handle, fail)
+        self._worker = Worker(self._work_on, fail)
         self.input = CameraInput(self._node, self.given, self._on_image)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock may stand still
         self._timer = self._node.create_timer(WATCH_PERIOD_S, self._watch, clock=steady)
         if self._bond is not None:
             self._bond.close()
-        self._bond = Bond(self._node) if self.given.bond else None
+        self._bond = ManagerBond(self._node) if self.given.bond else None
         self._node.get_logger().info(f"images from {self.input.topic}")
-        self._voice.say_idle("waiting_for_image", "no image has arrived yet", self.loaded)
+        self._status.publish_idle("waiting_for_image", "no image has arrived yet", self.loaded)
+
+    # The way of an image: received, localized, judged, published.
+
+    def _on_image(self, message: ImageMessage) -> None:
+        counts = self._status.counts
+        counts.received += 1
+        with self._lock:
+            self._machine.arrived(self._now_s())
+        if not self._limit.admits(time.monotonic()):
+            counts.skipped += 1
+            return
+        before = self._worker.overtaken
+        self._worker.put(message)
+        counts.dropped += self._worker.overtaken - before
+
+    def _work_on(self, message: ImageMessage) -> None:
+        """Called on the worker's thread."""
+        tree, given = self._tree, self.given  # the same for all of one image
+        with self._lock:
+            loaded, last = self.loaded, self._machine.last_good
+        prior = None
+        if given.use_prior:
+            frame = given.camera_frame or message.header.frame_id
+            odometry = tree if loaded.is_metric else None  # which speaks of metres
+            prior = expected_pose(last, message.header.stamp, frame, odometry)
+        outcome = localize_message(message, loaded, self.input, prior)
+        with self._lock:
+            verdict, asked = self._judge(loaded, outcome), self.requests.asked()
+        sent = self.outputs.send(outcome, verdict, given, loaded, tree)
+        verdict = sent.added_to(verdict)
+        transform = sent.transform.reason
+        status = self._status.publish(verdict, loaded=loaded, outcome=outcome, transform=transform)
+        self.health.add(
+            time.monotonic(),
+            latency_s=outcome.latency_s,
+            age_s=float(status.frame_age_s),
+            found=isinstance(outcome.result, Localized),
+        )
+        self.requests.image(asked, verdict, sent.pose)
+        self.views.show(outcome, verdict, loaded)
+
+    def _judge(self, loaded: LoadedMap, outcome: ImageOutcome) -> Verdict:
+        """Called on the worker's thread, under the lock."""
+        counts, result = self._status.counts, outcome.result
+        if loaded is not self.loaded:
+            counts.lost += 1
+            return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
+        if isinstance(result, Localized):
+            counts.localized += 1
+            return self._machine.localized(result.camera_from_map, seconds_from_stamp(outcome.header.stamp))
+        counts.lost += 1
+        return self._machine.lost(outcome.reason, outcome.detail)
+
+    # Beside the images: silence, and whether anybody listens.
+
+    def _watch(self) -> None:
+        self.requests.expire()
+        self._listen_if_needed()
+        self.input.follow()
+        if not self.input.is_listening:
+            return
+        with self._lock:
+            verdict = self._machine.silence(self._now_s())
+        if verdict is not None:
+            self._status.publish(verdict, loaded=self.loaded)
+
+    def _listen_if_needed(self) -> None:
+        needed = not self.given.only_when_needed or self._is_needed()
+        if needed == self.input.is_listening:
+            return
+        self.input.listen(needed)
+        with self._lock:
+            self._machine.forget()
+            self._machine.arrived(self._now_s())
+        if needed:
+            self._status.publish_idle("waiting_for_image", "somebody listens again", self.loaded)
+        else:
+            self._status.publish_idle(
+                "nobody_listens", "nobody listens, so no image is looked at", self.loaded
+            )
+
+    def _is_needed(self) -> bool:
+        if len(self.requests) or self.outputs.is_wanted or self.views.is_wanted:
+            return True
+        # The tree's own listener is one of the subscribers.
+        return self.given.tf_mode != "none" and self._node.count_subscribers("/tf") > 1
+
+    def _now_s(self) -> float:
+        return self._node.get_clock().now().nanoseconds * 1e-9
+
+    # What may be asked for meanwhile.
+
+    def change_parameters(self, given: Parameters) -> None:
+        """Go by these parameters, of which those that may change at any time can differ."""
+        self.given = given
+        self._limit.max_rate_hz = given.max_rate_hz
+        with self._lock:
+            self._machine.config = self.loaded.status_config(given)
+        self.outputs.configure(given, self.loaded)
+
+    def change_map(self, loaded: LoadedMap) -> None:
+        """Go on with another map.
+
+        Raises:
+            RelocError: what the node is to broadcast cannot be in this map; then nothing has changed.
+        """
+        self._tf_config(loaded)
+        with self._lock:
+            self.loaded = loaded
+            self._machine.config = loaded.status_config(self.given)
+            self._machine.forget()
+        self.outputs.configure(self.given, loaded)
+        self.views.show_map(loaded)
+        if self._tree is not None:
+            self._renew_tree()
+        self._node.get_logger().info(str(loaded))
+        self._status.publish_idle("new_map", "another map came into use", loaded)
+
+    def set_publishing(self, wanted: bool) -> None:
+        """Let poses and transforms out, or keep them in."""
+        self.outputs.enabled = wanted
+        if self._tree is not None:
+            self._renew_tree()
+
+    def relocalize(self, timeout_s: float) -> Future:
+        """Forget where the camera was; a future whose result is the `Answer` of the images to come."""
+        with self._lock:  # as one: no image is judged between the two
+            self._machine.forget()
+            future = self.requests.add(timeout_s)
+        self._status.publish_idle("relocalizing", "asked to forget where the camera was", self.loaded)
+        return future
+
+    def _renew_tree(self) -> None:
+        """A tree that broadcasts what it should now; map_odom goes on by itself until it is closed."""
+        config = self._tf_config(self.loaded)
+        if not self.outputs.enabled:
+            config = dataclasses.replace(config, mode="none", listen=True)
+        old = self._tree
+        if old is not None and old.config == config:
+            return
+        self._tree = TfTree(self._node, config)
+        if old is not None:
+            old.close()
+
+    def _tf_config(self, loaded: LoadedMap) -> TfConfig:
+        given = self.given
+        if given.publish_initial_pose and not loaded.is_metric:
+            raise RelocError(
+                "publish_initial_pose needs a map in metres, but the scale of this one is unknown"
+            )
+        return given.config(
+            TfConfig,
+            mode=given.tf_mode,
+            map_frame=loaded.frame,
+            inverse=given.tf_inverse,
+            scale_known=loaded.is_metric,
+            listen=bool(given.pose_frame) or given.publish_initial_pose,
+        )
+
+    # The end.
 
     def deactivate(self) -> None:
         """Stop listening, and let the image in work finish; does nothing when not active."""
@@ -96,7 +257,7 @@ class Session:
         if self._worker is not None:
             before = self._worker.overtaken
             self._worker.stop()
-            self._voice.counts.dropped += self._worker.overtaken - before
+            self._status.counts.dropped += self._worker.overtaken - before
         self.input = self._worker = self._tree = None
         self.requests.close()
 
@@ -106,164 +267,3 @@ class Session:
             self._bond.close()
         self.outputs.close()
         self.views.close()
-
-    def take(self, given: Parameters) -> None:
-        """Go by these parameters, of which those that may change at any time can differ."""
-        self.given = given
-        self._limit.max_rate_hz = given.max_rate_hz
-        with self._lock:
-            self._status.config = self.loaded.status_config(given)
-        self.outputs.take(given, self.loaded)
-
-    def use(self, loaded: LoadedMap) -> None:
-        """Go on with another map.
-
-        Raises:
-            RelocError: what the node is to broadcast cannot be in this map; then nothing has changed.
-        """
-        self._tf_config(loaded)
-        with self._lock:
-            self.loaded = loaded
-            self._status.config = loaded.status_config(self.given)
-            self._status.forget()
-        self.outputs.take(self.given, loaded)
-        self.views.show_map(loaded)
-        if self._tree is not None:
-            self._renew_tree()
-        self._node.get_logger().info(str(loaded))
-        self._voice.say_idle("new_map", "another map came into use", loaded)
-
-    def set_publishing(self, wanted: bool) -> None:
-        """Let poses and transforms out, or keep them in."""
-        self.outputs.enabled = wanted
-        if self._tree is not None:
-            self._renew_tree()
-
-    def _renew_tree(self) -> None:
-        """A tree that broadcasts what it should now; map_odom goes on by itself until it is closed."""
-        config = self._tf_config(self.loaded)
-        if not self.outputs.enabled:
-            config = dataclasses.replace(config, mode="none", listen=True)
-        old = self._tree
-        if old is not None and old.config == config:
-            return
-        self._tree = TfTree(self._node, config)
-        if old is not None:
-            old.close()
-
-    def relocalize(self, timeout_s: float):
-        """Forget where the camera was; a future whose result is the `Answer` of the images to come."""
-        with self._lock:  # as one: no image is judged between the two
-            self._status.forget()
-            future = self.requests.add(timeout_s)
-        self._voice.say_idle("relocalizing", "asked to forget where the camera was", self.loaded)
-        return future
-
-    def _tf_config(self, loaded: LoadedMap) -> TfConfig:
-        given = self.given
-        if given.publish_initial_pose and not loaded.is_metric:
-            raise RelocError(
-                "publish_initial_pose needs a map in metres, but the scale of this one is unknown"
-            )
-        return TfConfig(
-            mode=given.tf_mode,
-            map_frame=loaded.frame,
-            base_frame=given.base_frame,
-            odom_frame=given.odom_frame,
-            inverse=given.tf_inverse,
-            transform_tolerance_s=given.transform_tolerance_s,
-            scale_known=loaded.is_metric,
-            listen=bool(given.pose_frame) or given.publish_initial_pose,
-        )
-
-    def _on_image(self, message: ImageMessage) -> None:
-        counts = self._voice.counts
-        counts.received += 1
-        with self._lock:
-            self._status.arrived(self._now_s())
-        if not self._limit.admits(time.monotonic()):
-            counts.skipped += 1
-            return
-        before = self._worker.overtaken
-        self._worker.put(message)
-        counts.dropped += self._worker.overtaken - before
-
-    def _watch(self) -> None:
-        self.requests.expire()
-        self._listen_if_needed()
-        self.input.follow()
-        if not self.input.is_listening:
-            return
-        with self._lock:
-            verdict = self._status.silence(self._now_s())
-        if verdict is not None:
-            self._voice.say(verdict, loaded=self.loaded)
-
-    def _listen_if_needed(self) -> None:
-        needed = not self.given.only_when_needed or self._is_needed()
-        if needed == self.input.is_listening:
-            return
-        self.input.listen(needed)
-        with self._lock:
-            self._status.forget()
-            self._status.arrived(self._now_s())
-        if needed:
-            self._voice.say_idle("waiting_for_image", "somebody listens again", self.loaded)
-        else:
-            self._voice.say_idle("nobody_listens", "nobody listens, so no image is looked at", self.loaded)
-
-    def _is_needed(self) -> bool:
-        if len(self.requests) or self.outputs.is_wanted or self.views.is_wanted:
-            return True
-        # The tree's own listener is one of the subscribers.
-        return self.given.tf_mode != "none" and self._node.count_subscribers("/tf") > 1
-
-    def _now_s(self) -> float:
-        return self._node.get_clock().now().nanoseconds * 1e-9
-
-    # On the worker's thread.
-
-    def _handle(self, message: ImageMessage) -> None:
-        tree, given = self._tree, self.given  # the same for all of one image
-        with self._lock:
-            loaded, last = self.loaded, self._status.last_good
-        prior = None
-        if given.use_prior:
-            frame = given.camera_frame or message.header.frame_id
-            odometry = tree if loaded.is_metric else None  # which speaks of metres
-            prior = expected_pose(last, message.header.stamp, frame, odometry)
-        outcome = localize_message(message, loaded, self.input, prior)
-        with self._lock:
-            verdict, asked = self._judge(loaded, outcome), self.requests.asked()
-        sent = NOT_SENT
-        if verdict.publish:
-            sent = self.outputs.send(outcome.header, outcome.result, verdict, given, loaded, tree)
-            verdict = _with_what_was_sent(verdict, sent)
-        else:
-            self.outputs.missed()
-        status = self._voice.say(verdict, loaded=loaded, outcome=outcome, transform=sent.transform.reason)
-        found = isinstance(outcome.result, Localized)
-        age_s = float(status.frame_age_s)
-        self.health.add(time.monotonic(), latency_s=outcome.latency_s, age_s=age_s, found=found)
-        self.requests.image(asked, verdict, sent.pose)
-        self.views.show(outcome, verdict, loaded)
-
-    def _judge(self, loaded: LoadedMap, outcome: FrameOutcome) -> Verdict:
-        """Under the lock."""
-        counts, result = self._voice.counts, outcome.result
-        if loaded is not self.loaded:
-            counts.lost += 1
-            return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
-        if isinstance(result, Localized):
-            counts.localized += 1
-            return self._status.localized(result.camera_from_map, seconds_from_stamp(outcome.header.stamp))
-        counts.lost += 1
-        return self._status.lost(outcome.reason, outcome.detail)
-
-
-def _with_what_was_sent(verdict: Verdict, sent: Sent) -> Verdict:
-    if sent.problem.reason:
-        return dataclasses.replace(
-            verdict, publish=False, reason=sent.problem.reason, detail=sent.problem.detail
-        )
-    return dataclasses.replace(verdict, detail=sent.transform.detail)

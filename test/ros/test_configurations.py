@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from node_process import FRAME, Peer
+from node_process import FRAME, Peer, tracking
 from rclpy.time import Time
-from reloc_ros.msg import RelocStatus
 from table_bundle import camera_from_map, view
 from tf_world import TfWorld
 
@@ -23,10 +22,6 @@ def robot():
     robot = TfWorld()
     yield robot
     robot.close()
-
-
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING
 
 
 def test_nav2s_manager_brings_the_node_up_and_it_places_the_odometry(start_node, peer: Peer, robot: TfWorld):

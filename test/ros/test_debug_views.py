@@ -20,10 +20,10 @@ from table_bundle import CAMERA, LANDMARKS, camera_from_map, view
 from visualization_msgs.msg import Marker, MarkerArray
 
 from reloc_ros.localizer import Localized
+from reloc_ros.ros.control.parameters import Parameters
+from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.output.debug_views import DebugViews, cloud_of, markers_of
-from reloc_ros.ros.output.frame_outcome import FrameOutcome
-from reloc_ros.ros.parameters import Parameters
 from reloc_ros.stream.status import State, Verdict
 
 TRACKING = Verdict(State.TRACKING, True, "", "")
@@ -46,7 +46,7 @@ def outcome_of(loaded, index):
     header.stamp.sec = 7
     image = view(index)
     result = loaded.localizer.localize(image, CAMERA)
-    return FrameOutcome(header, image, result, "", "", 0.01)
+    return ImageOutcome(header, image, result, "", "", 0.01)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_markers_tell_used_from_rejected_and_unseen(loaded):
     rejected = outcome.result.inliers.copy()
     rejected[:3] = False
     result = Localized(**{**vars(outcome.result), "inliers": rejected})
-    outcome = FrameOutcome(outcome.header, outcome.image, result, "", "", 0.01)
+    outcome = ImageOutcome(outcome.header, outcome.image, result, "", "", 0.01)
     markers = {marker.ns: marker for marker in markers_of(outcome, loaded).markers}
     found = len(result.keypoints)
     counts = {name: len(marker.points) for name, marker in markers.items()}

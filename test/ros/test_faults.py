@@ -8,8 +8,7 @@ import time
 from array import array
 
 import pytest
-from node_process import FRAME, NodeProcess, Peer, camera_info
-from reloc_ros.msg import RelocStatus
+from node_process import FRAME, NodeProcess, Peer, camera_info, publishing
 from sensor_msgs.msg import CameraInfo, Image
 from table_bundle import CAMERA, view
 
@@ -17,10 +16,6 @@ from reloc_ros.cameras import Camera
 
 K = [500.0, 0.0, 319.5, 0.0, 500.0, 239.5, 0.0, 0.0, 1.0]
 NAN_DISTORTION = CameraInfo(width=640, height=480, k=K, d=[float("nan")] * 5, distortion_model="plumb_bob")
-
-
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING and status.pose_published
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +33,9 @@ def node(table_bundle, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def sound_before_and_after(node, peer):
     """Each fault comes upon a node that tracks, and leaves one behind."""
-    peer.show(view(5), tracking)
+    peer.show(view(5), publishing)
     yield
-    peer.show(view(5), tracking)
+    peer.show(view(5), publishing)
     assert node.process.poll() is None, node.output
 
 
@@ -132,10 +127,10 @@ def test_the_resolution_may_change_in_the_stream(peer):
         peer.publish_image(view(5, 320, 240))
         time.sleep(0.05)
         # The old camera_info may still be in use for some images: they are refused, never localized by it.
-        return any(tracking(s) and s.keypoints for s in peer.statuses[before + 5 :])
+        return any(publishing(s) and s.keypoints for s in peer.statuses[before + 5 :])
 
     peer.wait_for(tracked, "tracking at the new size")
-    new = [s for s in peer.statuses[before:] if not tracking(s)]
+    new = [s for s in peer.statuses[before:] if not publishing(s)]
     assert {s.reason for s in new} <= {"bad_camera_info", "confirming", "stamp_not_newer"}
 
 
@@ -144,7 +139,7 @@ def test_another_publisher_that_dies_in_the_middle_changes_nothing(peer):
         camera = Peer()
         camera.publish_image(view(5))
         camera.close()
-        peer.show(view(5), tracking)
+        peer.show(view(5), publishing)
 
 
 def test_stamps_that_jump_back_and_forth_are_named_and_then_followed(peer):
@@ -160,7 +155,7 @@ def test_stamps_that_jump_back_and_forth_are_named_and_then_followed(peer):
         peer.publisher(Image, "/image").publish(message)
         sent += 1
         time.sleep(0.05)
-        return any(tracking(s) and s.header.stamp.sec < stamp.sec + 1000 for s in peer.statuses[before:])
+        return any(publishing(s) and s.header.stamp.sec < stamp.sec + 1000 for s in peer.statuses[before:])
 
     peer.wait_for(tracked, "tracking an hour ago")
     assert any(s.reason == "stamp_not_newer" for s in peer.statuses[before:])
@@ -218,5 +213,5 @@ def test_a_storm_of_listeners_to_debug_topics_leaves_the_poses_alone(peer, node)
         assert int(storm.stdout.read()) > 0
     statuses = peer.statuses[before:]
     assert len(statuses) > 20
-    assert all(tracking(status) for status in statuses)
+    assert all(publishing(status) for status in statuses)
     peer.wait_for(lambda: len(peer.poses) > published + 20, "their poses")

@@ -6,10 +6,9 @@ import time
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
-from node_process import Peer, camera_info
+from node_process import Peer, camera_info, publishing
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
-from reloc_ros.msg import RelocStatus
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from table_bundle import CAMERA, camera_from_map, view
@@ -17,10 +16,6 @@ from table_bundle import CAMERA, camera_from_map, view
 from reloc_ros.cameras import Camera
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-
-
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING and status.pose_published
 
 
 def test_a_quality_of_service_that_does_not_fit_is_named(start_node, peer):
@@ -53,7 +48,7 @@ def test_a_topic_of_another_type_is_named(start_node, peer):
 def test_nobody_listening_means_no_images_and_somebody_means_images_at_once(start_node, peer):
     start_node(only_when_needed=True, tf_mode="none")
     # The peer listens to poses: the node works.
-    peer.show(view(5), tracking)
+    peer.show(view(5), publishing)
     peer.stop_listening("/reloc/pose", "/reloc/pose_with_covariance")
     peer.wait_for_status(lambda s: s.reason == "nobody_listens")
     peer.wait_for(lambda: peer.node.count_subscribers("/image") == 0, "the end of the subscription")
@@ -63,7 +58,7 @@ def test_nobody_listening_means_no_images_and_somebody_means_images_at_once(star
         time.sleep(0.02)
     assert peer.statuses[-1].reason == "nobody_listens"
     poses = peer.listen(PoseStamped, "/reloc/pose")
-    peer.show(view(5), tracking)
+    peer.show(view(5), publishing)
     peer.wait_for(lambda: poses, "a pose")
     assert peer.statuses[-1].frames_received > received
 
@@ -94,7 +89,7 @@ def test_a_camera_info_file_stands_for_what_the_driver_says_at_any_resolution(st
             peer.publisher(CameraInfo, "/camera_info").publish(wrong)
             peer.publish_image(view(5, width, height))
             time.sleep(0.05)
-            return any(tracking(s) for s in peer.statuses[before:]) and bool(peer.poses)
+            return any(publishing(s) for s in peer.statuses[before:]) and bool(peer.poses)
 
         peer.wait_for(tracked, f"tracking at {width}x{height}")
     assert peer.node.count_subscribers("/camera_info") == 0
@@ -112,7 +107,7 @@ def test_rectified_images_go_by_the_rectified_camera(start_node, peer):
         peer.publisher(CameraInfo, "/camera_info").publish(info)
         peer.publish_image(view(5), topic="/front/image_rect")
         time.sleep(0.05)
-        return any(tracking(s) for s in peer.statuses) and bool(peer.poses)
+        return any(publishing(s) for s in peer.statuses) and bool(peer.poses)
 
     peer.wait_for(tracked, "tracking")
     for pose in peer.poses:
@@ -134,7 +129,7 @@ def test_two_cameras_are_two_nodes_in_their_namespaces(start_node):
             def tracked(peer=peer, name=name, index=index) -> bool:
                 peer.publish_image(view(index), topic=f"/{name}/image")
                 time.sleep(0.05)
-                return any(tracking(s) for s in peer.statuses) and bool(peer.poses)
+                return any(publishing(s) for s in peer.statuses) and bool(peer.poses)
 
             peer.wait_for(tracked, f"tracking on the {name}")
         for peer, _, index in peers:
@@ -166,13 +161,15 @@ def test_simulated_time_that_jumps_back_is_followed(start_node, peer):
 
         peer.wait_for(played, what)
 
-    play_until(lambda: any(tracking(s) for s in peer.statuses), "tracking")
+    play_until(lambda: any(publishing(s) for s in peer.statuses), "tracking")
     age_s = peer.statuses[-1].frame_age_s
     assert -1 < age_s < 10  # by the simulated clock, not by the machine's
     before, now_s = len(peer.statuses), 100.0
-    play_until(lambda: any(tracking(s) and s.header.stamp.sec < 400 for s in peer.statuses[before:]), "again")
     play_until(
-        lambda: any(not s.transform and tracking(s) for s in peer.statuses[before:]), "transforms again"
+        lambda: any(publishing(s) and s.header.stamp.sec < 400 for s in peer.statuses[before:]), "again"
+    )
+    play_until(
+        lambda: any(not s.transform and publishing(s) for s in peer.statuses[before:]), "transforms again"
     )
     # The clock stands still, as when the player is paused: that is no silence.
     last = len(peer.statuses)

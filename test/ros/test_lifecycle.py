@@ -9,13 +9,12 @@ import time
 
 import numpy as np
 import pytest
-from node_process import NodeProcess, Peer
-from reloc_ros.msg import RelocStatus
+from node_process import NodeProcess, Peer, tracking
 from table_bundle import CAMERA, view
 
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.output.bond import check_bond_available
+from reloc_ros.ros.control.manager_bond import bond_class
 
 TRANSITIONS = {
     "unconfigured": {"configure": "inactive", "shutdown": "finalized"},
@@ -25,10 +24,6 @@ TRANSITIONS = {
 }
 BREAKS_THE_NETWORK = np.full((CAMERA.height, CAMERA.width, 3), 255, np.uint8)
 """Beyond the end of the test network's table: its engine raises."""
-
-
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING
 
 
 def because(reason: str):
@@ -106,7 +101,8 @@ def test_a_node_that_started_by_itself_ends_when_it_cannot_go_on(start_node, pee
 
 
 def test_the_bond_beats_while_active_and_ends_with_a_farewell(start_node, peer: Peer):
-    bond = pytest.importorskip("bond.msg", reason="the message package bond is not installed")
+    pytest.importorskip("bondpy.bondpy", reason="the package bondpy is not installed")
+    bond = pytest.importorskip("bond.msg")
     beats = peer.listen(bond.Status, "/bond", 100)
     start_node(autostart=False, bond=True)
     assert peer.change("configure")
@@ -126,10 +122,10 @@ def test_the_bond_beats_while_active_and_ends_with_a_farewell(start_node, peer: 
     assert len({beat.instance_id for beat in beats if beat.instance_id != "manager"}) == 2
 
 
-def test_a_bond_without_its_message_package_is_refused_with_what_to_do(monkeypatch):
-    monkeypatch.setitem(sys.modules, "bond.msg", None)
+def test_a_bond_without_its_package_is_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bondpy.bondpy", None)
     with pytest.raises(RelocError, match=r"install it, or set bond to false and .* bond_timeout to 0\.0"):
-        check_bond_available()
+        bond_class()
 
 
 def test_cleanup_gives_the_memory_of_a_real_map_back(start_node, peer: Peer):

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from node_process import FRAME, NodeProcess
+from node_process import FRAME, NodeProcess, lost_because, tracking
 from rclpy.time import Time
-from reloc_ros.msg import RelocStatus
 from table_bundle import camera_from_map, view
 
 from reloc_ros.geometry import center_error, rotation_error_deg
@@ -21,14 +20,6 @@ def usual(table_bundle, tmp_path_factory):
     node = NodeProcess(given, {}, (), tmp_path_factory.mktemp("usual") / "node.log")
     yield node
     node.kill()
-
-
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING
-
-
-def lost_because(reason: str):
-    return lambda status: status.state == RelocStatus.LOST and status.reason == reason
 
 
 def test_poses_transform_and_status_of_an_image_agree_and_carry_its_stamp(usual, peer):

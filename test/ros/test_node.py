@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from node_process import DEADLINE_S, FRAME, Peer, camera_info
+from node_process import DEADLINE_S, FRAME, Peer, camera_info, lost_because, tracking
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
@@ -18,14 +18,6 @@ from table_bundle import CAMERA, POSES, camera_from_map, view
 
 from reloc_ros.geometry import center_error
 from reloc_ros.ros.conversions import se3_from_transform
-
-
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING
-
-
-def lost_because(reason: str):
-    return lambda status: status.state == RelocStatus.LOST and status.reason == reason
 
 
 def nanoseconds(stamp) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry
-from node_process import FRAME
+from node_process import FRAME, publishing
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
@@ -21,10 +21,6 @@ from reloc_ros.ros.conversions import pose_from_se3, se3_from_pose, transform_fr
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.05, 0.8])
-
-
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING and status.pose_published
 
 
 def publish_mount(peer, *others: TransformStamped) -> None:
@@ -56,7 +52,7 @@ def test_poses_of_another_frame_with_its_covariance_odometry_and_smoothing(start
     assert peer.poses == []
     publish_mount(peer)
     for _ in range(5):
-        peer.show(view(5), tracking)
+        peer.show(view(5), publishing)
     peer.wait_for(lambda: len(odometry) > 2 and len(smoothed) > 2, "all outputs")
 
     map_from_base = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
@@ -115,17 +111,17 @@ def test_amcl_is_told_once_where_the_robot_is(start_node, peer):
     publish_mount(peer)
     amcl.publish(near)
     for _ in range(12):
-        peer.show(view(5), tracking)
+        peer.show(view(5), publishing)
     assert told == []
     amcl.publish(far)
 
     def shown() -> bool:
-        peer.show(view(5), tracking)
+        peer.show(view(5), publishing)
         return bool(told)
 
     peer.wait_for(shown, "the initial pose")
     for _ in range(3):
-        peer.show(view(5), tracking)
+        peer.show(view(5), publishing)
     assert len(told) == 1
     assert told[0].header.frame_id == "map"
     assert center_error(se3_from_pose(told[0].pose.pose).inverse(), map_from_base.inverse()) < 1e-4
@@ -157,7 +153,7 @@ def test_withheld_poses_withhold_the_steady_map_to_odom_too(start_node, peer):
     standing = TransformStamped(child_frame_id="base_link")
     standing.header.frame_id, standing.transform.rotation.w = "odom", 1.0
     publish_mount(peer, standing)
-    peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    peer.show(view(5), lambda s: publishing(s) and not s.transform)
     count = len(transforms)
     peer.wait_for(lambda: len(transforms) > count + 5, "transforms without images")
     assert peer.call(SetBool, "/reloc/set_pose_publishing", data=False).success
@@ -167,5 +163,5 @@ def test_withheld_poses_withhold_the_steady_map_to_odom_too(start_node, peer):
     time.sleep(0.5)
     assert len(transforms) == count
     assert peer.call(SetBool, "/reloc/set_pose_publishing", data=True).success
-    peer.show(view(5), lambda s: tracking(s) and not s.transform)
+    peer.show(view(5), lambda s: publishing(s) and not s.transform)
     peer.wait_for(lambda: len(transforms) > count + 5, "transforms again")

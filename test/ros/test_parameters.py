@@ -9,8 +9,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.node_parameters import ParameterBoard
-from reloc_ros.ros.parameters import FIELDS, Change, Parameters, parameter_table
+from reloc_ros.ros.control.node_parameters import NodeParameters
+from reloc_ros.ros.control.parameters import FIELDS, Change, Parameters, parameter_table
 
 CONFIG = Path(__file__).parents[2] / "config" / "reloc.yaml"
 
@@ -24,8 +24,8 @@ def context():
 
 
 @pytest.fixture
-def board(context):
-    """boarded(is_configured, NAME=VALUE...) -> (node, board, changes)."""
+def declared(context):
+    """declared(is_configured, NAME=VALUE...) -> (node, parameters, changes)."""
     nodes = []
 
     def make(is_configured=False, **overrides):
@@ -33,8 +33,8 @@ def board(context):
         node = Node("reloc", context=context, parameter_overrides=given)
         nodes.append(node)
         changes = []
-        board = ParameterBoard(node, lambda: is_configured, lambda: changes.append(board.now))
-        return node, board, changes
+        parameters = NodeParameters(node, lambda: is_configured, lambda: changes.append(parameters.current))
+        return node, parameters, changes
 
     yield make
     for node in nodes:
@@ -46,9 +46,9 @@ def test_the_config_file_shows_every_parameter_at_its_default():
     assert config == dataclasses.asdict(Parameters())
 
 
-def test_every_parameter_is_described_with_its_range(board):
-    node, given, _ = board()
-    assert given.now == Parameters()
+def test_every_parameter_is_described_with_its_range(declared):
+    node, given, _ = declared()
+    assert given.current == Parameters()
     for name, field in FIELDS.items():
         descriptor = node.describe_parameter(name)
         assert descriptor.description.endswith("."), name
@@ -57,9 +57,9 @@ def test_every_parameter_is_described_with_its_range(board):
             assert descriptor.integer_range or descriptor.floating_point_range, name
 
 
-def test_overrides_are_taken(board):
-    _, given, _ = board(bundle="/maps/office", lost_after=7, max_speed=0.5, tf_inverse=True)
-    assert given.now == Parameters(bundle="/maps/office", lost_after=7, max_speed=0.5, tf_inverse=True)
+def test_overrides_are_taken(declared):
+    _, given, _ = declared(bundle="/maps/office", lost_after=7, max_speed=0.5, tf_inverse=True)
+    assert given.current == Parameters(bundle="/maps/office", lost_after=7, max_speed=0.5, tf_inverse=True)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_overrides_are_taken(board):
         ("tf_inverse", "yes"),
     ],
 )
-def test_wrong_values_are_refused_by_name(board, name, value):
+def test_wrong_values_are_refused_by_name(declared, name, value):
     with pytest.raises(RelocError, match=f"parameter {name} must be"):
-        board(**{name: value})
+        declared(**{name: value})
 
 
 def set_one(node, name, value):
@@ -82,22 +82,22 @@ def set_one(node, name, value):
     return result.successful, result.reason
 
 
-def test_what_is_read_at_configure_changes_only_before_it(board):
-    node, given, changes = board()
+def test_what_is_read_at_configure_changes_only_before_it(declared):
+    node, given, changes = declared()
     assert set_one(node, "bundle", "/maps/office") == (True, "")
-    assert given.now.bundle == node.get_parameter("bundle").value == "/maps/office"
+    assert given.current.bundle == node.get_parameter("bundle").value == "/maps/office"
     assert changes == []
-    node, given, changes = board(is_configured=True)
+    node, given, changes = declared(is_configured=True)
     successful, reason = set_one(node, "bundle", "/maps/office")
     assert (successful, "clean the node up first" in reason) == (False, True)
-    assert given.now.bundle == node.get_parameter("bundle").value == ""
+    assert given.current.bundle == node.get_parameter("bundle").value == ""
     assert set_one(node, "bundle", "")[0]
 
 
-def test_what_may_change_at_any_time_is_checked_and_told(board):
-    node, given, changes = board(is_configured=True)
+def test_what_may_change_at_any_time_is_checked_and_told(declared):
+    node, given, changes = declared(is_configured=True)
     assert set_one(node, "max_rate_hz", 5.0) == (True, "")
-    assert changes == [Parameters(max_rate_hz=5.0)] == [given.now]
+    assert changes == [Parameters(max_rate_hz=5.0)] == [given.current]
     for name, value in (("max_rate_hz", -1.0), ("lost_after", 0), ("lost_after", "three")):
         successful, reason = set_one(node, name, value)
         assert not successful
@@ -105,24 +105,24 @@ def test_what_may_change_at_any_time_is_checked_and_told(board):
     assert len(changes) == 1
 
 
-def test_autostart_is_fixed_and_a_choice_is_checked(board):
-    node, _, _ = board()
+def test_autostart_is_fixed_and_a_choice_is_checked(declared):
+    node, _, _ = declared()
     assert not set_one(node, "autostart", False)[0]
     successful, reason = set_one(node, "backend", "magic")
     assert (successful, "must be one of auto, torch" in reason) == (False, True)
 
 
-def test_several_changes_are_made_together_or_not_at_all(board):
-    node, given, _ = board()
+def test_several_changes_are_made_together_or_not_at_all(declared):
+    node, given, _ = declared()
     both = [Parameter("lost_after", value=9), Parameter("backend", value="magic")]
     assert not node.set_parameters_atomically(both).successful
-    assert given.now == Parameters()
+    assert given.current == Parameters()
 
 
-def test_the_node_itself_may_tell_what_has_changed(board):
-    node, given, _ = board(is_configured=True)
-    given.tell("bundle", "/maps/other")
-    assert given.now.bundle == node.get_parameter("bundle").value == "/maps/other"
+def test_the_node_itself_may_tell_what_has_changed(declared):
+    node, given, _ = declared(is_configured=True)
+    given.set_own("bundle", "/maps/other")
+    assert given.current.bundle == node.get_parameter("bundle").value == "/maps/other"
 
 
 def test_documentation_lists_every_parameter_as_it_is_declared():

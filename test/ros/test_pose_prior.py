@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from node_process import lost_because, tracking
 from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
 from table_bundle import HIDDEN, HIDDEN_SEEN, view
@@ -12,7 +13,7 @@ from tf_world import TfWorld, seconds_after
 
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import seconds_from_stamp
-from reloc_ros.ros.tf.pose_prior import expected_pose
+from reloc_ros.ros.tf.frame_pose import expected_pose
 from reloc_ros.stream.status import StampedPose
 
 CAMERA = "camera_optical_frame"
@@ -70,14 +71,6 @@ def test_a_lost_camera_and_one_whose_stamps_went_back_are_expected_nowhere(world
     assert expected_pose(last_pose(before), seconds_after(before, -5.0).to_msg(), CAMERA, tree) is None
 
 
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING
-
-
-def lost(status: RelocStatus, reason: str) -> bool:
-    return (status.state, status.reason) == (RelocStatus.LOST, reason)
-
-
 def test_the_last_pose_helps_to_find_the_next_one_and_can_be_left_out(start_node, peer):
     start_node(solver="opencv", silence_timeout_s=5.0)
 
@@ -97,5 +90,5 @@ def test_the_last_pose_helps_to_find_the_next_one_and_can_be_left_out(start_node
     assert (missed.state, missed.reason) == (RelocStatus.DEGRADED, "no_consensus")
     # Nothing is expected of a lost camera: it is found by what is seen alone.
     assert peer.set_parameter("use_prior", True) == (True, "")
-    peer.show(view(0), lambda s: lost(s, "no_keypoints"))
-    peer.show(view(HIDDEN), lambda s: lost(s, "no_consensus"))
+    peer.show(view(0), lost_because("no_keypoints"))
+    peer.show(view(HIDDEN), lost_because("no_consensus"))

@@ -23,17 +23,17 @@ class Broken(Node):
     def work(self):
         raise ZeroDivisionError("in work")
 
-    def guarded(self, stop):
+    def guarded(self, shutdown):
         try:
             self.work()
         except Exception:
-            stop.fail()
+            shutdown.fail()
 
-    def start(self, stop):
+    def start(self, shutdown):
         if "late" in sys.argv:
-            stop.refuse("the lens cap was put on")
+            shutdown.refuse("the lens cap was put on")
         if "thread" in sys.argv:
-            threading.Thread(target=self.guarded, args=(stop,)).start()
+            threading.Thread(target=self.guarded, args=(shutdown,)).start()
 
     def stop(self):
         pass

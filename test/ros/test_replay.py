@@ -28,7 +28,7 @@ from reloc_ros.cli import main
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.errors import RelocError
 from reloc_ros.io.bag import Bag
-from reloc_ros.replay.player import ReplayOptions
+from reloc_ros.replay.options import ReplayOptions
 
 DEADLINE_S = 100.0
 FRAMES = 8

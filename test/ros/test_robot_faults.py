@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import pytest
 from geometry_msgs.msg import TransformStamped
-from node_process import FRAME, Peer
+from node_process import FRAME, Peer, tracking
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from reloc_ros.msg import RelocStatus
 from table_bundle import camera_from_map, view
@@ -22,10 +22,6 @@ from reloc_ros.ros.conversions import transform_from_se3
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.05, 0.8])
-
-
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING
 
 
 class CameraProcess:

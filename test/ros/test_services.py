@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import PoseWithCovarianceStamped
-from node_process import Peer
+from node_process import Peer, publishing
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -19,12 +19,8 @@ from reloc_ros.srv import LoadBundle, Relocalize
 from std_srvs.srv import SetBool
 from table_bundle import camera_from_map, make_table_bundle, view
 
-from reloc_ros.ros.input.relocalize_requests import RelocalizeRequests
+from reloc_ros.ros.control.relocalize_requests import RelocalizeRequests
 from reloc_ros.stream.status import State, Verdict
-
-
-def tracking(status: RelocStatus) -> bool:
-    return status.state == RelocStatus.TRACKING and status.pose_published
 
 
 class Camera:
@@ -55,7 +51,7 @@ def camera(peer):
 
 def test_services_answer_with_what_is_so(start_node, peer, camera, tmp_path):
     node = start_node(silence_timeout_s=5.0)
-    peer.wait_for_status(tracking)
+    peer.wait_for_status(publishing)
 
     # relocalize answers with the pose that the next images gave ...
     answer = peer.call(Relocalize, "/reloc/relocalize")
@@ -72,7 +68,7 @@ def test_services_answer_with_what_is_so(start_node, peer, camera, tmp_path):
     assert (answer.success, answer.reason) == (False, "no_keypoints")
     assert answer.detail
     camera.pixels = view(5)
-    peer.wait_for(lambda: tracking(peer.statuses[-1]), "tracking")
+    peer.wait_for(lambda: publishing(peer.statuses[-1]), "tracking")
 
     # Poses can be withheld; the status goes on.
     assert peer.call(SetBool, "/reloc/set_pose_publishing", data=False).success
@@ -97,12 +93,12 @@ def test_services_answer_with_what_is_so(start_node, peer, camera, tmp_path):
     wrong = peer.call(LoadBundle, "/reloc/load_bundle", bundle=str(damaged))
     assert not wrong.success
     assert "network.onnx" in wrong.message
-    peer.wait_for(lambda: tracking(peer.statuses[-1]), "the old map at work")
+    peer.wait_for(lambda: publishing(peer.statuses[-1]), "the old map at work")
     assert peer.statuses[-1].scale_known
     right = peer.call(LoadBundle, "/reloc/load_bundle", bundle=str(tmp_path / "other"))
     assert (right.success, right.scale_known) == (True, False)
     peer.wait_for(
-        lambda: tracking(peer.statuses[-1]) and not peer.statuses[-1].scale_known, "the new map at work"
+        lambda: publishing(peer.statuses[-1]) and not peer.statuses[-1].scale_known, "the new map at work"
     )
     assert any(status.reason == "new_map" for status in peer.statuses)
 
@@ -163,16 +159,16 @@ def test_services_say_so_when_the_node_is_not_ready(start_node, peer):
 
 def test_thresholds_and_the_rate_limit_change_at_work(start_node, peer, camera):
     start_node(silence_timeout_s=5.0)
-    peer.wait_for_status(tracking)
+    peer.wait_for_status(publishing)
     assert peer.set_parameter("tracking_after", 4) == (True, "")
     camera.pixels = view(0)
     peer.wait_for(lambda: peer.statuses[-1].reason == "no_keypoints", "another place")
     peer.wait_for(lambda: peer.statuses[-1].state == RelocStatus.LOST, "lost")
     before = len(peer.statuses)
     camera.pixels = view(5)
-    peer.wait_for(lambda: tracking(peer.statuses[-1]), "tracking")
+    peer.wait_for(lambda: publishing(peer.statuses[-1]), "tracking")
     # By the counter: a status may be overtaken by the next one before it is heard.
-    found = next(status for status in peer.statuses[before:] if tracking(status))
+    found = next(status for status in peer.statuses[before:] if publishing(status))
     assert found.frames_localized - peer.statuses[before - 1].frames_localized == 4
     assert any("of 4 consistent poses" in status.detail for status in peer.statuses[before:])
     assert peer.set_parameter("max_rate_hz", 2.0) == (True, "")

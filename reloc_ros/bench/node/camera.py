@@ -20,7 +20,7 @@ from reloc_ros.demo.ros.picture_publisher import PicturePublisher, to_and_fro
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.input.transport import room_for_large_messages
-from reloc_ros.ros.process import Stop, run_node
+from reloc_ros.ros.process import Shutdown, run_node
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 WALK_S = 8.0
@@ -38,7 +38,7 @@ class LoadCamera(PicturePublisher):
         frames = ((images[row], truths[row]) for row in to_and_fro(len(images)))
         self.create_timer(1 / given.rate_hz, lambda: self.publish(*next(frames)))
 
-    def start(self, stop: Stop) -> None:
+    def start(self, shutdown: Shutdown) -> None:
         """The timer does all."""
 
     def stop(self) -> None:

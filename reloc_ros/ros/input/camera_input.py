@@ -11,9 +11,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.image_messages import image_from_compressed, image_from_message
+from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import fixed_camera_for, message_camera_for
 from reloc_ros.ros.input.adaptive_subscription import AdaptiveSubscription
-from reloc_ros.ros.parameters import Parameters
 
 ImageMessage = Image | CompressedImage
 

@@ -6,12 +6,42 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from reloc_ros.ros.input.newest import Newest
-
 Item = TypeVar("Item")
 
 
-class Worker(Generic[Item]):
+class Newest(Generic[Item]):
+    """A mailbox with room for one item: older ones are overtaken, never queued."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._item: Item | None = None
+        self._closed = False
+        self.overtaken = 0
+        """Items replaced before anyone took them, or left behind at the end."""
+
+    def put(self, item: Item) -> None:
+        with self._condition:
+            if self._item is not None or self._closed:
+                self.overtaken += 1
+            self._item = None if self._closed else item
+            self._condition.notify()
+
+    def take(self) -> Item | None:
+        """Wait for an item; None once the mailbox is closed."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or self._item is not None)
+            item, self._item = self._item, None
+            return item
+
+    def close(self) -> None:
+        with self._condition:
+            if self._item is not None:
+                self.overtaken += 1
+            self._item, self._closed = None, True
+            self._condition.notify_all()
+
+
+class Worker(Newest[Item]):
     """Handles the newest item, one at a time, from construction until `stop`."""
 
     def __init__(self, handle: Callable[[Item], None], fail: Callable[[Exception], None]) -> None:
@@ -21,27 +51,19 @@ class Worker(Generic[Item]):
             handle: called on the worker's thread.
             fail: called there, from an except clause, when `handle` raised; the thread then ends.
         """
+        super().__init__()
         self._handle, self._fail = handle, fail
-        self._newest: Newest[Item] = Newest()
         self._thread = threading.Thread(target=self._work, name="localize")
         self._thread.start()
 
-    @property
-    def overtaken(self) -> int:
-        """Items replaced by a newer one before work on them began."""
-        return self._newest.overtaken
-
-    def put(self, item: Item) -> None:
-        self._newest.put(item)
-
     def stop(self) -> None:
         """Let the item in work finish, and end the thread. An item that waits counts as overtaken."""
-        self._newest.close()
+        self.close()
         self._thread.join()
 
     def _work(self) -> None:
         try:
-            while (item := self._newest.take()) is not None:
+            while (item := self.take()) is not None:
                 self._handle(item)
         except Exception as error:
             self._fail(error)

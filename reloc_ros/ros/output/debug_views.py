@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import array
 import collections
 
 import cv2
 import numpy as np
-from geometry_msgs.msg import Point, Vector3
+from geometry_msgs.msg import Point
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -19,8 +18,9 @@ from reloc_ros.annotate import annotated
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.msg import Keypoint, KeypointArray
+from reloc_ros.ros.conversions import bytes_from, image_from_pixels, vector_from
+from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
-from reloc_ros.ros.output.frame_outcome import FrameOutcome
 from reloc_ros.stream.status import Verdict
 
 GREY, GREEN, RED, YELLOW = (
@@ -28,6 +28,7 @@ GREY, GREEN, RED, YELLOW = (
     for r, g, b, a in ((0.6, 0.6, 0.6, 0.4), (0.3, 0.9, 0.3, 1.0), (0.9, 0.2, 0.2, 1.0), (0.9, 0.9, 0.2, 1.0))
 )
 CLOUD_POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("id", "<u4")])
+POINT_FIELD_TYPES = {"f": PointField.FLOAT32, "u": PointField.UINT32}
 
 
 class DebugViews:
@@ -41,6 +42,7 @@ class DebugViews:
         self._markers = node.create_publisher(MarkerArray, "~/markers", 5)
         self._image = node.create_publisher(Image, "~/debug_image", 2)
         self._compressed = node.create_publisher(CompressedImage, "~/debug_image/compressed", 2)
+        self._of_images = self._keypoints, self._markers, self._image, self._compressed
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._cloud = node.create_publisher(PointCloud2, "~/map_cloud", latched)
         self.show_map(loaded)
@@ -48,13 +50,10 @@ class DebugViews:
     @property
     def is_wanted(self) -> bool:
         """Whether anybody listens to what is made for each image."""
-        return any(
-            p.get_subscription_count()
-            for p in (self._keypoints, self._markers, self._image, self._compressed)
-        )
+        return any(publisher.get_subscription_count() for publisher in self._of_images)
 
     def close(self) -> None:
-        for publisher in (self._keypoints, self._markers, self._image, self._compressed, self._cloud):
+        for publisher in (*self._of_images, self._cloud):
             self._node.destroy_publisher(publisher)
 
     def show_map(self, loaded: LoadedMap) -> None:
@@ -64,7 +63,7 @@ class DebugViews:
             cloud_of(loaded.localizer.bundle.landmarks, Header(stamp=stamp, frame_id=loaded.frame))
         )
 
-    def show(self, outcome: FrameOutcome, verdict: Verdict, loaded: LoadedMap) -> None:
+    def show(self, outcome: ImageOutcome, verdict: Verdict, loaded: LoadedMap) -> None:
         """Make what somebody listens to; may be called on any one thread."""
         if outcome.result is not None and outcome.image is not None:
             if self._keypoints.get_subscription_count():
@@ -80,18 +79,18 @@ class DebugViews:
         text = f"{verdict.state.name.lower()} {verdict.reason} {1000 * outcome.latency_s:.0f} ms"
         picture = annotated(outcome.image, outcome.result, text)
         if raw:
-            self._image.publish(_image_message(outcome.header, picture))
+            self._image.publish(image_from_pixels(picture, outcome.header))
         if compressed:
             self.made["jpeg"] += 1
             data = cv2.imencode(".jpg", picture)[1]
             self._compressed.publish(
                 CompressedImage(
-                    header=outcome.header, format="bgr8; jpeg compressed bgr8", data=_bytes_of(data)
+                    header=outcome.header, format="bgr8; jpeg compressed bgr8", data=bytes_from(data)
                 )
             )
 
 
-def keypoints_of(outcome: FrameOutcome, loaded: LoadedMap) -> KeypointArray:
+def keypoints_of(outcome: ImageOutcome, loaded: LoadedMap) -> KeypointArray:
     """The keypoints of a localizer's result as a message."""
     found, landmarks = outcome.result.keypoints, loaded.localizer.bundle.landmarks
     rows = zip(
@@ -116,7 +115,7 @@ def keypoints_of(outcome: FrameOutcome, loaded: LoadedMap) -> KeypointArray:
     )
 
 
-def markers_of(outcome: FrameOutcome, loaded: LoadedMap) -> MarkerArray:
+def markers_of(outcome: ImageOutcome, loaded: LoadedMap) -> MarkerArray:
     """Landmarks unseen (grey), used (green), rejected (red), seen without a pose (yellow), and the lines of sight."""
     result, positions = outcome.result, loaded.localizer.bundle.landmarks.positions_map
     seen, localized = result.keypoints.landmarks, isinstance(result, Localized)
@@ -141,23 +140,17 @@ def cloud_of(landmarks: Landmarks, header: Header) -> PointCloud2:
     points = np.zeros(len(landmarks), CLOUD_POINT)
     points["x"], points["y"], points["z"] = landmarks.positions_map.T
     points["id"] = landmarks.ids.astype(np.uint32)  # wraps where an id is larger than a cloud can say
-    types = {
-        "x": PointField.FLOAT32,
-        "y": PointField.FLOAT32,
-        "z": PointField.FLOAT32,
-        "id": PointField.UINT32,
-    }
     return PointCloud2(
         header=header,
         height=1,
         width=len(points),
         fields=[
-            PointField(name=name, offset=CLOUD_POINT.fields[name][1], datatype=datatype, count=1)
-            for name, datatype in types.items()
+            PointField(name=name, offset=offset, datatype=POINT_FIELD_TYPES[dtype.kind], count=1)
+            for name, (dtype, offset) in CLOUD_POINT.fields.items()
         ],
         point_step=CLOUD_POINT.itemsize,
         row_step=points.nbytes,
-        data=_bytes_of(points),
+        data=bytes_from(points),
         is_dense=True,
     )
 
@@ -169,7 +162,7 @@ def _marker(
     action = Marker.ADD if points else Marker.DELETE
     marker = Marker(header=header, ns=name, id=0, type=kind, action=action, color=color, points=points)
     marker.pose.orientation.w = 1.0
-    marker.scale = Vector3(x=size, y=size, z=size)
+    marker.scale = vector_from(np.full(3, size))
     return marker
 
 
@@ -182,15 +175,3 @@ def _lines_of_sight(result: Localized | Lost, positions: NDArray[np.float64]) ->
 
 def _points_of(positions: NDArray[np.float64]) -> list[Point]:
     return [Point(x=x, y=y, z=z) for x, y, z in positions.tolist()]
-
-
-def _image_message(header: Header, picture: NDArray[np.uint8]) -> Image:
-    height, width = picture.shape[:2]
-    return Image(
-        header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=_bytes_of(picture)
-    )
-
-
-def _bytes_of(values: NDArray) -> array.array:
-    """Anything but an array.array is checked byte by byte on its way into a message."""
-    return array.array("B", values.tobytes())

@@ -5,20 +5,19 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped, PoseWithCovariance, PoseWithCovarianceStamped, Twist, Vector3
+from geometry_msgs.msg import PoseStamped, PoseWithCovariance, PoseWithCovarianceStamped, Twist
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from std_msgs.msg import Header
 
-from reloc_ros.geometry import Array
-from reloc_ros.localizer import Localized
 from reloc_ros.pose.covariance import CovarianceLimits
-from reloc_ros.ros.conversions import pose_from_se3, seconds_from_stamp
+from reloc_ros.ros.control.parameters import Parameters
+from reloc_ros.ros.conversions import pose_with_covariance_from, seconds_from_stamp, vector_from
+from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
-from reloc_ros.ros.output.initial_pose_output import InitialPoseOutput
-from reloc_ros.ros.parameters import Parameters
+from reloc_ros.ros.output.initial_pose import InitialPoseOutput
 from reloc_ros.ros.tf.config import NOTHING_TO_DO, TfOutcome
-from reloc_ros.ros.tf.framed_pose import FramedPose, framed_pose
+from reloc_ros.ros.tf.frame_pose import FramePose, pose_of_frame
 from reloc_ros.ros.tf.tree import TfTree
 from reloc_ros.stream.initial_pose import InitialPoseConfig
 from reloc_ros.stream.smoothing import PoseSmoother, Smoothed, SmoothingConfig
@@ -31,17 +30,23 @@ PUBLISHING_OFF = TfOutcome(
 
 @dataclasses.dataclass(frozen=True)
 class Sent:
-    """What became of one pose."""
+    """What became of one image's pose."""
 
-    pose: PoseWithCovarianceStamped | None
-    """Of the frame that is asked for; None where it could not be told."""
-    problem: TfOutcome
+    pose: PoseWithCovarianceStamped | None = None
+    """Of the frame that is asked for; None where there was nothing to send or it could not be told."""
+    problem: TfOutcome = NOTHING_TO_DO
     """Why the pose was not published; its reason is empty when it was."""
-    transform: TfOutcome
+    transform: TfOutcome = NOTHING_TO_DO
     """Of the broadcast."""
 
-
-NOT_SENT = Sent(None, NOTHING_TO_DO, NOTHING_TO_DO)
+    def added_to(self, verdict: Verdict) -> Verdict:
+        """The verdict on the image, with what sending came to."""
+        if not verdict.publish:
+            return verdict
+        if self.problem.reason:
+            reason, detail = self.problem.reason, self.problem.detail
+            return dataclasses.replace(verdict, publish=False, reason=reason, detail=detail)
+        return dataclasses.replace(verdict, detail=self.transform.detail)
 
 
 class PoseOutputs:
@@ -62,9 +67,8 @@ class PoseOutputs:
         if given.publish_initial_pose:
             far = InitialPoseConfig(distance=given.initial_pose_distance, angle_rad=given.initial_pose_angle)
             self._initial = InitialPoseOutput(node, far)
-        self._publishers = [
-            p for p in (self._pose, self._with_covariance, self._smoothed, self._odometry) if p is not None
-        ]
+        publishers = self._pose, self._with_covariance, self._smoothed, self._odometry
+        self._publishers = [publisher for publisher in publishers if publisher is not None]
 
     @property
     def is_wanted(self) -> bool:
@@ -77,56 +81,50 @@ class PoseOutputs:
         if self._initial is not None:
             self._initial.close()
 
-    def take(self, given: Parameters, loaded: LoadedMap) -> None:
+    def configure(self, given: Parameters, loaded: LoadedMap) -> None:
         """Go by these parameters from the next pose on."""
-        unit = 1.0 if loaded.is_metric else loaded.size
         self._smoother.config = SmoothingConfig(
-            acceleration=unit * given.smoothing_acceleration,
+            acceleration=loaded.ruler * given.smoothing_acceleration,
             turn_acceleration=given.smoothing_turn_acceleration,
-            start_speed=unit * SmoothingConfig.start_speed,
+            start_speed=loaded.ruler * SmoothingConfig.start_speed,
         )
 
-    def missed(self) -> None:
-        """An image gave no pose that counts."""
-        if self._initial is not None:
-            self._initial.missed()
-
     def send(
-        self,
-        image_header: Header,
-        result: Localized,
-        verdict: Verdict,
-        given: Parameters,
-        loaded: LoadedMap,
-        tree: TfTree,
+        self, outcome: ImageOutcome, verdict: Verdict, given: Parameters, loaded: LoadedMap, tree: TfTree
     ) -> Sent:
-        """Publish the pose of one image. It may wait for transforms; hold no lock."""
-        stamp, camera_frame = image_header.stamp, given.camera_frame or image_header.frame_id
+        """Publish the pose of one image if it counts. It may wait for transforms; hold no lock."""
+        if not verdict.publish:
+            if self._initial is not None:
+                self._initial.missed()
+            return Sent()
+        stamp, camera_frame = outcome.header.stamp, given.camera_frame or outcome.header.frame_id
         header = Header(stamp=stamp, frame_id=loaded.frame)
         limits = CovarianceLimits(
             given.covariance_scale, given.position_sigma_floor, given.rotation_sigma_floor
         )
-        framed = framed_pose(given.pose_frame, camera_frame, result, stamp, tree)
-        if isinstance(framed, TfOutcome):
-            pose, problem = None, framed
+
+        def limited_pose(frame: str) -> FramePose | TfOutcome:
+            found = pose_of_frame(frame, camera_frame, outcome.result, stamp, tree)
+            if isinstance(found, TfOutcome):
+                return found
+            return dataclasses.replace(found, covariance=limits.apply(found.covariance))
+
+        asked, pose, problem = limited_pose(given.pose_frame), None, NOTHING_TO_DO
+        if isinstance(asked, TfOutcome):
+            problem = asked
         else:
-            framed = dataclasses.replace(framed, covariance=limits.apply(framed.covariance))
-            pose = PoseWithCovarianceStamped(header=header, pose=_message_from(framed))
-            problem = NOTHING_TO_DO
+            message = pose_with_covariance_from(asked.map_from_frame, asked.covariance)
+            pose = PoseWithCovarianceStamped(header=header, pose=message)
         if not self.enabled:
             return Sent(pose, PUBLISHING_OFF, PUBLISHING_OFF)
         if pose is not None:
-            self._publish(pose, framed, verdict)
-        transform = tree.publish(stamp, result.camera_from_map.inverse(), camera_frame)
-        if self._initial is not None:
-            base = framed_pose(given.base_frame, camera_frame, result, stamp, tree)
-            if isinstance(base, FramedPose):
-                self._initial.pose(
-                    header, dataclasses.replace(base, covariance=limits.apply(base.covariance))
-                )
+            self._publish(pose, asked, verdict)
+        transform = tree.publish(stamp, outcome.result.camera_from_map.inverse(), camera_frame)
+        if self._initial is not None and isinstance(base := limited_pose(given.base_frame), FramePose):
+            self._initial.pose(header, base)
         return Sent(pose, problem, transform)
 
-    def _publish(self, message: PoseWithCovarianceStamped, framed: FramedPose, verdict: Verdict) -> None:
+    def _publish(self, message: PoseWithCovarianceStamped, asked: FramePose, verdict: Verdict) -> None:
         self._pose.publish(PoseStamped(header=message.header, pose=message.pose.pose))
         self._with_covariance.publish(message)
         if self._smoothed is None and self._odometry is None:
@@ -134,19 +132,12 @@ class PoseOutputs:
         if verdict.jumped:
             self._smoother.forget()
         stamp_s = seconds_from_stamp(message.header.stamp)
-        smoothed = self._smoother.update(framed.map_from_frame, framed.covariance, stamp_s)
+        smoothed = self._smoother.update(asked.map_from_frame, asked.covariance, stamp_s)
         if self._smoothed is not None:
-            steady = FramedPose(framed.frame, smoothed.map_from_frame, smoothed.covariance[:6, :6])
-            self._smoothed.publish(
-                PoseWithCovarianceStamped(header=message.header, pose=_message_from(steady))
-            )
+            steady = pose_with_covariance_from(smoothed.map_from_frame, smoothed.covariance[:6, :6])
+            self._smoothed.publish(PoseWithCovarianceStamped(header=message.header, pose=steady))
         if self._odometry is not None:
-            self._odometry.publish(_odometry(message.header, framed.frame, message.pose, smoothed))
-
-
-def _message_from(framed: FramedPose) -> PoseWithCovariance:
-    covariance = framed.covariance.ravel().astype(float)
-    return PoseWithCovariance(pose=pose_from_se3(framed.map_from_frame), covariance=covariance)
+            self._odometry.publish(_odometry(message.header, asked.frame, message.pose, smoothed))
 
 
 def _odometry(header: Header, child: str, pose: PoseWithCovariance, smoothed: Smoothed) -> Odometry:
@@ -155,13 +146,8 @@ def _odometry(header: Header, child: str, pose: PoseWithCovariance, smoothed: Sm
     turn = np.kron(np.eye(2), frame_from_map)
     message = Odometry(header=header, child_frame_id=child, pose=pose)
     message.twist.twist = Twist(
-        linear=_vector(frame_from_map @ smoothed.velocity),
-        angular=_vector(frame_from_map @ smoothed.turn_rate),
+        linear=vector_from(frame_from_map @ smoothed.velocity),
+        angular=vector_from(frame_from_map @ smoothed.turn_rate),
     )
     message.twist.covariance = (turn @ smoothed.covariance[6:, 6:] @ turn.T).ravel()
     return message
-
-
-def _vector(values: Array) -> Vector3:
-    x, y, z = map(float, values)
-    return Vector3(x=x, y=y, z=z)

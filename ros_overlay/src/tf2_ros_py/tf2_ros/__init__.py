@@ -1,7 +1,8 @@
 """Stand-in for tf2_ros, for machines without a ROS distribution: the parts that reloc_ros and its tests use.
 
 Names, arguments, results and exceptions are those of the genuine package; code written against this one runs
-unchanged against that one. Not here: conversions (`Buffer.transform`), the buffer server and its client.
+unchanged against that one. Not here: conversions (`Buffer.transform`), asynchronous lookups, a listener's own
+thread and topics, the buffer server and its client.
 """
 
 from tf2_ros.buffer import Buffer

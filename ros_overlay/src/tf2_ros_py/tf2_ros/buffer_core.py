@@ -16,7 +16,6 @@ from tf2_ros.exceptions import (
     ExtrapolationException,
     InvalidArgumentException,
     LookupException,
-    TransformException,
 )
 
 logger = logging.getLogger(__name__)
@@ -132,15 +131,6 @@ class BufferCore:
         chained = _compose(_parts(target_from_fixed.transform), _parts(fixed_from_source.transform))
         stamp_ns = _nanoseconds(target_from_fixed.header.stamp)
         return _message(target_frame, source_frame, stamp_ns, *chained)
-
-    def can_transform_core(self, target_frame: str, source_frame: str, time: Time) -> tuple[bool, str]:
-        return _possible(functools.partial(self.lookup_transform_core, target_frame, source_frame, time))
-
-    def can_transform_full_core(
-        self, target_frame: str, target_time: Time, source_frame: str, source_time: Time, fixed_frame: str
-    ) -> tuple[bool, str]:
-        frames = (target_frame, target_time, source_frame, source_time, fixed_frame)
-        return _possible(functools.partial(self.lookup_transform_full_core, *frames))
 
     def _set(self, message: TransformStamped, authority: str, *, static: bool) -> None:
         parent, child = message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
@@ -276,14 +266,6 @@ def _problem(parent: str, child: str, quaternion: np.ndarray, translation: np.nd
     if abs(quaternion @ quaternion - 1) > QUATERNION_TOLERANCE:
         return f"frame {child} has a quaternion that is not normalized"
     return ""
-
-
-def _possible(lookup) -> tuple[bool, str]:
-    try:
-        lookup()
-    except TransformException as error:
-        return False, str(error)
-    return True, ""
 
 
 def _nanoseconds(time) -> int:

@@ -17,11 +17,11 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.parameters import FIELDS, Change, Parameters
+from reloc_ros.ros.control.parameters import FIELDS, Change, Parameters
 
 
-class ParameterBoard:
-    """The parameters as they stand, and the refusal of changes that cannot be made now."""
+class NodeParameters:
+    """The parameters in force, and the refusal of changes that cannot be made now."""
 
     def __init__(self, node: Node, is_configured: Callable[[], bool], changed: Callable[[], None]) -> None:
         """Declare every parameter on `node`.
@@ -34,17 +34,17 @@ class ParameterBoard:
             RelocError: a given value is of the wrong type or outside of its range or choices.
         """
         self._node, self._is_configured, self._changed = node, is_configured, changed
-        self.now = Parameters(**{field.name: _declare(node, field) for field in FIELDS.values()})
-        self._told_by_node = False
+        self.current = Parameters(**{field.name: _declare(node, field) for field in FIELDS.values()})
+        self._set_by_node = False
         node.add_on_set_parameters_callback(self._on_set)
 
-    def tell(self, name: str, value: Any) -> None:
+    def set_own(self, name: str, value: Any) -> None:
         """Set what the node has changed by itself, so that whoever asks for the parameter gets the truth."""
-        self._told_by_node = True
+        self._set_by_node = True
         try:
             self._node.set_parameters([Parameter(name, value=value)])
         finally:
-            self._told_by_node = False
+            self._set_by_node = False
 
     def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
         ours = {change.name: change.value for change in changes if change.name in FIELDS}
@@ -52,14 +52,14 @@ class ParameterBoard:
             refusal = self._refusal(FIELDS[name], value)
             if refusal:
                 return SetParametersResult(successful=False, reason=refusal)
-        before, self.now = self.now, dataclasses.replace(self.now, **ours)
-        if self.now != before and self._is_configured():
+        before, self.current = self.current, dataclasses.replace(self.current, **ours)
+        if self.current != before and self._is_configured():
             self._changed()
         return SetParametersResult(successful=True)
 
     def _refusal(self, field: dataclasses.Field, value: Any) -> str:
         change = field.metadata["change"]
-        if value == getattr(self.now, field.name) or self._told_by_node:
+        if value == getattr(self.current, field.name) or self._set_by_node:
             return ""
         if change is Change.UNCONFIGURED and self._is_configured():
             return f"parameter {field.name} is read when the node is configured: clean the node up first"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from geometry_msgs.msg import PoseWithCovariance, PoseWithCovarianceStamped
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header
 
-from reloc_ros.ros.conversions import pose_from_se3, se3_from_pose
-from reloc_ros.ros.tf.framed_pose import FramedPose
+from reloc_ros.ros.conversions import pose_with_covariance_from, se3_from_pose
+from reloc_ros.ros.tf.frame_pose import FramePose
 from reloc_ros.stream.initial_pose import InitialPose, InitialPoseConfig
 
 
@@ -20,7 +20,7 @@ class InitialPoseOutput:
         self._publisher = node.create_publisher(PoseWithCovarianceStamped, "initialpose", 1)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._subscription = node.create_subscription(
-            PoseWithCovarianceStamped, "amcl_pose", self._on_other, latched
+            PoseWithCovarianceStamped, "amcl_pose", self._on_amcl_pose, latched
         )
 
     def close(self) -> None:
@@ -31,16 +31,15 @@ class InitialPoseOutput:
         """An image gave no pose that counts."""
         self._policy.missed()
 
-    def pose(self, header: Header, base: FramedPose) -> None:
+    def pose(self, header: Header, base: FramePose) -> None:
         """An image gave this pose of the robot's base; `header` is in the map."""
         if not self._policy.is_due(base.map_from_frame, base.covariance):
             return
         self._node.get_logger().info(
             f"{self._publisher.topic_name}: the other localizer is told where the robot is"
         )
-        covariance = base.covariance.ravel().astype(float)
-        pose = PoseWithCovariance(pose=pose_from_se3(base.map_from_frame), covariance=covariance)
+        pose = pose_with_covariance_from(base.map_from_frame, base.covariance)
         self._publisher.publish(PoseWithCovarianceStamped(header=header, pose=pose))
 
-    def _on_other(self, message: PoseWithCovarianceStamped) -> None:
+    def _on_amcl_pose(self, message: PoseWithCovarianceStamped) -> None:
         self._policy.other_says(se3_from_pose(message.pose.pose))

@@ -1,6 +1,6 @@
 import threading
 
-from reloc_ros.ros.input.newest import Newest
+from reloc_ros.ros.input.worker import Newest
 
 
 def test_the_newest_item_is_taken_and_the_others_are_counted():

@@ -1,4 +1,4 @@
-"""What one image came to, before the status machine judged it."""
+"""From an image as it came to what it shows, before the status machine has judged that."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from reloc_ros.ros.loaded_map import LoadedMap
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FrameOutcome:
-    """One image's result."""
+class ImageOutcome:
+    """What one image came to."""
 
     header: Header
     """Of the image."""
@@ -36,14 +36,14 @@ class FrameOutcome:
 
 def localize_message(
     message: ImageMessage, loaded: LoadedMap, camera_input: CameraInput, prior: SE3 | None
-) -> FrameOutcome:
+) -> ImageOutcome:
     """From an image as it came to what it shows; `prior` is camera_from_map where the camera is expected, if it is."""
     started_s = time.perf_counter()  # work takes real time, whatever clock the node goes by
     image = None
 
-    def outcome(result: Localized | Lost | None, reason: str, detail: str) -> FrameOutcome:
+    def outcome(result: Localized | Lost | None, reason: str, detail: str) -> ImageOutcome:
         latency_s = time.perf_counter() - started_s
-        return FrameOutcome(message.header, image, result, reason, detail, latency_s)
+        return ImageOutcome(message.header, image, result, reason, detail, latency_s)
 
     try:
         image = pixels_of(message)
@@ -61,16 +61,3 @@ def localize_message(
     if isinstance(result, Lost):
         return outcome(result, result.reason.value, result.detail)
     return outcome(result, "", "")
-
-
-@dataclasses.dataclass
-class FrameCounts:
-    """Of the images since the node started; each number is written by one thread only."""
-
-    received: int = 0
-    localized: int = 0
-    lost: int = 0
-    dropped: int = 0
-    """Overtaken by a newer one before work on them began."""
-    skipped: int = 0
-    """Not looked at, by the rate limit."""

@@ -11,10 +11,10 @@ from rclpy.task import Future
 from std_srvs.srv import SetBool
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.input.relocalize_requests import Answer
+from reloc_ros.ros.control.node_parameters import NodeParameters
+from reloc_ros.ros.control.parameters import Parameters
+from reloc_ros.ros.control.relocalize_requests import Answer
 from reloc_ros.ros.loaded_map import LoadedMap
-from reloc_ros.ros.node_parameters import ParameterBoard
-from reloc_ros.ros.parameters import Parameters
 from reloc_ros.ros.session import Session
 from reloc_ros.srv import LoadBundle, Relocalize
 
@@ -25,9 +25,9 @@ class Services:
     """`~/relocalize`, `~/load_bundle` and `~/set_pose_publishing`."""
 
     def __init__(
-        self, node: LifecycleNode, session: Callable[[], Session | None], board: ParameterBoard
+        self, node: LifecycleNode, session: Callable[[], Session | None], parameters: NodeParameters
     ) -> None:
-        self._node, self._session, self._board = node, session, board
+        self._node, self._session, self._parameters = node, session, parameters
         self._loader: threading.Thread | None = None
         # An answer that waits must hold up neither images nor other requests.
         group = ReentrantCallbackGroup()
@@ -89,7 +89,7 @@ class Services:
             return future
         # On a thread of its own: images are localized in the present map meanwhile.
         self._loader = threading.Thread(
-            target=self._load_now, args=(bundle, self._board.now, future), name="load"
+            target=self._load_now, args=(bundle, self._parameters.current, future), name="load"
         )
         self._loader.start()
         return future
@@ -109,10 +109,10 @@ class Services:
         if session is not self._session():
             return False, "the node was cleaned up while the bundle was being loaded"
         try:
-            session.use(loaded)
+            session.change_map(loaded)
         except RelocError as error:
             return False, str(error)
-        self._board.tell("bundle", bundle)
+        self._parameters.set_own("bundle", bundle)
         return True, str(loaded)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import typing
-from typing import Any
+from typing import Any, TypeVar
 
 from reloc_ros.inference.backends import PRECISIONS
 from reloc_ros.pose.pnp import Solver
@@ -13,6 +14,8 @@ from reloc_ros.ros.tf.config import TfMode
 from reloc_ros.stream.initial_pose import InitialPoseConfig
 from reloc_ros.stream.smoothing import SmoothingConfig
 from reloc_ros.stream.status import StatusConfig
+
+Config = TypeVar("Config")
 
 
 class Change(enum.Enum):
@@ -28,13 +31,16 @@ class Change(enum.Enum):
 def _parameter(
     default: Any,
     description: str,
-    *,
     limits: tuple | None = None,
+    *,
     choices: tuple = (),
     change: Change = Change.UNCONFIGURED,
 ) -> Any:
     metadata = {"description": description, "limits": limits, "choices": choices, "change": change}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+_live = functools.partial(_parameter, change=Change.ALWAYS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Parameters:
         change=Change.START,
     )
     bond: bool = _parameter(
-        False, "Keep a bond with Nav2's lifecycle manager while active; needs the message package `bond`."
+        False, "Keep a bond with Nav2's lifecycle manager while active; needs the package `bondpy`."
     )
     bundle: str = _parameter("", "Folder of the map bundle (`reloc export` makes it). Required.")
     backend: str = _parameter(
@@ -61,9 +67,7 @@ class Parameters:
         "named one must be there.",
         choices=PRECISIONS,
     )
-    threads: int = _parameter(
-        0, "Threads of the network; 0 leaves their number to the engine.", limits=(0, 256)
-    )
+    threads: int = _parameter(0, "Threads of the network; 0 leaves their number to the engine.", (0, 256))
     solver: str = _parameter(
         "auto",
         "What finds the pose among the keypoints; `auto` is PoseLib where it is installed, else OpenCV.",
@@ -72,11 +76,10 @@ class Parameters:
     refine: bool = _parameter(
         True, "Sharpen poses against the bundle's reference views, where it has some and they agree."
     )
-    use_prior: bool = _parameter(
+    use_prior: bool = _live(
         True,
         "Try the last pose, moved by the odometry where TF has odom_frame, as one hypothesis more for the next image. "
         "It is judged as all others are.",
-        change=Change.ALWAYS,
     )
     map_frame: str = _parameter("", "Frame of the poses. Empty: the one the bundle names.")
     camera_frame: str = _parameter("", "Optical frame of the camera. Empty: the one each image names.")
@@ -85,23 +88,16 @@ class Parameters:
         "Frame whose pose is published, for instance base_link; TF tells where it is beside the camera. Empty: the "
         "camera's own frame.",
     )
-    covariance_scale: float = _parameter(
-        1.0,
-        "Factor on the published covariance; 4 doubles every standard deviation.",
-        limits=(0.01, 10000.0),
-        change=Change.ALWAYS,
+    covariance_scale: float = _live(
+        1.0, "Factor on the published covariance; 4 doubles every standard deviation.", (0.01, 10000.0)
     )
-    position_sigma_floor: float = _parameter(
+    position_sigma_floor: float = _live(
         0.0,
         "Smallest published standard deviation of the position along each axis, metres (or the map's unit).",
-        limits=(0.0, 1000.0),
-        change=Change.ALWAYS,
+        (0.0, 1000.0),
     )
-    rotation_sigma_floor: float = _parameter(
-        0.0,
-        "Smallest published standard deviation of the rotation about each axis, radians.",
-        limits=(0.0, 3.0),
-        change=Change.ALWAYS,
+    rotation_sigma_floor: float = _live(
+        0.0, "Smallest published standard deviation of the rotation about each axis, radians.", (0.0, 3.0)
     )
     publish_odometry: bool = _parameter(
         False,
@@ -111,17 +107,15 @@ class Parameters:
         False,
         "Publish `~/pose_smoothed` as well: through a constant-velocity filter that refuses poses which do not fit.",
     )
-    smoothing_acceleration: float = _parameter(
+    smoothing_acceleration: float = _live(
         SmoothingConfig.acceleration,
         "How much the filter lets the velocity change: metres (or sizes of the map) per second squared.",
-        limits=(0.001, 1000.0),
-        change=Change.ALWAYS,
+        (0.001, 1000.0),
     )
-    smoothing_turn_acceleration: float = _parameter(
+    smoothing_turn_acceleration: float = _live(
         SmoothingConfig.turn_acceleration,
         "The same for turning, radians per second squared.",
-        limits=(0.001, 1000.0),
-        change=Change.ALWAYS,
+        (0.001, 1000.0),
     )
     publish_initial_pose: bool = _parameter(
         False,
@@ -129,11 +123,9 @@ class Parameters:
         "has none. Needs a map in metres.",
     )
     initial_pose_distance: float = _parameter(
-        InitialPoseConfig.distance, "What is far, metres.", limits=(0.01, 1000.0)
+        InitialPoseConfig.distance, "What is far, metres.", (0.01, 1000.0)
     )
-    initial_pose_angle: float = _parameter(
-        InitialPoseConfig.angle_rad, "What is far, radians.", limits=(0.01, 4.0)
-    )
+    initial_pose_angle: float = _parameter(InitialPoseConfig.angle_rad, "What is far, radians.", (0.01, 4.0))
     tf_mode: str = _parameter(
         "map_camera",
         "Which transform to broadcast: none; the camera's, or base_frame's, pose in the map; or where odom_frame "
@@ -145,9 +137,7 @@ class Parameters:
     )
     odom_frame: str = _parameter("odom", "The odometry's frame, for tf_mode map_odom and use_prior.")
     transform_tolerance_s: float = _parameter(
-        0.1,
-        "How far ahead of now map_odom is dated, so that it holds until the next one.",
-        limits=(0.0, 10.0),
+        0.1, "How far ahead of now map_odom is dated, so that it holds until the next one.", (0.0, 10.0)
     )
     tf_inverse: bool = _parameter(
         False, "Broadcast the map as the child, for trees where the other frame has a parent already."
@@ -161,18 +151,14 @@ class Parameters:
         choices=("auto", "reliable", "best_effort"),
     )
     image_queue_depth: int = _parameter(
-        5, "Images the middleware may queue. The node itself always takes the newest.", limits=(1, 100)
+        5, "Images the middleware may queue. The node itself always takes the newest.", (1, 100)
     )
-    max_rate_hz: float = _parameter(
-        0.0,
-        "Look at so many images a second at most; 0: at all that the processor can.",
-        limits=(0.0, 1000.0),
-        change=Change.ALWAYS,
+    max_rate_hz: float = _live(
+        0.0, "Look at so many images a second at most; 0: at all that the processor can.", (0.0, 1000.0)
     )
-    only_when_needed: bool = _parameter(
+    only_when_needed: bool = _live(
         False,
         "Neither receive nor look at images while nobody listens to a pose, a transform or a debug view.",
-        change=Change.ALWAYS,
     )
     image_rectified: bool = _parameter(
         False, "The images are rectified: use P of camera_info, without distortion."
@@ -186,53 +172,53 @@ class Parameters:
     camera_info_file: str = _parameter(
         "", "Camera_info yaml (or COLMAP cameras.txt) for camera_source `file`."
     )
-    tracking_after: int = _parameter(
+    tracking_after: int = _live(
         StatusConfig.tracking_after,
         "Localized images in a row, consistent with each other, that end being lost.",
-        limits=(1, 100),
-        change=Change.ALWAYS,
+        (1, 100),
     )
-    lost_after: int = _parameter(
-        StatusConfig.lost_after,
-        "Images in a row without a pose that counts, until lost.",
-        limits=(1, 1000),
-        change=Change.ALWAYS,
+    lost_after: int = _live(
+        StatusConfig.lost_after, "Images in a row without a pose that counts, until lost.", (1, 1000)
     )
-    silence_timeout_s: float = _parameter(
-        StatusConfig.silence_timeout_s,
-        "Seconds without an image, until lost.",
-        limits=(0.05, 3600.0),
-        change=Change.ALWAYS,
+    silence_timeout_s: float = _live(
+        StatusConfig.silence_timeout_s, "Seconds without an image, until lost.", (0.05, 3600.0)
     )
-    max_speed: float = _parameter(
+    max_speed: float = _live(
         StatusConfig.max_speed,
         "Fastest plausible motion of the camera: metres per second, or, in a map of unknown scale, "
         "sizes of the map (median distance of its landmarks from their middle) per second.",
-        limits=(0.01, 1000.0),
-        change=Change.ALWAYS,
+        (0.01, 1000.0),
     )
-    max_turn_rate: float = _parameter(
+    max_turn_rate: float = _live(
         StatusConfig.max_turn_rate,
         "Fastest plausible turning of the camera in radians per second.",
-        limits=(0.01, 1000.0),
-        change=Change.ALWAYS,
+        (0.01, 1000.0),
     )
+
+    def config(self, kind: type[Config], **others: Any) -> Config:
+        """A configuration of the core: `others`, and every parameter that has a field's name."""
+        named = {field.name for field in dataclasses.fields(kind)} & FIELDS.keys()
+        return kind(**{name: getattr(self, name) for name in named} | others)
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Parameters)}
+
+
+def description_of(field: dataclasses.Field) -> str:
+    """What the parameter means, and which values it may have."""
+    limits = field.metadata["limits"]
+    allowed = ", ".join(field.metadata["choices"]) or (f"{limits[0]} to {limits[1]}" if limits else "")
+    return field.metadata["description"] + (f" ({allowed})" if allowed else "")
 
 
 def parameter_table() -> str:
     """All parameters as a Markdown table, as it stands in docs/node.md."""
     rows = ["| parameter | default | may change | |", "|---|---|---|---|"]
     for field in FIELDS.values():
-        metadata = field.metadata
-        limits = metadata["limits"]
-        allowed = ", ".join(metadata["choices"]) or (f"{limits[0]} to {limits[1]}" if limits else "")
         default = str(field.default).lower() if isinstance(field.default, bool) else field.default
         shown = f" `{default}` " if default != "" else " "
-        text = metadata["description"] + (f" ({allowed})" if allowed else "")
-        rows.append(f"| `{field.name}` |{shown}| {metadata['change'].value} | {text} |")
+        change = field.metadata["change"].value
+        rows.append(f"| `{field.name}` |{shown}| {change} | {description_of(field)} |")
     return "\n".join(rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import threading
 
@@ -13,30 +14,43 @@ from std_msgs.msg import Header
 from reloc_ros.localizer import Localized
 from reloc_ros.msg import RelocStatus
 from reloc_ros.ros.conversions import seconds_from_stamp
+from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
-from reloc_ros.ros.output.frame_outcome import FrameCounts, FrameOutcome
 from reloc_ros.stream.status import State, Verdict
 
 
-class StatusVoice:
-    """Speaks from the node's construction to its end, so that a failure's reason can always be heard."""
+@dataclasses.dataclass
+class ImageCounts:
+    """Of the images since the node started; each number is written by one thread only."""
+
+    received: int = 0
+    localized: int = 0
+    lost: int = 0
+    dropped: int = 0
+    """Overtaken by a newer one before work on them began."""
+    skipped: int = 0
+    """Not looked at, by the rate limit."""
+
+
+class StatusPublisher:
+    """There from the node's construction to its end, so that a failure's reason can always be heard."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._lock = threading.Lock()
-        self._announced = State.LOST  # as everybody knows of a node that just came up
-        self.counts = FrameCounts()
+        self._logged = State.LOST  # as everybody knows of a node that just came up
+        self.counts = ImageCounts()
         self.last = RelocStatus()
-        """The newest status said."""
+        """The newest status published."""
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._publisher = node.create_publisher(RelocStatus, "~/status", latched)
 
-    def say(
+    def publish(
         self,
         verdict: Verdict,
         *,
         loaded: LoadedMap | None = None,
-        outcome: FrameOutcome | None = None,
+        outcome: ImageOutcome | None = None,
         transform: str = "",
     ) -> RelocStatus:
         """Publish what is so now, of one image or of none.
@@ -64,24 +78,20 @@ class StatusVoice:
             scale_known=loaded is not None and loaded.is_metric,
             map_frame=loaded.frame if loaded else "",
             backend=loaded.localizer.backend.name if loaded else "",
-            frames_received=self.counts.received,
-            frames_localized=self.counts.localized,
-            frames_lost=self.counts.lost,
-            frames_dropped=self.counts.dropped,
-            frames_skipped=self.counts.skipped,
+            **{f"frames_{name}": count for name, count in dataclasses.asdict(self.counts).items()},
         )
         with self._lock:
-            self._announce(verdict)
+            self._log(verdict)
             self.last = status
             self._publisher.publish(status)
         return status
 
-    def say_idle(self, reason: str, detail: str, loaded: LoadedMap | None = None) -> None:
-        """Say why the node does not look at images."""
-        self.say(Verdict(State.LOST, False, reason, detail), loaded=loaded)
+    def publish_idle(self, reason: str, detail: str, loaded: LoadedMap | None = None) -> None:
+        """Publish why the node does not look at images."""
+        self.publish(Verdict(State.LOST, False, reason, detail), loaded=loaded)
 
-    def _announce(self, verdict: Verdict) -> None:
+    def _log(self, verdict: Verdict) -> None:
         # While lost, the reasons may change with every image: the log tells the first.
-        if verdict.state is not self._announced:
+        if verdict.state is not self._logged:
             self._node.get_logger().info(f"{verdict.state.name.lower()} {verdict.reason}".rstrip())
-        self._announced = verdict.state
+        self._logged = verdict.state

@@ -1,0 +1,57 @@
+"""What TF adds to the camera's pose: that of another frame of the robot, and where the camera is expected next."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from builtin_interfaces.msg import Time as Stamp
+from rclpy.time import Time
+
+from reloc_ros.geometry import SE3, Array
+from reloc_ros.localizer import Localized
+from reloc_ros.pose.covariance import moved_covariance
+from reloc_ros.ros.conversions import seconds_from_stamp
+from reloc_ros.ros.tf.config import TfOutcome
+from reloc_ros.ros.tf.tree import TfTree
+from reloc_ros.stream.status import StampedPose
+
+
+@dataclasses.dataclass(frozen=True)
+class FramePose:
+    """Where a frame of the TF tree is in the map."""
+
+    frame: str
+    map_from_frame: SE3
+    covariance: Array
+    """(6, 6), as in geometry_msgs/PoseWithCovariance."""
+
+
+def pose_of_frame(
+    frame: str, camera_frame: str, result: Localized, stamp: Stamp, tree: TfTree
+) -> FramePose | TfOutcome:
+    """The pose of `frame` (empty: the camera's own), or why TF does not tell where it is beside the camera."""
+    map_from_camera = result.camera_from_map.inverse()
+    if frame in ("", camera_frame):
+        return FramePose(camera_frame, map_from_camera, result.covariance)
+    camera_from_frame = tree.lookup(camera_frame, frame, stamp)
+    if isinstance(camera_from_frame, TfOutcome):
+        return camera_from_frame
+    covariance = moved_covariance(result.covariance, map_from_camera, camera_from_frame)
+    return FramePose(frame, map_from_camera @ camera_from_frame, covariance)
+
+
+def expected_pose(
+    last: StampedPose | None, stamp: Stamp, camera_frame: str, odometry: TfTree | None
+) -> SE3 | None:
+    """camera_from_map where it was last, moved as the odometry says where TF has that; None where that is no help.
+
+    Args:
+        last: the last pose that counted; None while lost.
+        stamp: of the image.
+        odometry: tells how the robot moved; None where the map's unit is not the metre.
+    """
+    if last is None or seconds_from_stamp(stamp) <= last.stamp_s:  # lost, or a recording that started over
+        return None
+    before = Time(nanoseconds=round(last.stamp_s * 1e9)).to_msg()
+    before_from_now = odometry and odometry.motion(camera_frame, before, stamp)
+    return before_from_now.inverse() @ last.camera_from_map if before_from_now else last.camera_from_map
