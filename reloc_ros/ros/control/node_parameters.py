@@ -6,12 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -49,8 +44,7 @@ class NodeParameters:
     def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
         ours = {change.name: change.value for change in changes if change.name in FIELDS}
         for name, value in ours.items():
-            refusal = self._refusal(FIELDS[name], value)
-            if refusal:
+            if refusal := self._refusal(FIELDS[name], value):
                 return SetParametersResult(successful=False, reason=refusal)
         before, self.current = self.current, dataclasses.replace(self.current, **ours)
         if self.current != before and self._is_configured():
@@ -58,10 +52,9 @@ class NodeParameters:
         return SetParametersResult(successful=True)
 
     def _refusal(self, field: dataclasses.Field, value: Any) -> str:
-        change = field.metadata["change"]
         if value == getattr(self.current, field.name) or self._set_by_node:
             return ""
-        if change is Change.UNCONFIGURED and self._is_configured():
+        if field.metadata["change"] is Change.UNCONFIGURED and self._is_configured():
             return f"parameter {field.name} is read when the node is configured: clean the node up first"
         return _choice_refusal(field, value)
 
@@ -72,20 +65,18 @@ def _declare(node: Node, field: dataclasses.Field) -> Any:
     descriptor.read_only = field.metadata["change"] is Change.START
     if choices:
         descriptor.additional_constraints = f"one of: {', '.join(choices)}"
-    if limits and isinstance(field.default, int):
-        descriptor.integer_range = [IntegerRange(from_value=limits[0], to_value=limits[1], step=0)]
-    elif limits:
-        descriptor.floating_point_range = [
-            FloatingPointRange(from_value=limits[0], to_value=limits[1], step=0.0)
-        ]
+    if limits:
+        ranges = dict(zip(("from_value", "to_value"), limits, strict=True))
+        if isinstance(field.default, int):
+            descriptor.integer_range = [IntegerRange(**ranges)]
+        else:
+            descriptor.floating_point_range = [FloatingPointRange(**ranges)]
     try:
         value = node.declare_parameter(field.name, field.default, descriptor).value
     except ParameterException as error:
-        wanted = f"{type(field.default).__name__}"
-        wanted += f" from {limits[0]} to {limits[1]}" if limits else ""
+        wanted = type(field.default).__name__ + (f" from {limits[0]} to {limits[1]}" if limits else "")
         raise RelocError(f"parameter {field.name} must be a {wanted} ({error})") from error
-    refusal = _choice_refusal(field, value)
-    if refusal:
+    if refusal := _choice_refusal(field, value):
         raise RelocError(refusal)
     return value
 

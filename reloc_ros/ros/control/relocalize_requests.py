@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from collections.abc import Callable
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
@@ -73,22 +74,21 @@ class RelocalizeRequests:
             for request in asked:
                 images = request.answer.images + 1
                 request.answer = Answer(pose, verdict.reason, verdict.detail, images)
-        if pose is not None:
-            self._answer_those(lambda request: request in asked)
+        self._answer_where(lambda request: pose is not None and request in asked)
 
     def expire(self) -> None:
         """Answer those who have waited for long enough; call it now and then."""
         now_s = time.monotonic()
-        self._answer_those(lambda request: now_s >= request.deadline_s)
+        self._answer_where(lambda request: now_s >= request.deadline_s)
 
     def close(self) -> None:
         """No more images will be looked at: answer all."""
-        self._answer_those(lambda request: True)
+        self._answer_where(lambda request: True)
 
-    def _answer_those(self, is_due) -> None:
+    def _answer_where(self, is_due: Callable[[Request], bool]) -> None:
         with self._lock:
             due = [request for request in self._waiting if is_due(request)]
-            self._waiting = [request for request in self._waiting if not is_due(request)]
+            self._waiting = [request for request in self._waiting if request not in due]
         for request in due:
             request.future.set_result(request.answer)
         if due:

@@ -12,7 +12,6 @@ from std_srvs.srv import SetBool
 
 from reloc_ros.errors import RelocError
 from reloc_ros.ros.control.node_parameters import NodeParameters
-from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.control.relocalize_requests import Answer
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.session import Session
@@ -61,12 +60,18 @@ class Services:
         if session is None:
             response.message = f"{NOT_CONFIGURED}, or set its parameter bundle"
             return response
-        loaded = await self._load(request.bundle)
-        if isinstance(loaded, LoadedMap):
-            response.success, response.message = self._use(session, loaded, request.bundle)
-        else:
-            response.message = loaded
-        _tell_map(response, session.loaded)
+        try:
+            loaded = await self._load(request.bundle)
+            if session is not self._session():
+                raise RelocError("the node was cleaned up while the bundle was being loaded")
+            session.change_map(loaded)
+            self._parameters.set_own("bundle", request.bundle)
+            response.success, response.message = True, str(loaded)
+        except RelocError as error:
+            response.message = str(error)
+        loaded = session.loaded
+        response.landmarks = len(loaded.localizer.bundle.landmarks)
+        response.scale_known, response.backend = loaded.is_metric, loaded.localizer.backend.name
         return response
 
     def _set_pose_publishing(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -82,40 +87,24 @@ class Services:
         return response
 
     def _load(self, bundle: str) -> Future:
-        """A future whose result is the map, or a sentence why there is none."""
+        """A future whose result is the map, or whose exception says why there is none."""
         future = Future(executor=self._node.executor)
         if self._loader is not None and self._loader.is_alive():
-            future.set_result("another bundle is being loaded; ask again when that has ended")
+            future.set_exception(RelocError("another bundle is being loaded; ask again when that has ended"))
             return future
+        given = self._parameters.current
+
+        def load() -> None:
+            try:
+                future.set_result(LoadedMap.load(given, bundle))
+            except RelocError as error:
+                future.set_exception(error)
+            except Exception as error:
+                future.set_exception(RelocError(f"{type(error).__name__}: {error}"))
+            if self._node.executor is not None:
+                self._node.executor.wake()
+
         # On a thread of its own: images are localized in the present map meanwhile.
-        self._loader = threading.Thread(
-            target=self._load_now, args=(bundle, self._parameters.current, future), name="load"
-        )
+        self._loader = threading.Thread(target=load, name="load")
         self._loader.start()
         return future
-
-    def _load_now(self, bundle: str, given: Parameters, future: Future) -> None:
-        try:
-            result: LoadedMap | str = LoadedMap.load(given, bundle)
-        except RelocError as error:
-            result = str(error)
-        except Exception as error:
-            result = f"{type(error).__name__}: {error}"
-        future.set_result(result)
-        if self._node.executor is not None:
-            self._node.executor.wake()
-
-    def _use(self, session: Session, loaded: LoadedMap, bundle: str) -> tuple[bool, str]:
-        if session is not self._session():
-            return False, "the node was cleaned up while the bundle was being loaded"
-        try:
-            session.change_map(loaded)
-        except RelocError as error:
-            return False, str(error)
-        self._parameters.set_own("bundle", bundle)
-        return True, str(loaded)
-
-
-def _tell_map(response: LoadBundle.Response, loaded: LoadedMap) -> None:
-    response.landmarks = len(loaded.localizer.bundle.landmarks)
-    response.scale_known, response.backend = loaded.is_metric, loaded.localizer.backend.name

@@ -11,7 +11,9 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from reloc_ros.msg import RelocStatus
+from reloc_ros.ros.output.status import COUNTS
 from reloc_ros.stream.health import HealthSummary
+from reloc_ros.stream.status import State
 
 PERIOD_S = 1.0
 _TO_MEND = (
@@ -24,20 +26,18 @@ _TO_MEND = (
 )
 """Reasons to be lost that are no matter of what the camera sees."""
 _IDLE = ("not_configured", "not_active", "nobody_listens")
-
-
 HEARS_ALL = "fit"
 """What is said of subscriptions that hear every publisher."""
 
 
 class Diagnostics:
-    """Publishes once a second, from construction to `close`."""
+    """Publishes once a second, for as long as the node is there."""
 
     def __init__(self, node: Node, make: Callable[[], DiagnosticStatus]) -> None:
         self._node, self._make = node, make
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Not on the ROS clock: who waits for a simulated clock has something to say too.
-        self._timer = node.create_timer(PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        node.create_timer(PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def publish(self) -> None:
         header = Header(stamp=self._node.get_clock().now().to_msg())
@@ -56,7 +56,7 @@ def diagnostic_from(
     level, message = _judgement(status, problem)
     values = {
         "lifecycle": lifecycle,
-        "state": {getattr(RelocStatus, s): s.lower() for s in ("LOST", "DEGRADED", "TRACKING")}[status.state],
+        "state": State(status.state).name.lower(),
         "reason": status.reason,
         "detail": status.detail,
         "subscriptions": problem or HEARS_ALL,
@@ -70,11 +70,7 @@ def diagnostic_from(
         "latency p99": _number(1e3 * health.latency_p99_s, "ms"),
         "age p50": _number(1e3 * health.age_p50_s, "ms"),
         "lost": _number(100 * health.lost_share, "%"),
-        "images received": str(status.frames_received),
-        "images localized": str(status.frames_localized),
-        "images lost": str(status.frames_lost),
-        "images dropped": str(status.frames_dropped),
-        "images skipped": str(status.frames_skipped),
+        **{f"images {name}": str(getattr(status, f"frames_{name}")) for name in COUNTS},
     }
     return DiagnosticStatus(
         level=level,

@@ -32,6 +32,9 @@ class ImageCounts:
     """Not looked at, by the rate limit."""
 
 
+COUNTS = tuple(field.name for field in dataclasses.fields(ImageCounts))
+
+
 class StatusPublisher:
     """There from the node's construction to its end, so that a failure's reason can always be heard."""
 
@@ -78,7 +81,7 @@ class StatusPublisher:
             scale_known=loaded is not None and loaded.is_metric,
             map_frame=loaded.frame if loaded else "",
             backend=loaded.localizer.backend.name if loaded else "",
-            **{f"frames_{name}": count for name, count in dataclasses.asdict(self.counts).items()},
+            **{f"frames_{name}": getattr(self.counts, name) for name in COUNTS},
         )
         with self._lock:
             self._log(verdict)

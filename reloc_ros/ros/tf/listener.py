@@ -17,6 +17,7 @@ from tf2_ros import Buffer, TransformException
 
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import se3_from_transform
+from reloc_ros.ros.tf.config import TfOutcome
 from reloc_ros.ros.tf.links import Links
 
 SETTLE_S = 0.5
@@ -25,10 +26,6 @@ SETTLE_AT_MOST_S = 3.0
 """The same, while /tf_static has a publisher that has not been heard."""
 STARTED_OVER_NS = 2_000_000_000
 """A frame's stamp this much before the one before is of a recording that started over."""
-
-
-class NoTransform(Exception):
-    """There is none at that time; the text is a sentence."""
 
 
 class TfListener:
@@ -49,22 +46,20 @@ class TfListener:
         self._started_s = time.monotonic()
         group = ReentrantCallbackGroup()
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._subscriptions = [
-            node.create_subscription(TFMessage, topic, callback, profile, callback_group=group)
-            for topic, callback, profile in (
-                ("/tf", self._on_transforms, QoSProfile(depth=100)),
-                ("/tf_static", self._on_static_transforms, latched),
-            )
-        ]
-        self._static_topic = self._subscriptions[1].topic_name
+        self._changing = node.create_subscription(
+            TFMessage, "/tf", self._on_transforms, 100, callback_group=group
+        )
+        self._static = node.create_subscription(
+            TFMessage, "/tf_static", self._on_static_transforms, latched, callback_group=group
+        )
 
     def close(self) -> None:
         """Stop listening; a lookup that waits ends at once."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+        self._node.destroy_subscription(self._changing)
+        self._node.destroy_subscription(self._static)
 
     def restart(self) -> None:
         """Forget what changes over time: the clock was set, or a recording started over."""
@@ -79,46 +74,53 @@ class TfListener:
         elapsed_s = time.monotonic() - self._started_s
         if elapsed_s < SETTLE_S or self._static_heard or elapsed_s > SETTLE_AT_MOST_S:
             return elapsed_s >= SETTLE_S
-        return self._node.count_publishers(self._static_topic) == 0
+        return self._node.count_publishers(self._node.resolve_topic_name("/tf_static")) == 0
 
     def sending(self, message: TransformStamped) -> None:
         """Call it before broadcasting `message`, which then is not taken for another node's."""
         with self._changed:
             self._links.sending(_identity_of(message))
 
-    def conflict(self, parent: str, child: str) -> tuple[str, str] | None:
-        """What speaks against making `parent` the parent of `child`, as a word and a sentence."""
+    def conflict(self, parent: str, child: str) -> TfOutcome | None:
+        """What speaks against making `parent` the parent of `child`."""
         with self._changed:
             now_s = self._now_s()
             present = self._links.parent_of(child, now_s)
             is_loop = child in self._links.ancestors_of(parent, now_s)
-        topic = "/tf_static" if present and present.static else "/tf"
-        if present and present.parent == parent:
-            return "parent_present", (
-                f"another node publishes {child} under {parent} on {topic} already; stop one of the two"
-            )
         if present:
-            return "parent_present", (
-                f"frame {child} has the parent {present.parent} already, from {topic}, and a second one, {parent}, "
-                "would break the tree; choose another tf_mode, or stop that publisher"
-            )
+            topic = "/tf_static" if present.static else "/tf"
+            if present.parent == parent:
+                detail = (
+                    f"another node publishes {child} under {parent} on {topic} already; stop one of the two"
+                )
+            else:
+                detail = (
+                    f"frame {child} has the parent {present.parent} already, from {topic}, and a second one, {parent}, "
+                    "would break the tree; choose another tf_mode, or stop that publisher"
+                )
+            return TfOutcome(False, "parent_present", detail)
         if is_loop:
-            return "loop", f"frame {parent} hangs from {child} already: the other way round would be a loop"
+            detail = f"frame {parent} hangs from {child} already: the other way round would be a loop"
+            return TfOutcome(False, "loop", detail)
         return None
 
-    def lookup(self, target_frame: str, source_frame: str, stamp: Time, timeout_s: float) -> SE3:
-        """`target_from_source` at that time.
-
-        Raises:
-            NoTransform: not known, though waited for where the tree had not come that far.
-        """
+    def lookup(self, target_frame: str, source_frame: str, stamp: Time, timeout_s: float) -> SE3 | TfOutcome:
+        """`target_from_source` at that time, waited for where the tree has not come that far; or why there is none."""
         if target_frame == source_frame:
             return SE3.identity()
-        return self._wait_for(
-            lambda: self._buffer.lookup_transform(target_frame, source_frame, stamp),
-            (target_frame, source_frame, stamp),
-            timeout_s,
-        )
+        frames, deadline_s = (target_frame, source_frame), time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                try:
+                    return se3_from_transform(self._buffer.lookup_transform(*frames, stamp).transform)
+                except TransformException as error:
+                    left_s = deadline_s - time.monotonic()
+                    if self._closed or left_s <= 0 or not self._may_come(*frames, stamp):
+                        detail = (
+                            f"no transform from {source_frame} to {target_frame} at the image's time: {error}"
+                        )
+                        return TfOutcome(False, "no_transform", detail)
+                self._changed.wait(left_s)
 
     def motion(self, frame: str, fixed_frame: str, earlier: Time, later: Time) -> SE3 | None:
         """`earlier_from_later` of a frame that moves in a fixed one, up to the newest that is known; None without.
@@ -132,23 +134,6 @@ class TfListener:
                     found = self._buffer.lookup_transform_full(frame, earlier, frame, known, fixed_frame)
                     return se3_from_transform(found.transform)
         return None
-
-    def _wait_for(
-        self, find: Callable[[], TransformStamped], latest: tuple[str, str, Time], timeout_s: float
-    ) -> SE3:
-        deadline_s = time.monotonic() + timeout_s
-        with self._changed:
-            while True:
-                try:
-                    return se3_from_transform(find().transform)
-                except TransformException as error:
-                    left_s = deadline_s - time.monotonic()
-                    if self._closed or left_s <= 0 or not self._may_come(*latest):
-                        target, source, _ = latest
-                        raise NoTransform(
-                            f"no transform from {source} to {target} at the image's time: {error}"
-                        ) from None
-                self._changed.wait(left_s)
 
     def _may_come(self, target_frame: str, source_frame: str, stamp: Time) -> bool:
         """Whether the frames are connected, but not up to that time yet."""

@@ -22,7 +22,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import transform_from_se3
 from reloc_ros.ros.tf.config import NOTHING_TO_DO, PUBLISHED, TfConfig, TfOutcome, TfReason
-from reloc_ros.ros.tf.listener import NoTransform, TfListener
+from reloc_ros.ros.tf.listener import TfListener
 
 LATE_S = 10.0
 """An image older than this is not late: its stamp is of another clock."""
@@ -53,9 +53,8 @@ class TfTree:
         self._listener = TfListener(node, self._restart) if broadcasts or config.listen else None
         self._broadcaster = TransformBroadcaster(node) if broadcasts else None
         self._timer = None
-        if (
-            config.mode == "map_odom"
-        ):  # on the node's clock: where that stands still there is nothing new to say
+        if config.mode == "map_odom":
+            # On the node's clock: where that stands still there is nothing new to say.
             self._timer = node.create_timer(1 / config.republish_rate_hz, self._on_timer)
         threshold = JumpThreshold(
             min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
@@ -94,12 +93,8 @@ class TfTree:
         """`target_from_source` at the image's time, or why there is none."""
         if self._listener is None:
             raise RelocError("TfTree does not listen; set listen")
-        try:
-            return self._listener.lookup(
-                target_frame, source_frame, Time.from_msg(stamp), self.config.lookup_timeout_s
-            )
-        except NoTransform as error:
-            return TfOutcome(False, "no_transform", str(error))
+        when, timeout_s = Time.from_msg(stamp), self.config.lookup_timeout_s
+        return self._listener.lookup(target_frame, source_frame, when, timeout_s)
 
     def motion(self, frame: str, earlier: Stamp, later: Stamp) -> SE3 | None:
         """`earlier_from_later`: how `frame` moved in odom_frame between two times; None where TF does not tell."""
@@ -121,8 +116,7 @@ class TfTree:
         if child == self.config.map_frame:
             return TfOutcome(False, "no_frame", f"camera and map are both named {child}; set camera_frame")
         self._notice_restart(stamp)
-        refusal = self._refusal(child) or self._refuse_clock(stamp)
-        if refusal is not None:
+        if (refusal := self._refusal(child) or self._clock_refusal(stamp)) is not None:
             return refusal
         camera_from_child = self.lookup(camera_frame, child, stamp.to_msg())
         if isinstance(camera_from_child, TfOutcome):
@@ -151,10 +145,9 @@ class TfTree:
         parent = self.config.map_frame
         if self.config.inverse:
             parent, child = child, parent
-        conflict = self._listener.conflict(parent, child)
-        return None if conflict is None else TfOutcome(False, *conflict)
+        return self._listener.conflict(parent, child)
 
-    def _refuse_clock(self, stamp: Time) -> TfOutcome | None:
+    def _clock_refusal(self, stamp: Time) -> TfOutcome | None:
         """map_odom is dated by the node's clock, so that must be the images' too."""
         ahead_s = (stamp.nanoseconds - self._clock.now().nanoseconds) * 1e-9
         if self.config.mode != "map_odom" or -LATE_S <= ahead_s <= AHEAD_S:
@@ -178,8 +171,7 @@ class TfTree:
         if self._closed or self._map_from_odom is None:
             return NOTHING_TO_DO
         now_ns = self._clock.now().nanoseconds
-        refusal = self._refusal(self.config.odom_frame)
-        if refusal is not None:
+        if (refusal := self._refusal(self.config.odom_frame)) is not None:
             return refusal
         dated_ns = now_ns + round(self.config.transform_tolerance_s * 1e9)
         if now_ns and dated_ns > self._last_sent_ns:  # listeners warn about a stamp that comes twice
