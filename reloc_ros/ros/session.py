@@ -126,13 +126,12 @@ class Session:
     def _judge(self, loaded: LoadedMap, outcome: ImageOutcome) -> Verdict:
         """Called on the worker's thread, under the lock."""
         counts, result = self._status.counts, outcome.result
-        if loaded is not self.loaded:
-            counts.lost += 1
-            return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
-        if isinstance(result, Localized):
+        if loaded is self.loaded and isinstance(result, Localized):
             counts.localized += 1
             return self._machine.localized(result.camera_from_map, seconds_from_stamp(outcome.header.stamp))
         counts.lost += 1
+        if loaded is not self.loaded:
+            return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
         return self._machine.lost(outcome.reason, outcome.detail)
 
     # Beside the images: silence, and whether anybody listens.
@@ -156,12 +155,10 @@ class Session:
         with self._lock:
             self._machine.forget()
             self._machine.arrived(self._now_s())
+        reason, detail = "nobody_listens", "nobody listens, so no image is looked at"
         if needed:
-            self._status.publish_idle("waiting_for_image", "somebody listens again", self.loaded)
-        else:
-            self._status.publish_idle(
-                "nobody_listens", "nobody listens, so no image is looked at", self.loaded
-            )
+            reason, detail = "waiting_for_image", "somebody listens again"
+        self._status.publish_idle(reason, detail, self.loaded)
 
     def _is_needed(self) -> bool:
         if len(self.requests) or self.outputs.is_wanted or self.views.is_wanted:

@@ -204,21 +204,16 @@ class Parameters:
 FIELDS = {field.name: field for field in dataclasses.fields(Parameters)}
 
 
-def description_of(field: dataclasses.Field) -> str:
-    """What the parameter means, and which values it may have."""
-    limits = field.metadata["limits"]
-    allowed = ", ".join(field.metadata["choices"]) or (f"{limits[0]} to {limits[1]}" if limits else "")
-    return field.metadata["description"] + (f" ({allowed})" if allowed else "")
-
-
 def parameter_table() -> str:
     """All parameters as a Markdown table, as it stands in docs/node.md."""
     rows = ["| parameter | default | may change | |", "|---|---|---|---|"]
     for field in FIELDS.values():
+        limits, text = field.metadata["limits"], field.metadata["description"]
+        allowed = ", ".join(field.metadata["choices"]) or (f"{limits[0]} to {limits[1]}" if limits else "")
+        text += f" ({allowed})" if allowed else ""
         default = str(field.default).lower() if isinstance(field.default, bool) else field.default
         shown = f" `{default}` " if default != "" else " "
-        change = field.metadata["change"].value
-        rows.append(f"| `{field.name}` |{shown}| {change} | {description_of(field)} |")
+        rows.append(f"| `{field.name}` |{shown}| {field.metadata['change'].value} | {text} |")
     return "\n".join(rows)
 
 

@@ -40,8 +40,7 @@ class CameraInput:
     @property
     def problem(self) -> str:
         """Which publishers cannot be heard and why; empty when all are."""
-        subscriptions = (self._image_subscription, self._info_subscription)
-        return "; ".join(s.problem for s in subscriptions if s is not None and s.problem)
+        return "; ".join(s.problem for s in self._subscriptions() if s.problem)
 
     @property
     def info_topic(self) -> str:
@@ -68,15 +67,13 @@ class CameraInput:
 
     def follow(self) -> None:
         """Adapt to the publishers of this moment; call it now and then."""
-        for subscription in (self._image_subscription, self._info_subscription):
-            if subscription is not None:
-                subscription.follow()
+        for subscription in self._subscriptions():
+            subscription.follow()
 
     def close(self) -> None:
-        self.listen(False)
-        if self._info_subscription is not None:
-            self._info_subscription.close()
-            self._info_subscription = None
+        for subscription in self._subscriptions():
+            subscription.close()
+        self._image_subscription = self._info_subscription = None
 
     def camera_for(self, image: np.ndarray, fixed_camera: Camera | None) -> Camera | None:
         """The intrinsics of this image (H, W) or (H, W, 3); None while nothing is known.
@@ -88,6 +85,9 @@ class CameraInput:
             return fixed_camera_for(fixed_camera, image)
         info = self._info  # one message, whatever arrives meanwhile
         return info and message_camera_for(info, image, rectified=self._given.image_rectified)
+
+    def _subscriptions(self) -> list[AdaptiveSubscription]:
+        return [s for s in (self._image_subscription, self._info_subscription) if s is not None]
 
     def _on_info(self, message: CameraInfo) -> None:
         self._info = message

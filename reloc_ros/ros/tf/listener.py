@@ -25,7 +25,7 @@ SETTLE_S = 0.5
 SETTLE_AT_MOST_S = 3.0
 """The same, while /tf_static has a publisher that has not been heard."""
 STARTED_OVER_NS = 2_000_000_000
-"""A frame's stamp this much before the one before is of a recording that started over."""
+"""A frame's or an image's stamp this much before the one before is of a recording that started over."""
 
 
 class TfListener:

@@ -22,14 +22,12 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import transform_from_se3
 from reloc_ros.ros.tf.config import NOTHING_TO_DO, PUBLISHED, TfConfig, TfOutcome, TfReason
-from reloc_ros.ros.tf.listener import TfListener
+from reloc_ros.ros.tf.listener import STARTED_OVER_NS, TfListener
 
 LATE_S = 10.0
 """An image older than this is not late: its stamp is of another clock."""
 AHEAD_S = 1.0
 """The same for one from the future."""
-STARTED_OVER_NS = 2_000_000_000
-"""An image's stamp this much before the one before is of a recording that started over."""
 
 
 class TfTree:
