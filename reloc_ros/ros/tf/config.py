@@ -59,13 +59,14 @@ class TfConfig:
             raise RelocError(f"tf_mode {self.mode} needs the names of its frames; one of them is empty")
         if child == self.map_frame:
             raise RelocError(f"tf_mode {self.mode} needs two frames, but both are named {child}")
-        for name in ("transform_tolerance_s", "lookup_timeout_s"):
-            if not 0 <= getattr(self, name) <= 10:
-                raise RelocError(f"{name} must be from 0 to 10, got {getattr(self, name)}")
-        if not 0 < self.republish_rate_hz <= 1000:
-            raise RelocError(
-                f"republish_rate_hz must be above 0 and at most 1000, got {self.republish_rate_hz}"
-            )
+        ranges = {
+            "transform_tolerance_s": (0, 10),
+            "lookup_timeout_s": (0, 10),
+            "republish_rate_hz": (0.001, 1000),
+        }
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                raise RelocError(f"{name} must be from {low} to {high}, got {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True)

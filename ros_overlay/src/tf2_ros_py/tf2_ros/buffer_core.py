@@ -11,6 +11,7 @@ from geometry_msgs.msg import Transform, TransformStamped
 from rclpy.duration import Duration
 from rclpy.time import Time
 
+from reloc_ros.geometry import SE3
 from tf2_ros.exceptions import (
     ConnectivityException,
     ExtrapolationException,
@@ -29,9 +30,7 @@ class _Link:
 
     stamp_ns: int
     parent: str
-    quaternion: np.ndarray
-    """x, y, z, w, unit"""
-    translation: np.ndarray
+    parent_from_child: SE3
     static: bool = False
 
 
@@ -78,9 +77,9 @@ class _History:
         if before.parent != after.parent:
             return before
         share = (time_ns - before.stamp_ns) / (after.stamp_ns - before.stamp_ns)
-        quaternion = _slerp(before.quaternion, after.quaternion, share)
-        translation = (1 - share) * before.translation + share * after.translation
-        return _Link(time_ns, before.parent, quaternion, translation)
+        return _Link(
+            time_ns, before.parent, _between(before.parent_from_child, after.parent_from_child, share)
+        )
 
 
 class BufferCore:
@@ -110,26 +109,25 @@ class BufferCore:
             self._check_frame(target_frame, "target_frame")
             self._check_frame(source_frame, "source_frame")
             time_ns = _nanoseconds(time) or self._latest_common_ns(target_frame, source_frame)
-            quaternion, translation = self._between(target_frame, source_frame, time_ns)
-            return _message(target_frame, source_frame, time_ns, quaternion, translation)
+            source_links, target_links = self._common(target_frame, source_frame, time_ns)
+            target_from_source = _chained(target_links).inverse() @ _chained(source_links)
+            return _message(target_frame, source_frame, time_ns, target_from_source)
 
     def lookup_transform_full_core(
         self, target_frame: str, target_time: Time, source_frame: str, source_time: Time, fixed_frame: str
     ) -> TransformStamped:
         fixed_from_source = self.lookup_transform_core(fixed_frame, source_frame, source_time)
         target_from_fixed = self.lookup_transform_core(target_frame, fixed_frame, target_time)
-        chained = _compose(_parts(target_from_fixed.transform), _parts(fixed_from_source.transform))
-        stamp_ns = _nanoseconds(target_from_fixed.header.stamp)
-        return _message(target_frame, source_frame, stamp_ns, *chained)
+        chained = _se3(target_from_fixed.transform) @ _se3(fixed_from_source.transform)
+        return _message(target_frame, source_frame, _nanoseconds(target_from_fixed.header.stamp), chained)
 
     def _set(self, message: TransformStamped, authority: str, *, static: bool) -> None:
         parent, child = message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
-        quaternion, translation = _parts(message.transform)
-        problem = _problem(parent, child, quaternion, translation)
+        problem = _problem(parent, child, message.transform)
         if problem:  # the genuine one says so on the console and goes on
             logger.error("TF from %s ignored: %s", authority, problem)
             return
-        link = _Link(_nanoseconds(message.header.stamp), parent, quaternion, translation, static)
+        link = _Link(_nanoseconds(message.header.stamp), parent, _se3(message.transform), static)
         with self._lock:
             history = self._histories.get(child)
             if history is None or history.static != static:
@@ -192,68 +190,34 @@ class BufferCore:
             links = history.links[-1:]
         return min((link.stamp_ns for link in links if not link.static), default=0)
 
-    def _between(self, target: str, source: str, time_ns: int) -> tuple[np.ndarray, np.ndarray]:
-        source_links, target_links = self._common(target, source, time_ns)
-        common_from_source = _chained(source_links)
-        common_from_target = _chained(target_links)
-        return _compose(_inverse(common_from_target), common_from_source)
+
+def _between(a: SE3, b: SE3, share: float) -> SE3:
+    """Position on the line from one to the other, rotation at an even rate the short way round."""
+    turn = share * SE3(a.rotation.T @ b.rotation, np.zeros(3)).rotation_vector
+    rotation = a.rotation @ SE3.from_rotation_vector(turn, np.zeros(3)).rotation
+    return SE3(rotation, (1 - share) * a.translation + share * b.translation)
 
 
-IDENTITY = (np.array([0.0, 0.0, 0.0, 1.0]), np.zeros(3))
-
-
-def _chained(links: list[_Link]) -> tuple[np.ndarray, np.ndarray]:
+def _chained(links: list[_Link]) -> SE3:
     """top_from_bottom of links given from the bottom up."""
-    return functools.reduce(
-        lambda below, link: _compose((link.quaternion, link.translation), below), links, IDENTITY
-    )
+    return functools.reduce(lambda below, link: link.parent_from_child @ below, links, SE3.identity())
 
 
-def _compose(a_from_b, b_from_c):
-    (qa, ta), (qb, tb) = a_from_b, b_from_c
-    return _multiply(qa, qb), _rotate(qa, tb) + ta
-
-
-def _inverse(a_from_b):
-    quaternion = a_from_b[0] * (-1, -1, -1, 1)
-    return quaternion, -_rotate(quaternion, a_from_b[1])
-
-
-def _multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    vector = a[3] * b[:3] + b[3] * a[:3] + np.cross(a[:3], b[:3])
-    return np.append(vector, a[3] * b[3] - a[:3] @ b[:3])
-
-
-def _rotate(quaternion: np.ndarray, point: np.ndarray) -> np.ndarray:
-    twice = 2 * np.cross(quaternion[:3], point)
-    return point + quaternion[3] * twice + np.cross(quaternion[:3], twice)
-
-
-def _slerp(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
-    cosine = float(a @ b)
-    if cosine < 0:  # the same rotation, the short way round
-        b, cosine = -b, -cosine
-    if cosine > 0.9995:  # so near that the arc is straight
-        mixed = a + share * (b - a)
-    else:
-        angle = np.arccos(cosine)
-        mixed = (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)
-    return mixed / np.linalg.norm(mixed)
-
-
-def _parts(transform: Transform) -> tuple[np.ndarray, np.ndarray]:
+def _se3(transform: Transform) -> SE3:
     q, t = transform.rotation, transform.translation
-    return np.array([q.x, q.y, q.z, q.w]), np.array([t.x, t.y, t.z])
+    return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [t.x, t.y, t.z])
 
 
-def _problem(parent: str, child: str, quaternion: np.ndarray, translation: np.ndarray) -> str:
+def _problem(parent: str, child: str, transform: Transform) -> str:
+    q, t = transform.rotation, transform.translation
+    norm = q.x**2 + q.y**2 + q.z**2 + q.w**2
     if not child or not parent:
         return "it has an empty frame name"
     if child == parent:
         return f"frame {child} is its own parent"
-    if not (np.isfinite(quaternion).all() and np.isfinite(translation).all()):
+    if not np.isfinite([norm, t.x, t.y, t.z]).all():
         return f"frame {child} has a value that is not a number"
-    if abs(quaternion @ quaternion - 1) > QUATERNION_TOLERANCE:
+    if abs(norm - 1) > QUATERNION_TOLERANCE:
         return f"frame {child} has a quaternion that is not normalized"
     return ""
 
@@ -263,13 +227,11 @@ def _nanoseconds(time) -> int:
     return time.nanoseconds if hasattr(time, "nanoseconds") else time.sec * 1_000_000_000 + time.nanosec
 
 
-def _message(
-    target: str, source: str, time_ns: int, quaternion: np.ndarray, translation: np.ndarray
-) -> TransformStamped:
+def _message(target: str, source: str, time_ns: int, target_from_source: SE3) -> TransformStamped:
     message = TransformStamped(child_frame_id=source)
     message.header.frame_id = target
     message.header.stamp = Time(nanoseconds=time_ns).to_msg()
     q, t = message.transform.rotation, message.transform.translation
-    q.x, q.y, q.z, q.w = map(float, quaternion)
-    t.x, t.y, t.z = map(float, translation)
+    q.w, q.x, q.y, q.z = map(float, target_from_source.quaternion_wxyz)
+    t.x, t.y, t.z = map(float, target_from_source.translation)
     return message
