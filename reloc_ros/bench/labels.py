@@ -23,8 +23,8 @@ from reloc_ros.demo.scene.faces import Face
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.appearance import observed_landmarks
-from reloc_ros.offline.landmarks.label import Visibility, label_images
+from reloc_ros.offline.landmarks.labels import Visibility, observed_landmarks
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.workspace import Workspace

@@ -43,8 +43,9 @@ def label(
     Example: [bold]reloc label -w desk --preview[/bold]
     """
     from reloc_ros.errors import RelocError
-    from reloc_ros.offline.landmarks import label_steps
-    from reloc_ros.offline.landmarks.label import VOXEL_SIZE, Labels
+    from reloc_ros.offline.landmarks import label_step
+    from reloc_ros.offline.landmarks.labels import Labels
+    from reloc_ros.offline.landmarks.visibility import VOXEL_SIZE
 
     if voxel_size is not None and method != "voxels":
         raise RelocError("--voxel-size belongs to --method voxels")
@@ -53,16 +54,16 @@ def label(
     if plain and export is None:
         raise RelocError("--plain belongs to --export FILE")
     opened = open_workspace(workspace)
-    keeps = method is None and label_steps.has_labels(opened)
+    keeps = method is None and label_step.has_labels(opened)
     keeps = keeps and (preview or export is not None or opened.summary("label")["method"] == "import")
     with bars() as progress:
         if import_ is not None:
-            imported = label_steps.import_labels_step(opened, import_)
+            imported = label_step.import_labels_step(opened, import_)
         elif not keeps:
             size = VOXEL_SIZE if voxel_size is None else voxel_size
-            label_steps.label_step(opened, method or "appearance", progress, size)
+            label_step.label_step(opened, method or "appearance", progress, size)
         if preview:
-            label_steps.preview_step(opened, progress)
+            label_step.preview_step(opened, progress)
     if import_ is not None:
         _tell_imported(import_, imported)
     _tell_labels(opened.summary("label"))

@@ -34,7 +34,7 @@ def select(
     """
     from reloc_ros.errors import RelocError
     from reloc_ros.offline import steps
-    from reloc_ros.offline.landmarks.select import parse_count
+    from reloc_ros.offline.landmarks.select_landmarks import parse_count
 
     opened, wanted = open_workspace(workspace), parse_count(count)
     if points is not None and wanted is not None:

@@ -49,8 +49,7 @@ def train(
     Example: [bold]reloc train -w desk --minutes 8[/bold]
     """
     from reloc_ros.offline import steps
-    from reloc_ros.offline.training.fit import Hardware
-    from reloc_ros.offline.training.train import TrainConfig
+    from reloc_ros.offline.training.recipe import Hardware, TrainConfig
 
     opened = open_workspace(workspace)
     given: dict[str, Any] = {} if steps_ is None else {"steps": steps_}

@@ -30,12 +30,12 @@ from reloc_ros.io.atomic import atomic_path
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.offline.bundling.calibrate import calibrate
-from reloc_ros.offline.bundling.references import make_references
-from reloc_ros.offline.bundling.trials import Photo
-from reloc_ros.offline.landmarks.label import Labels
-from reloc_ros.offline.landmarks.label_steps import has_labels
-from reloc_ros.offline.landmarks.label_steps import label_step as label_step  # one of the steps, too
-from reloc_ros.offline.landmarks.selection import select_step as select_step  # and another
+from reloc_ros.offline.bundling.choose_references import make_references
+from reloc_ros.offline.bundling.trial_pictures import Photo
+from reloc_ros.offline.landmarks.label_step import has_labels
+from reloc_ros.offline.landmarks.label_step import label_step as label_step  # one of the steps, too
+from reloc_ros.offline.landmarks.labels import Labels
+from reloc_ros.offline.landmarks.select_step import select_step as select_step  # and another
 from reloc_ros.offline.measuring.conditions import CONDITIONS
 from reloc_ros.offline.measuring.evaluate import Localize, check_conditions, evaluate, held_out_queries
 from reloc_ros.offline.measuring.scores import Score, write_evaluation

@@ -11,7 +11,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
-from reloc_ros.offline.landmarks.label import Visibility
+from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.workspace import Workspace
 
 SEEN, HIDDEN, UNKNOWN = Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN

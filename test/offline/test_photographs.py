@@ -7,12 +7,13 @@ import pytest
 
 pytest.importorskip("torch")
 
+from reloc_ros.offline.training.recipe import TrainConfig
+
 from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline import steps
 from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.sources.photographs import read_photo
-from reloc_ros.offline.training.train import TrainConfig
 
 SCENE = Path(__file__).resolve().parents[3] / "shared" / "scenes" / "snowmiku"
 
@@ -43,7 +44,7 @@ def test_held_out_photographs_are_localized_in_the_light_and_in_the_dark(workspa
 
 
 def test_nothing_of_a_held_out_photograph_is_in_labels_or_landmarks(workspace):
-    from reloc_ros.offline.landmarks.label import Labels
+    from reloc_ros.offline.landmarks.labels import Labels
 
     model = SfmModel.load(workspace.model_path)
     held_out = {

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from reloc_ros.offline.training.recipe import TrainConfig
 from scenes import noise_image
 from synthetic_model import make_model
 
@@ -15,13 +16,12 @@ from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localizer
 from reloc_ros.offline import steps
-from reloc_ros.offline.landmarks import label_steps
+from reloc_ros.offline.landmarks import label_step
 from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
-from reloc_ros.offline.landmarks.label import Labels
+from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.measuring.scores import read_evaluation, write_scores
 from reloc_ros.offline.training import views
 from reloc_ros.offline.training.augment import AugmentConfig
-from reloc_ros.offline.training.train import TrainConfig
 from reloc_ros.offline.workspace import Workspace
 
 HOLDOUT = "every:5:2"
@@ -114,13 +114,13 @@ def test_steps_are_done_once_and_again_when_what_they_need_changes(labelled):
 
 def test_another_voxel_size_labels_again_and_belongs_to_voxels_alone(labelled):
     first = made_at(labelled)
-    label_steps.label_step(labelled, "depth", voxel_size=0.05)
+    label_step.label_step(labelled, "depth", voxel_size=0.05)
     assert made_at(labelled) == first
-    label_steps.label_step(labelled, "voxels", voxel_size=0.05)
+    label_step.label_step(labelled, "voxels", voxel_size=0.05)
     second = made_at(labelled)
-    label_steps.label_step(labelled, "voxels", voxel_size=0.05)
+    label_step.label_step(labelled, "voxels", voxel_size=0.05)
     assert made_at(labelled) == second
-    label_steps.label_step(labelled, "voxels", voxel_size=0.1)
+    label_step.label_step(labelled, "voxels", voxel_size=0.1)
     assert made_at(labelled)["labels.npz"] != second["labels.npz"]
 
 
@@ -132,16 +132,16 @@ def test_imported_labels_take_the_place_of_the_others_and_can_be_trained_and_mea
     row = entries[labels.names[0]][int(np.flatnonzero(labels.visibility[0] == 1)[0])]
     row[2] = 0
     file.write_text(json.dumps(entries))
-    label_steps.import_labels_step(labelled, file)
+    label_step.import_labels_step(labelled, file)
     changed = Labels.load(labelled.labels_path).visibility != labels.visibility
     assert np.count_nonzero(changed) == 1
-    assert label_steps.has_labels(labelled)
+    assert label_step.has_labels(labelled)
     steps.train_step(labelled, CONFIG)
     steps._refuse_stale(labelled)
     steps.select_step(labelled, 13)
-    assert not label_steps.has_labels(labelled)
+    assert not label_step.has_labels(labelled)
     with pytest.raises(RelocError, match="was it made before the last select"):
-        label_steps.import_labels_step(labelled, file)
+        label_step.import_labels_step(labelled, file)
 
 
 def test_labels_of_an_earlier_version_stay_current(labelled):
@@ -149,24 +149,24 @@ def test_labels_of_an_earlier_version_stay_current(labelled):
     facts = json.loads((labelled.path / "workspace.json").read_text())
     del facts["steps"]["label"]["summary"]["how"]
     (labelled.path / "workspace.json").write_text(json.dumps(facts))
-    assert label_steps.has_labels(labelled)
+    assert label_step.has_labels(labelled)
 
 
 def test_a_preview_is_drawn_once_for_the_same_labels(labelled):
-    label_steps.preview_step(labelled)
+    label_step.preview_step(labelled)
     files = [labelled.path / f"label_preview.{kind}" for kind in ("png", "mp4")]
     first = [file.stat().st_mtime_ns for file in files]
-    label_steps.preview_step(labelled)
+    label_step.preview_step(labelled)
     assert [file.stat().st_mtime_ns for file in files] == first
-    label_steps.label_step(labelled, "voxels")
-    label_steps.preview_step(labelled)
+    label_step.label_step(labelled, "voxels")
+    label_step.preview_step(labelled)
     assert all(file.stat().st_mtime_ns > time for file, time in zip(files, first, strict=True))
 
 
 def test_a_preview_without_the_images_is_refused(labelled):
     shutil.rmtree(labelled.images_dir)
     with pytest.raises(RelocError, match=r"cannot read image .* there is no such file"):
-        label_steps.preview_step(labelled)
+        label_step.preview_step(labelled)
     assert not list(labelled.path.glob("*preview*"))
 
 

@@ -1,9 +1,8 @@
 """Measure how far a bundle's keypoints and poses can be trusted, on map images that it was not trained on.
 
-Each of them is shown many times, as turned and zoomed cameras in all kinds of conditions would have taken it
-(`trials`): what the network then says of landmarks whose place is known gives the scale of its sigmas, and the poses
-give the scale of their covariances. Mirrored and scrambled, the same pictures tell how much evidence a pose must
-have to be believed.
+Each of them is shown many times, as turned and zoomed cameras in all kinds of conditions would have taken it: what
+the network then says of landmarks whose place is known gives the scale of its sigmas, and the poses give the scale of
+their covariances. Mirrored and scrambled, the same pictures tell how much evidence a pose must have to be believed.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.inference.backends import Backend
 from reloc_ros.localizer import Localized, Localizer, Lost
-from reloc_ros.offline.bundling.trials import Photo, of_no_place, of_the_place
+from reloc_ros.offline.bundling.trial_pictures import Photo, of_no_place, of_the_place
 from reloc_ros.offline.measuring.scores import CHI_SQUARE_95, normalised_error_squared
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.pose.acceptance import LocalizerConfig, evidence

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.offline.landmarks.label import Labels, Visibility
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
 
 MAX_OFF = 0.005
 """A position this share of the image's width away from the projection is of another landmark, image or map."""

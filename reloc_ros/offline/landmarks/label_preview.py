@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.offline.landmarks.label import Labels, Visibility
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.running.video_writer import video_writer
 

@@ -7,17 +7,41 @@ from numpy.typing import ArrayLike, NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.label import Labels, Visibility, label_images
-from reloc_ros.offline.landmarks.points import RELIABLE_TRACK, SAME, cloud_landmarks, joined
-from reloc_ros.offline.landmarks.select import Selection, attainable_spread, picture_widths
-from reloc_ros.offline.landmarks.selection import selection_of
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.offline.landmarks.points_file import RELIABLE_TRACK, SAME, joined
+from reloc_ros.offline.landmarks.select_landmarks import attainable_spread, cloud_landmarks, picture_widths
+from reloc_ros.offline.landmarks.spread import Selection, well_spread
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.picking.picking import pick
 
+BEHIND = 0.2
+"""A point as far behind another, relative to their depth, is as good a guess as one at the edge of the tolerance."""
 BESIDE = 1.2
 """A landmark this many times as deep as the cloud point before it is not what a click means."""
 
 _Rows = tuple[int, ...]
+
+
+def pick(
+    origin: ArrayLike, direction: ArrayLike, points: NDArray[np.float64], tolerance_rad: float
+) -> int | None:
+    """The row of `points` (N, 3) that a ray means: one near to it by angle, and in front rather than behind.
+
+    Args:
+        origin: (3,) where the eye is.
+        direction: (3,) of any length, where the click points.
+        tolerance_rad: points farther from the ray than this are not meant.
+    """
+    ray = np.asarray(direction, dtype=np.float64)
+    ray = ray / np.linalg.norm(ray)
+    offsets = points - np.asarray(origin, dtype=np.float64)
+    depths = offsets @ ray
+    angles = np.arctan2(np.linalg.norm(offsets - depths[:, None] * ray, axis=1), depths)
+    near = np.flatnonzero((angles <= tolerance_rad) & (depths > 0))
+    if len(near) == 0:
+        return None
+    behind = np.log(depths[near] / depths[near].min()) / BEHIND
+    return int(near[np.argmin(angles[near] / tolerance_rad + behind)])
 
 
 class LandmarkEditor:
@@ -52,15 +76,13 @@ class LandmarkEditor:
     @property
     def labels(self) -> Labels:
         """Which map image sees which landmark, by the depth test."""
-        rows = np.array(self._rows, dtype=np.int64)
-        return Labels(
-            self._labels.names, self._labels.keypoints_px[:, rows], self._labels.visibility[:, rows]
-        )
+        return self._labels.of_landmarks(np.array(self._rows, dtype=np.int64))
 
     @property
     def selection(self) -> Selection:
         """The landmarks, and how they serve the views."""
-        return selection_of(self.model, self.landmarks, self.labels, self.attainable)
+        spread = well_spread(self.labels, self.model.image_sizes)
+        return Selection(self.landmarks, spread, self.attainable)
 
     @property
     def unsaved(self) -> bool:

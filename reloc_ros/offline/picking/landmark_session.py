@@ -14,9 +14,9 @@ import numpy as np
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import write_json
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.points import FOREIGN_ID, SAME
-from reloc_ros.offline.landmarks.select import LEAST, picture_widths
-from reloc_ros.offline.landmarks.selection import BY_HAND, keep_selection, selection_inputs
+from reloc_ros.offline.landmarks.points_file import FOREIGN_ID, SAME
+from reloc_ros.offline.landmarks.select_landmarks import LEAST, picture_widths
+from reloc_ros.offline.landmarks.select_step import BY_HAND, keep_selection, selection_inputs
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.picking.landmark_editor import LandmarkEditor, no_landmarks

@@ -5,7 +5,10 @@ The page is a thin view of a `LandmarkSession`, which knows everything that is s
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import socket
 import threading
 from collections.abc import Callable
 
@@ -13,12 +16,11 @@ import numpy as np
 import viser
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.landmarks.select import VIEW_NEEDS, Selection
+from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, Selection
 from reloc_ros.offline.picking import web_panel
 from reloc_ros.offline.picking.landmark_session import LandmarkSession
 from reloc_ros.offline.picking.web_point import PointView
 from reloc_ros.offline.picking.web_scene import Scene
-from reloc_ros.offline.picking.web_server import quietly, serve
 
 logger = logging.getLogger(__name__)
 
@@ -223,3 +225,25 @@ def _worst_first(selection: Selection) -> list[int]:
 def _tell(client: viser.ClientHandle | None, title: str, sentence: str) -> None:
     if client is not None:
         client.add_notification(title, sentence, auto_close_seconds=8)
+
+
+def quietly() -> contextlib.AbstractContextManager[object]:
+    """While it starts and stops, viser prints: whoever called says better where it is."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def serve(host: str, port: int) -> viser.ViserServer:
+    """A server at just this port: viser would take the next free one without a word."""
+    try:
+        with socket.create_server((host, port)) as probe:
+            port = probe.getsockname()[1]
+    except (OSError, OverflowError) as error:
+        raise RelocError(
+            f"cannot serve at port {port} of {host}: {error}; choose others with --port, --host"
+        ) from error
+    with quietly():
+        server = viser.ViserServer(host=host, port=port, verbose=False)
+    if server.get_port() != port:
+        server.stop()
+        raise RelocError(f"cannot serve at port {port} of {host}: it is in use; choose another with --port")
+    return server

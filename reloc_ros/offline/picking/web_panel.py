@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.offline.landmarks.label import Labels, Visibility
-from reloc_ros.offline.landmarks.select import VIEW_NEEDS, Selection
-from reloc_ros.offline.picking.portraits import Portrait
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, Selection
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.sources.photographs import read_photo
 
 Colour = tuple[int, int, int]
 
@@ -24,6 +27,13 @@ STATE_COLOURS: dict[Visibility, Colour] = {
 ENOUGH: Colour = (60, 160, 90)
 UNMET: Colour = (245, 150, 20)
 POOR: Colour = (150, 75, 160)
+
+AROUND = 0.06
+"""A portrait shows this share of the picture's width to each side of the point."""
+SIZE = 96
+"""Portraits are so many pixels wide and high."""
+SHOWN = {Visibility.SEEN: 8, Visibility.UNKNOWN: 2, Visibility.HIDDEN: 2}
+"""So many at most of each state."""
 
 HELP = (
     "<b>Click a point</b> of the cloud to make it a landmark, <b>click a landmark</b> to take it away; with Shift, "
@@ -80,6 +90,48 @@ def coverage(names: Sequence[str], selection: Selection) -> str:
     return paragraph(
         f'{legend}<div style="max-height:16em;overflow-y:auto;padding-right:0.5em">{"".join(rows)}</div>'
     )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Portrait:
+    """One landmark in one image."""
+
+    image: int
+    """Which of the map images."""
+    state: Visibility
+    picture: NDArray[np.uint8]
+    """(SIZE, SIZE, 3) BGR, the landmark in the middle."""
+
+
+def portraits(model: SfmModel, labels: Labels, images_dir: Path) -> list[Portrait]:
+    """The one landmark of `labels` in some images that it projects into: first where it is seen."""
+    made = []
+    for state, most in SHOWN.items():
+        images = [
+            image
+            for image in np.flatnonzero(labels.visibility[:, 0] == state).tolist()
+            if model.camera(image).contains(labels.keypoints_px[image, :1])[0]
+        ]
+        for image in _spread_out(images, most):
+            photo = read_photo(images_dir / model.names[image])
+            made.append(Portrait(image, state, _cut(photo, labels.keypoints_px[image, 0])))
+    return made
+
+
+def _spread_out(images: list[int], most: int) -> list[int]:
+    """At most so many of them, evenly: neighbours in the film look alike."""
+    if len(images) <= most:
+        return images
+    return [images[round(place)] for place in np.linspace(0, len(images) - 1, most)]
+
+
+def _cut(photo: NDArray[np.uint8], pixel: NDArray[np.float32]) -> NDArray[np.uint8]:
+    side = max(3, round(2 * AROUND * photo.shape[1]))
+    patch = cv2.getRectSubPix(photo, (side, side), pixel.astype(float).tolist())
+    patch = cv2.resize(patch, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):  # to be seen on dark and on bright
+        cv2.circle(patch, (8 * SIZE // 2 - 4, 8 * SIZE // 2 - 4), 8 * 7, colour, thickness, cv2.LINE_AA, 3)
+    return patch
 
 
 def point(title: str, labels: Labels, found: Sequence[Portrait], note: str) -> str:

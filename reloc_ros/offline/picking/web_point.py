@@ -14,10 +14,10 @@ import viser
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.label import METHODS, Visibility, label_images
+from reloc_ros.offline.landmarks.labels import Visibility
+from reloc_ros.offline.landmarks.visibility import METHODS, label_images
 from reloc_ros.offline.picking import web_panel
 from reloc_ros.offline.picking.landmark_session import LandmarkSession
-from reloc_ros.offline.picking.portraits import portraits
 from reloc_ros.offline.picking.web_scene import Scene
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class PointView:
     def _describe(self, point: Landmarks, test: dict[str, Any], with_pictures: bool) -> None:
         model, images_dir = self._session.editor.model, self._session.workspace.images_dir
         labels = label_images(model, point, images_dir=images_dir, **test)
-        found = portraits(model, labels, images_dir) if with_pictures else []
+        found = web_panel.portraits(model, labels, images_dir) if with_pictures else []
         note = (
             f"by the {test['method']} test of reloc label" if with_pictures else "comparing with the images …"
         )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.label import Labels
+from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.measuring.scores import Score, read_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup, escape
 
-from reloc_ros.offline.landmarks.label import Visibility
-from reloc_ros.offline.landmarks.select import VIEW_NEEDS, well_spread
+from reloc_ros.offline.landmarks.labels import Visibility
+from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, well_spread
 from reloc_ros.offline.report.charts import Axis, Plot, dots
 from reloc_ros.offline.report.collect import Facts
 from reloc_ros.offline.report.pictures import GREEN, Photos, data_uri, shrink, spot

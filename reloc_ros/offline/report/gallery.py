@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.offline.bundling.calibrate import FAR_PX
-from reloc_ros.offline.landmarks.label import Visibility, label_images
+from reloc_ros.offline.landmarks.labels import Visibility
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.measuring.scores import Score
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.report.collect import Facts

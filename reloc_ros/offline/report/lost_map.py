@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.label import Labels, Visibility
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.measuring.scores import Score
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent

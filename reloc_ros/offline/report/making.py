@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from reloc_ros.offline.landmarks.label import Visibility
+from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.measuring.conditions import describe
 from reloc_ros.offline.report.charts import Axis, Plot, Series, legend, line_chart, log_axis
 from reloc_ros.offline.report.collect import Facts

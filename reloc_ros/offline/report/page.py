@@ -11,7 +11,7 @@ import jinja2
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.offline.landmarks.select import VIEW_NEEDS
+from reloc_ros.offline.landmarks.spread import VIEW_NEEDS
 from reloc_ros.offline.measuring.conditions import describe
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.report import coverage, making, performance

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.offline.landmarks.label import Visibility
+from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.training.degrade import cover, degrade, relight, shade
 
 BASE_SCALE = 1.5

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from reloc_ros.inference.network import STRIDE, LandmarkNetwork
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.training.augment import View
-from reloc_ros.offline.training.views import ENCODE_BATCH, Encode, ViewSampler, fast_encoder
+from reloc_ros.offline.training.augment import View, ViewSampler
+from reloc_ros.offline.training.feature_cache import ENCODE_BATCH, Encode, fast_encoder
 
 logger = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from reloc_ros.offline.training.optimizer import MuonAndAdamW
 from reloc_ros.offline.training.schedule import Keeper, Schedule
 
 if TYPE_CHECKING:
-    from reloc_ros.offline.training.train import TrainConfig
+    from reloc_ros.offline.training.recipe import TrainConfig
 
 
 @dataclasses.dataclass(frozen=True)

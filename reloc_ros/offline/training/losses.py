@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from reloc_ros.inference.network import STRIDE, LandmarkHead
-from reloc_ros.offline.landmarks.label import Visibility
+from reloc_ros.offline.landmarks.labels import Visibility
 
 TARGET_SIGMA_CELLS = 0.6
 """Width of the soft heatmap target: a landmark between two cells is rightly in both."""

@@ -22,34 +22,32 @@ from numpy.typing import NDArray
 
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.inference.network import LandmarkNetwork
-from reloc_ros.offline.landmarks.label import Labels
+from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.training.augment import AugmentConfig
-from reloc_ros.offline.training.callbacks import (
-    Clock,
-    ReportProgress,
-    SaveCheckpoints,
-    Validation,
-    WriteCurves,
-)
+from reloc_ros.offline.training.augment import AugmentConfig, ViewSampler
 from reloc_ros.offline.training.feature_cache import (
     Batch,
     affordable_views,
     cached_batches,
     encode_images,
     encode_views,
+    fast_encoder,
     fresh_batches,
 )
 from reloc_ros.offline.training.fit import (
     Batches,
-    Hardware,
+    Clock,
     LandmarkTraining,
+    ReportProgress,
+    SaveCheckpoints,
+    Validation,
+    WriteCurves,
     compute_dtype,
     make_trainer,
 )
 from reloc_ros.offline.training.pretrained import fetched_weights
+from reloc_ros.offline.training.recipe import Hardware
 from reloc_ros.offline.training.validation import AUTO, PoseErrors, PoseValidator, Truth, validation_images
-from reloc_ros.offline.training.views import ViewSampler, fast_encoder
 
 logger = logging.getLogger(__name__)
 

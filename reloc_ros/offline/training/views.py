@@ -14,7 +14,7 @@ from torch import Tensor
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.inference.network import FeaturePyramid
 from reloc_ros.inference.processor import has_fast_bfloat16
-from reloc_ros.offline.landmarks.label import Labels
+from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.training.augment import AugmentConfig, View, base_from_image, base_levels, make_view
 
 

@@ -11,9 +11,9 @@ from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline.bundling import calibrate as calibration
-from reloc_ros.offline.bundling import trials
+from reloc_ros.offline.bundling import trial_pictures
 from reloc_ros.offline.bundling.calibrate import Trial, calibrate
-from reloc_ros.offline.bundling.trials import Photo
+from reloc_ros.offline.bundling.trial_pictures import Photo
 
 CAMERA = Camera("pinhole", 320, 240, 250.0, 250.0, 160.0, 120.0)
 SHAPE = NetworkShape("none", landmarks=48, width=320, height=256)
@@ -70,7 +70,9 @@ def bundle() -> Bundle:
 
 @pytest.fixture
 def clean(monkeypatch):
-    monkeypatch.setattr(trials, "CLEAN_SHARE", 1.0)  # in the dark, colours are no longer what they were
+    monkeypatch.setattr(
+        trial_pictures, "CLEAN_SHARE", 1.0
+    )  # in the dark, colours are no longer what they were
 
 
 @pytest.mark.parametrize("told_px", [0.7, 3.0])
@@ -92,7 +94,7 @@ def test_mirrored_and_scrambled_places_set_the_evidence_and_have_too_little(clea
     assert low <= measured.min_evidence <= high
     localizer = Localizer(bundle(), finder)
     for seed, photo in enumerate(photographs()):
-        picture = trials.of_no_place(photo, seed)
+        picture = trial_pictures.of_no_place(photo, seed)
         assert not isinstance(localizer.localize(picture.image, picture.camera), Localized)
 
 

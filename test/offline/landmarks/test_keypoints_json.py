@@ -9,7 +9,7 @@ from synthetic_model import make_model
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.keypoints_json import read_keypoints, write_keypoints
-from reloc_ros.offline.landmarks.label import Labels, Visibility, unlabelled
+from reloc_ros.offline.landmarks.labels import Labels, Visibility, unlabelled
 
 SEEN, HIDDEN, UNKNOWN = Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN
 IMAGES, LANDMARKS = 12, 12

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.landmarks.label import Labels, Visibility
 from reloc_ros.offline.landmarks.label_preview import COLORS, HOLD_FRAMES, labelled_picture, write_preview
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
 
 SEEN, HIDDEN, UNKNOWN = Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN
 SIZES = [(640, 480), (640, 480), (480, 640), (333, 111), (640, 480)]

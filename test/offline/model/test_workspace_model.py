@@ -12,7 +12,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
-from reloc_ros.offline.landmarks.label import Labels
+from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.model.workspace_model import (

@@ -7,8 +7,8 @@ from synthetic_model import make_model, write_workspace
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
-from reloc_ros.offline.landmarks.label import Labels
-from reloc_ros.offline.landmarks.points import FOREIGN_ID
+from reloc_ros.offline.landmarks.labels import Labels
+from reloc_ros.offline.landmarks.points_file import FOREIGN_ID
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.picking.landmark_session import DRAFT, LandmarkSession

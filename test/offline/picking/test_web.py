@@ -16,8 +16,9 @@ from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
 from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
-from reloc_ros.offline.landmarks.label import Labels, Visibility, label_images
-from reloc_ros.offline.landmarks.label_steps import import_labels_step
+from reloc_ros.offline.landmarks.label_step import import_labels_step
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.picking.landmark_session import LandmarkSession
 from reloc_ros.offline.workspace import Workspace
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import report_workspace as made
 
-from reloc_ros.offline.landmarks.label import Visibility, label_images
-from reloc_ros.offline.landmarks.select import CELL_HOLDS, CELLS_ACROSS
+from reloc_ros.offline.landmarks.labels import Visibility
+from reloc_ros.offline.landmarks.spread import CELL_HOLDS, CELLS_ACROSS
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.progress import silent
 from reloc_ros.offline.report.collect import collect
 from reloc_ros.offline.report.coverage import view_coverage

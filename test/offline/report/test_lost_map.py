@@ -7,7 +7,7 @@ import report_workspace as made
 from synthetic_model import CAMERAS, look_at
 
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.landmarks.label import Visibility
+from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.progress import silent
 from reloc_ros.offline.report import lost_map as lost
 from reloc_ros.offline.report.collect import collect

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reloc_ros.offline.landmarks.label import Visibility
+from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.training.augment import (
     AugmentConfig,
     _level,

@@ -9,19 +9,19 @@ from scenes import noise_image
 
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.inference.network import LandmarkNetwork
-from reloc_ros.offline.landmarks.label import Labels, Visibility
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.training import feature_cache, views
-from reloc_ros.offline.training.augment import AugmentConfig
+from reloc_ros.offline.training.augment import AugmentConfig, ViewSampler
 from reloc_ros.offline.training.feature_cache import (
     EncodedViews,
     affordable_views,
     cached_batches,
     encode_images,
     encode_views,
+    fast_encoder,
     fresh_batches,
     made_ahead,
 )
-from reloc_ros.offline.training.views import ViewSampler, fast_encoder
 
 SHAPE = NetworkShape("efficientnet_lite0", landmarks=8, width=64, height=64)
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from reloc_ros.inference.network import STRIDE, HeadMaps, decode
-from reloc_ros.offline.landmarks.label import Visibility
+from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.training.losses import landmark_loss as loss_of_head
 
 SEEN, HIDDEN, UNKNOWN = int(Visibility.SEEN), int(Visibility.HIDDEN), int(Visibility.UNKNOWN)

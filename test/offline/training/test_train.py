@@ -6,22 +6,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from reloc_ros.offline.training.recipe import Hardware, TrainConfig
 from scenes import TINY_CAMERA, noise_image, random_landmarks
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.inference.network import LandmarkNetwork
-from reloc_ros.offline.landmarks.label import Labels, Visibility
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.training import callbacks, fit, train, views
-from reloc_ros.offline.training.augment import AugmentConfig
-from reloc_ros.offline.training.fit import Hardware
-from reloc_ros.offline.training.train import (
-    TrainConfig,
-    network_shape,
-    train_network,
-)
+from reloc_ros.offline.training.augment import AugmentConfig, ViewSampler
+from reloc_ros.offline.training.train import network_shape, train_network
 from reloc_ros.offline.training.validation import PoseErrors, Truth
-from reloc_ros.offline.training.views import ViewSampler
 
 LANDMARKS = 8
 CONFIG = TrainConfig(width=64, views=16, steps=24, batch=4, augment=AugmentConfig(max_boxes=1))

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+from reloc_ros.offline.training.recipe import Hardware
 
 from reloc_ros.offline import steps
 from reloc_ros.offline.training import train, views
 from reloc_ros.offline.training.augment import AugmentConfig
-from reloc_ros.offline.training.fit import Hardware
 from reloc_ros.offline.workspace import Workspace
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.landmarks.voxels import VoxelGrid
+from reloc_ros.offline.landmarks.visibility_rays import VoxelGrid
 
 
 def cloud(seed: int, points: int = 60) -> np.ndarray:

@@ -9,8 +9,9 @@ import pytest
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.appearance import likeness, observed_landmarks
-from reloc_ros.offline.landmarks.label import Visibility, label_images
+from reloc_ros.offline.landmarks.labels import Visibility, observed_landmarks
+from reloc_ros.offline.landmarks.visibility import label_images
+from reloc_ros.offline.landmarks.visibility_appearance import likeness
 from reloc_ros.offline.model.sfm import SfmModel
 
 SEEN, HIDDEN, UNKNOWN = Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN

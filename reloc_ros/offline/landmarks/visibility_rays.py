@@ -1,4 +1,4 @@
-"""Which of the straight lines from a camera pass through an occupied voxel of a point cloud."""
+"""The ray test of visibility: which lines from a camera meet an occupied voxel of the point cloud on their way."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ MIN_POINTS = 2
 """A voxel with fewer points is taken for noise."""
 SMALLEST, LARGEST = 0.001, 0.2
 """Voxel sizes that make sense, as shares of the extent."""
+CLEARANCE_VOXELS = 2.0
+"""A ray ends so far before its landmark, whose own surface is occupied."""
 
 
 class VoxelGrid:
@@ -51,6 +53,13 @@ class VoxelGrid:
         cells = np.stack(np.unravel_index(self._occupied, self._shape), axis=1)
         return self._low + cells * self.size
 
+    def hides(self, start: Array, points_map: Array) -> NDArray[np.bool_]:
+        """(N,) whether something stands between `start` (3,) and each of some points (N, 3) on a surface."""
+        rays = points_map - start
+        lengths = np.linalg.norm(rays, axis=1)
+        walked = np.maximum(lengths - CLEARANCE_VOXELS * self.size, 0)
+        return self.is_blocked(start, start + rays * (walked / np.maximum(lengths, 1e-300))[:, None])
+
     def is_blocked(self, start: Array, ends: Array) -> NDArray[np.bool_]:
         """(N,) whether the segment from `start` (3,) to each of `ends` (N, 3) meets an occupied voxel.
 
@@ -63,9 +72,7 @@ class VoxelGrid:
         blocked = np.zeros(len(rays), dtype=bool)
         live = np.flatnonzero(enter <= leave)
         cells = np.floor(origin + enter[live, None] * rays[live]).astype(np.int64)
-        cells = np.clip(
-            cells, 0, self._shape - 1
-        )  # a segment that enters at the far face rounds to beyond it
+        cells = cells.clip(0, self._shape - 1)  # a segment that enters at the far face rounds to beyond it
         home = np.floor(origin).astype(np.int64)
         while len(live) > 0:
             hit = self._is_occupied(cells) & (cells != home).any(axis=1)

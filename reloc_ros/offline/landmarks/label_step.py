@@ -13,8 +13,9 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.keypoints_json import Imported, read_keypoints
-from reloc_ros.offline.landmarks.label import VOXEL_SIZE, Labels, Visibility, label_images, unlabelled
 from reloc_ros.offline.landmarks.label_preview import write_preview
+from reloc_ros.offline.landmarks.labels import Labels, Visibility, unlabelled
+from reloc_ros.offline.landmarks.visibility import VOXEL_SIZE, label_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import map_model, read_map_photo
 from reloc_ros.offline.progress import Progress, silent

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.select import picture_widths, view_cones
+from reloc_ros.offline.landmarks.select_landmarks import cloud_landmarks, picture_widths
 from reloc_ros.offline.model.sfm import SfmModel
 
 Array = NDArray[np.float64]
@@ -62,12 +62,6 @@ def _parse(content: str, place: str) -> list[float]:
     if len(numbers) != 3 or not np.isfinite(numbers).all():
         raise RelocError(f"{place}: '{content}' is not three numbers x y z")
     return numbers
-
-
-def cloud_landmarks(model: SfmModel) -> Landmarks:
-    """Every point of the model, in its order, as the landmark that it would be."""
-    directions, cones = view_cones(model)
-    return Landmarks(model.point_ids, model.points_map, directions, cones)
 
 
 def landmarks_at(model: SfmModel, positions_map: Array, places: Sequence[str]) -> Landmarks:

@@ -3,8 +3,8 @@ import pytest
 
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
-from reloc_ros.offline.bundling import trials
-from reloc_ros.offline.bundling.trials import Photo, of_no_place, of_the_place
+from reloc_ros.offline.bundling import trial_pictures
+from reloc_ros.offline.bundling.trial_pictures import Photo, of_no_place, of_the_place
 
 CAMERAS = {
     "pinhole": Camera("pinhole", 640, 480, 520.0, 530.0, 322.0, 238.0),
@@ -29,7 +29,7 @@ def photo_of(points_map: np.ndarray, camera: Camera) -> Photo:
 
 @pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS)
 def test_a_turned_camera_sees_the_scene_where_its_pose_says(camera, monkeypatch):
-    monkeypatch.setattr(trials, "CLEAN_SHARE", 1.0)
+    monkeypatch.setattr(trial_pictures, "CLEAN_SHARE", 1.0)
     point_map = POSE.inverse().apply(
         [[0.05, -0.02, 4.0]]
     )  # in the middle, far from the turned picture's border
@@ -51,7 +51,9 @@ def test_a_turned_camera_stays_where_it_is_and_turns_no_farther_than_is_said():
     for seed in range(30):
         turned = of_the_place(photo, seed)
         assert center_error(turned.camera_from_map, POSE) < 1e-9
-        limit = np.linalg.norm([trials.MAX_ROLL_DEG, trials.MAX_TURN_DEG, trials.MAX_TURN_DEG])
+        limit = np.linalg.norm(
+            [trial_pictures.MAX_ROLL_DEG, trial_pictures.MAX_TURN_DEG, trial_pictures.MAX_TURN_DEG]
+        )
         assert rotation_error_deg(turned.camera_from_map, POSE) <= limit
         assert (turned.image.shape[1], turned.image.shape[0]) == (turned.camera.width, turned.camera.height)
 
@@ -74,7 +76,10 @@ def test_pictures_of_no_place_are_mirrored_upside_down_or_scrambled_in_turn():
     photo = Photo(image, CAMERAS["pinhole"], POSE)
     kinds = set()
     for seed in range(20):
-        turned, spoiled = trials._turn(photo, np.random.default_rng([seed, 1])), of_no_place(photo, seed)
+        turned, spoiled = (
+            trial_pictures._turn(photo, np.random.default_rng([seed, 1])),
+            of_no_place(photo, seed),
+        )
         flips = [np.array_equal(spoiled.image, np.flip(turned.image, axis)) for axis in (0, 1)]
         kinds.add(flips.index(True) if any(flips) else 2)
         assert not np.array_equal(spoiled.image, turned.image)
@@ -83,7 +88,7 @@ def test_pictures_of_no_place_are_mirrored_upside_down_or_scrambled_in_turn():
 
 def test_scrambled_pictures_have_all_their_tiles_in_other_places():
     image = np.random.default_rng(1).integers(0, 256, (48, 64, 3)).astype(np.uint8)
-    shuffled = trials._shuffle(image, 8, np.random.default_rng(2))
+    shuffled = trial_pictures._shuffle(image, 8, np.random.default_rng(2))
     assert shuffled.shape == image.shape
     tiles = [
         {picture[6 * r : 6 * r + 6, 8 * c : 8 * c + 8].tobytes() for r in range(8) for c in range(8)}

@@ -9,7 +9,9 @@ from synthetic_model import CAMERAS, look_at, make_model
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.model.similarity import Similarity
-from reloc_ros.offline.picking.framing import BULK, FOV, fitted_fov, frame_scene
+
+pytest.importorskip("viser", reason="viser is not installed: pip install 'reloc_ros[web]'")
+from reloc_ros.offline.picking.web_scene import BULK, FOV, fitted_fov, frame_scene
 
 MODEL = make_model(images=12, points=300)
 

@@ -7,7 +7,8 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.label import Labels, Visibility, label_images
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.model.sfm import SfmModel
 
 SEEN, HIDDEN, UNKNOWN = Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN

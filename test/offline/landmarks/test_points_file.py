@@ -8,9 +8,10 @@ from synthetic_model import make_model
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.landmarks.label import Visibility, label_images
-from reloc_ros.offline.landmarks.points import FOREIGN_ID, cloud_landmarks, landmarks_at, read_points
-from reloc_ros.offline.landmarks.select import picture_widths
+from reloc_ros.offline.landmarks.labels import Visibility
+from reloc_ros.offline.landmarks.points_file import FOREIGN_ID, landmarks_at, read_points
+from reloc_ros.offline.landmarks.select_landmarks import cloud_landmarks, picture_widths
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.model.sfm import SfmModel
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)

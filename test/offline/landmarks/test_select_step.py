@@ -7,10 +7,10 @@ from synthetic_model import make_model
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
-from reloc_ros.offline.landmarks.label import label_images
-from reloc_ros.offline.landmarks.points import cloud_landmarks
-from reloc_ros.offline.landmarks.select import VIEW_NEEDS, attainable_spread, select_landmarks, well_spread
-from reloc_ros.offline.landmarks.selection import select_points
+from reloc_ros.offline.landmarks.select_landmarks import attainable_spread, cloud_landmarks, select_landmarks
+from reloc_ros.offline.landmarks.select_step import select_points
+from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, well_spread
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.workspace import Workspace
 
 MODEL = make_model(images=12, points=1500, noise_px=0.3)
@@ -39,7 +39,7 @@ def test_how_landmarks_serve_the_views_is_the_same_by_whomever_they_were_chosen(
 def test_attainable_is_what_all_candidates_together_give():
     chosen = select_landmarks(MODEL)
     np.testing.assert_array_equal(attainable_spread(MODEL), chosen.attainable)
-    everything = well_spread(MODEL, label_images(MODEL, cloud_landmarks(MODEL)))
+    everything = well_spread(label_images(MODEL, cloud_landmarks(MODEL)), MODEL.image_sizes)
     assert (chosen.attainable <= everything).all()
 
 

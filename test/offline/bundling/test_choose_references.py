@@ -8,8 +8,8 @@ from synthetic_model import make_model
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.bundling import references as module
-from reloc_ros.offline.bundling.references import (
+from reloc_ros.offline.bundling import choose_references as module
+from reloc_ros.offline.bundling.choose_references import (
     choose_sightings,
     estimate_normals,
     make_references,

@@ -7,17 +7,16 @@ from synthetic_model import CAMERAS, look_at, make_model
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.landmarks.label import Visibility, label_images
-from reloc_ros.offline.landmarks.select import (
-    CELL_HOLDS,
-    CELLS_ACROSS,
+from reloc_ros.offline.landmarks.labels import Visibility
+from reloc_ros.offline.landmarks.select_landmarks import (
     FEWEST,
     MIN_TRACK,
-    VIEW_NEEDS,
     parse_count,
     select_landmarks,
     view_cones,
 )
+from reloc_ros.offline.landmarks.spread import CELL_HOLDS, CELLS_ACROSS, VIEW_NEEDS
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.model.sfm import SfmModel
 
 

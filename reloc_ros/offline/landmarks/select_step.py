@@ -7,22 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.label import Labels, Visibility, label_images
-from reloc_ros.offline.landmarks.points import landmarks_at, read_points
-from reloc_ros.offline.landmarks.select import (
-    LEAST,
-    MOST,
-    VIEW_NEEDS,
-    Selection,
-    attainable_spread,
-    select_landmarks,
-    well_spread,
-)
+from reloc_ros.offline.landmarks.labels import Visibility
+from reloc_ros.offline.landmarks.points_file import landmarks_at, read_points
+from reloc_ros.offline.landmarks.select_landmarks import LEAST, MOST, attainable_spread, select_landmarks
+from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, Selection, well_spread
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.progress import Progress, silent
@@ -61,18 +53,6 @@ def select_step(
     return workspace.summary("select")
 
 
-def selection_of(
-    model: SfmModel, landmarks: Landmarks, labels: Labels, attainable: NDArray[np.int64] | None = None
-) -> Selection:
-    """How landmarks that were not chosen for it, and that the images show as `labels` says, serve the views.
-
-    Args:
-        attainable: where it is known already, what `attainable_spread` says of the model.
-    """
-    known = attainable_spread(model) if attainable is None else attainable
-    return Selection(landmarks, well_spread(labels, model.image_sizes), known)
-
-
 def select_points(model: SfmModel, file: Path, most: int = MOST) -> Selection:
     """The landmarks that a text file lists, see `read_points` and `landmarks_at`."""
     points, places = read_points(file)
@@ -91,7 +71,7 @@ def select_points(model: SfmModel, file: Path, most: int = MOST) -> Selection:
             f"{places[unseen[0]]}{more}: no map image surely shows this point; move it onto a surface that the "
             "images show, or leave it out"
         )
-    return selection_of(model, landmarks, labels)
+    return Selection(landmarks, well_spread(labels, model.image_sizes), attainable_spread(model))
 
 
 def keep_selection(

@@ -1,4 +1,4 @@
-"""How much a landmark's surroundings in an image look as they did in a view that is known to have seen it."""
+"""The appearance test of visibility: does an image show what a view that saw the landmark showed of it?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.offline.landmarks.labels import Visibility, observed_landmarks, unlabelled
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo
@@ -60,7 +61,8 @@ def likeness(
     Args:
         asked: (I, K) where to compare, if the landmark is in the image at all.
     """
-    pairs = _pair_up(model, landmarks, asked & _inside(model, landmarks))
+    inside = unlabelled(model, landmarks).visibility == Visibility.UNKNOWN
+    pairs = _pair_up(model, landmarks, asked & inside)
     wide = SAMPLES + 2 * SEARCH
     templates = np.full((len(pairs.image), SAMPLES, SAMPLES), np.nan, np.float32)
     searched = np.full((len(pairs.image), wide, wide), np.nan, np.float32)
@@ -73,25 +75,6 @@ def likeness(
     result = np.full(asked.shape, np.nan, np.float32)
     result[pairs.image, pairs.landmark] = _correlate(templates, searched)
     return result
-
-
-def observed_landmarks(model: SfmModel, landmarks: Landmarks) -> NDArray[np.bool_]:
-    """(I, K) whether an image's features became part of the landmark's point; landmarks of other origin have none."""
-    row_of_id = {point_id: k for k, point_id in enumerate(landmarks.ids.tolist())}
-    row_of_point = np.array([row_of_id.get(point_id, -1) for point_id in model.point_ids.tolist()])
-    rows = row_of_point[model.observation_point]
-    observed = np.zeros((len(model.names), len(landmarks)), dtype=bool)
-    observed[model.observation_image[rows >= 0], rows[rows >= 0]] = True
-    return observed
-
-
-def _inside(model: SfmModel, landmarks: Landmarks) -> NDArray[np.bool_]:
-    """(I, K) whether a landmark projects into an image."""
-    inside = []
-    for index, pose in enumerate(model.camera_from_map):
-        camera = model.camera(index)
-        inside.append(camera.contains(camera.project(pose.apply(landmarks.positions_map))))
-    return np.stack(inside)
 
 
 def _pair_up(model: SfmModel, landmarks: Landmarks, asked: NDArray[np.bool_]) -> _Pairs:
@@ -164,14 +147,7 @@ def _sample(
     pixels = pixels.reshape(-1, size * size, 2).astype(np.float32)
     if len(pixels) == 0:
         return np.empty((0, size, size), np.float32)
-    values = cv2.remap(
-        grey,
-        np.ascontiguousarray(pixels[..., 0]),
-        np.ascontiguousarray(pixels[..., 1]),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=float("nan"),
-    )
+    values = cv2.remap(grey, pixels, None, cv2.INTER_LINEAR, borderValue=float("nan"))
     return values.reshape(-1, size, size)
 
 

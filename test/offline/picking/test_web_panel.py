@@ -4,8 +4,8 @@ import pytest
 from synthetic_model import make_model
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.landmarks.label import Labels, Visibility
-from reloc_ros.offline.picking.portraits import SHOWN, SIZE, portraits
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.offline.picking.web_panel import SHOWN, SIZE, portraits
 
 MODEL = make_model(images=14, points=50, camera="pinhole")
 POINT = 11

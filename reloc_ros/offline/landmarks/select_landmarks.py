@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.label import Labels, Visibility, label_images
+from reloc_ros.offline.landmarks.spread import (
+    CELL_HOLDS,
+    CELLS_ACROSS,
+    VIEW_NEEDS,
+    Selection,
+    cells_seen,
+    spread_of_counts,
+    well_spread,
+)
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
@@ -19,12 +26,6 @@ FEWEST, MOST = 20, 500
 """However many the views need, it is not fewer than this and, unless told otherwise, not more than that."""
 LEAST = 8
 """Whoever chooses them: fewer are not enough to localize from."""
-VIEW_NEEDS = 32
-"""So many well-spread landmarks a view is to see: with two fifths of it covered, twenty are left."""
-CELLS_ACROSS = 6
-"""Each view is divided into this many columns and rows; a landmark in an empty cell is worth most."""
-CELL_HOLDS = 2
-"""Of the landmarks in one cell of a view, only so many count as well spread."""
 MIN_TRACK = 5
 """A point seen by fewer map images is too likely an accident of matching."""
 MAX_ERROR_QUANTILE = 0.8
@@ -34,27 +35,6 @@ MAX_CANDIDATES = 12_000
 """Only so many points compete: the best of each cell of each view, then the best of all."""
 SEPARATION = 0.02
 """Two landmarks are, in a typical view of one, no closer than this share of the picture's width."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Selection:
-    """The landmarks of a map, and how they serve its views."""
-
-    landmarks: Landmarks
-    spread: NDArray[np.int64]
-    """(I,) well-spread landmarks that each map image sees."""
-    attainable: NDArray[np.int64]
-    """(I,) how many it would see if every candidate were a landmark."""
-
-    @property
-    def poor(self) -> NDArray[np.bool_]:
-        """(I,) whether a view cannot see what it needs, for want of points."""
-        return self.attainable < VIEW_NEEDS
-
-    @property
-    def unmet(self) -> NDArray[np.bool_]:
-        """(I,) whether a view sees fewer than it needs though there are points: more landmarks would help it."""
-        return self.spread < np.minimum(self.attainable, VIEW_NEEDS)
 
 
 def select_landmarks(
@@ -83,26 +63,16 @@ def select_landmarks(
             f"the model has {len(candidates)} points seen by at least {MIN_TRACK} map images, fewer than the "
             f"{count or FEWEST} landmarks asked for; lower --count or map with more images"
         )
-    greedy = _Greedy(candidates.positions_map, reach, quality, _cells_seen(model, candidates, progress))
+    labels = label_images(model, candidates, progress=progress)
+    seen = cells_seen(labels, model.image_sizes)
+    greedy = _Greedy(candidates.positions_map, reach, quality, seen)
     if count is None:
         greedy.pick(most, only_needy=True)
         greedy.pick(min(FEWEST, most))
     else:
         greedy.pick(count)
-    return Selection(candidates.subset(np.array(greedy.picked)), greedy.spread, greedy.attainable)
-
-
-def well_spread(labels: Labels, image_sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(I,) how many landmarks each labelled image sees, of one cell of it at most `CELL_HOLDS`.
-
-    Args:
-        image_sizes: (I, 2) width and height of each of them in pixels.
-    """
-    views, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
-    cells = cells_of_pixels(labels.keypoints_px[views, landmarks], image_sizes[views], CELLS_ACROSS)
-    counts = np.zeros((len(labels.names), CELLS_ACROSS**2), dtype=np.int64)
-    np.add.at(counts, (views, cells), 1)
-    return _spread(counts)
+    chosen = candidates.subset(np.array(greedy.picked))
+    return Selection(chosen, greedy.spread, greedy.attainable)
 
 
 def attainable_spread(model: SfmModel) -> NDArray[np.int64]:
@@ -123,12 +93,11 @@ def parse_count(text: str) -> int | None:
 def _candidates(model: SfmModel) -> tuple[Landmarks, NDArray[np.float64], NDArray[np.float64]]:
     """The points that compete, their quality (P,), and how far others must keep from each (P,) in map units."""
     tracks = model.track_lengths
-    directions, cones = view_cones(model)
-    quality = np.sqrt(tracks) * (0.2 + np.sin(np.minimum(cones, np.pi / 2)))
+    points = cloud_landmarks(model)
+    quality = np.sqrt(tracks) * (0.2 + np.sin(np.minimum(points.view_cones_rad, np.pi / 2)))
     usable = (tracks >= MIN_TRACK) & (model.errors_px <= np.quantile(model.errors_px, MAX_ERROR_QUANTILE))
     rows = _best_of_each_cell(model, np.where(usable, quality, -np.inf))
-    landmarks = Landmarks(model.point_ids[rows], model.points_map[rows], directions[rows], cones[rows])
-    return landmarks, quality[rows], SEPARATION * picture_widths(model)[rows]
+    return points.subset(rows), quality[rows], SEPARATION * picture_widths(model)[rows]
 
 
 def _best_of_each_cell(model: SfmModel, quality: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -170,14 +139,10 @@ def view_cones(model: SfmModel) -> tuple[NDArray[np.float64], NDArray[np.float64
     return means, np.arccos(np.clip(smallest, -1, 1))
 
 
-def _cells_seen(model: SfmModel, candidates: Landmarks, progress: Progress) -> csr_array:
-    """(P, I * cells) 1 where a candidate is seen in that cell of that view."""
-    labels = label_images(model, candidates, progress=progress)
-    views, points = np.nonzero(labels.visibility == Visibility.SEEN)
-    cells = cells_of_pixels(labels.keypoints_px[views, points], model.image_sizes[views], CELLS_ACROSS)
-    columns = views * CELLS_ACROSS**2 + cells
-    shape = (len(candidates), len(model.names) * CELLS_ACROSS**2)
-    return csr_array((np.ones(len(points)), (points, columns)), shape=shape)
+def cloud_landmarks(model: SfmModel) -> Landmarks:
+    """Every point of the model, in its order, as the landmark that it would be."""
+    directions, cones = view_cones(model)
+    return Landmarks(model.point_ids, model.points_map, directions, cones)
 
 
 class _Greedy:
@@ -195,12 +160,12 @@ class _Greedy:
         self._least = 1e-3 * reach
         self._free = np.ones(len(positions), dtype=bool)
         self._cells = np.zeros((seen.shape[1] // CELLS_ACROSS**2, CELLS_ACROSS**2), dtype=np.int64)
-        self.attainable = _spread(seen.sum(axis=0).reshape(self._cells.shape))
+        self.attainable = spread_of_counts(seen.sum(axis=0))
 
     @property
     def spread(self) -> NDArray[np.int64]:
         """(I,) well-spread landmarks each view sees."""
-        return _spread(self._cells)
+        return spread_of_counts(self._cells)
 
     def pick(self, until: int, only_needy: bool = False) -> None:
         """Pick on until there are so many, or, when `only_needy`, until no view needs more."""
@@ -234,7 +199,3 @@ class _Greedy:
             far &= distances > np.maximum(self._reach, self._reach[index])
         far[picked] = False
         return far
-
-
-def _spread(cells: NDArray) -> NDArray[np.int64]:
-    return np.minimum(cells, CELL_HOLDS).sum(axis=1).astype(np.int64)

@@ -1,0 +1,64 @@
+"""How landmarks serve the views of a map: how many each view sees, well spread over its picture."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.picture_cells import cells_of_pixels
+
+VIEW_NEEDS = 32
+"""So many well-spread landmarks a view is to see: with two fifths of it covered, twenty are left."""
+CELLS_ACROSS = 6
+"""Each view is divided into this many columns and rows; a landmark in an empty cell is worth most."""
+CELL_HOLDS = 2
+"""Of the landmarks in one cell of a view, only so many count as well spread."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Selection:
+    """The landmarks of a map, and how they serve its views."""
+
+    landmarks: Landmarks
+    spread: NDArray[np.int64]
+    """(I,) well-spread landmarks that each map image sees."""
+    attainable: NDArray[np.int64]
+    """(I,) how many it would see if every candidate were a landmark."""
+
+    @property
+    def poor(self) -> NDArray[np.bool_]:
+        """(I,) whether a view cannot see what it needs, for want of points."""
+        return self.attainable < VIEW_NEEDS
+
+    @property
+    def unmet(self) -> NDArray[np.bool_]:
+        """(I,) whether a view sees fewer than it needs though there are points: more landmarks would help it."""
+        return self.spread < np.minimum(self.attainable, VIEW_NEEDS)
+
+
+def well_spread(labels: Labels, image_sizes: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(I,) how many landmarks each image sees, of one cell of it at most `CELL_HOLDS`.
+
+    Args:
+        image_sizes: (I, 2) width and height of each.
+    """
+    return spread_of_counts(cells_seen(labels, image_sizes).sum(axis=0))
+
+
+def spread_of_counts(counts: NDArray) -> NDArray[np.int64]:
+    """(I,) the same from the number of landmarks in each cell of each image, I * cells of them in any shape."""
+    return np.minimum(counts.reshape(-1, CELLS_ACROSS**2), CELL_HOLDS).sum(axis=1).astype(np.int64)
+
+
+def cells_seen(labels: Labels, image_sizes: NDArray[np.integer]) -> csr_array:
+    """(K, I * cells) 1 where a landmark is seen in that cell of that image."""
+    images, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
+    cells = cells_of_pixels(labels.keypoints_px[images, landmarks], image_sizes[images], CELLS_ACROSS)
+    columns = images * CELLS_ACROSS**2 + cells
+    shape = (labels.visibility.shape[1], len(labels.names) * CELLS_ACROSS**2)
+    return csr_array((np.ones(len(columns)), (landmarks, columns)), shape=shape)
