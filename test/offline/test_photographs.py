@@ -7,13 +7,12 @@ import pytest
 
 pytest.importorskip("torch")
 
-from reloc_ros.offline.training.recipe import TrainConfig
-
 from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline import steps
 from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.sources.photographs import read_photo
+from reloc_ros.offline.training.recipe import TrainConfig
 
 SCENE = Path(__file__).resolve().parents[3] / "shared" / "scenes" / "snowmiku"
 

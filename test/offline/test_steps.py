@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from reloc_ros.offline.training.recipe import TrainConfig
 from scenes import noise_image
 from synthetic_model import make_model
 
@@ -20,8 +19,9 @@ from reloc_ros.offline.landmarks import label_step
 from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.measuring.scores import read_evaluation, write_scores
-from reloc_ros.offline.training import views
+from reloc_ros.offline.training import feature_cache
 from reloc_ros.offline.training.augment import AugmentConfig
+from reloc_ros.offline.training.recipe import TrainConfig
 from reloc_ros.offline.workspace import Workspace
 
 HOLDOUT = "every:5:2"
@@ -32,7 +32,7 @@ CONFIG = TrainConfig(width=64, views=16, steps=3, batch=4, augment=AugmentConfig
 def _small_work(monkeypatch):
     """Neither OpenVINO, after seconds of compiling, nor threads repay with so little to do."""
     none = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None))
-    monkeypatch.setattr(views, "importlib", none)
+    monkeypatch.setattr(feature_cache, "importlib", none)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -24,6 +24,7 @@ from reloc_ros.offline.workspace import Workspace, fingerprint
 
 DRAFT = "landmarks_draft.json"
 FORMAT = 1
+_FIELDS = [field.name for field in dataclasses.fields(Landmarks)]
 
 
 class LandmarkSession:
@@ -57,19 +58,9 @@ class LandmarkSession:
         if not self.editor.unsaved:
             self._draft.unlink(missing_ok=True)
             return
-        landmarks = self.editor.landmarks
-        write_json(
-            self._draft,
-            {
-                "format": FORMAT,
-                "kind": "reloc landmark draft",
-                "model": self._model_key,
-                "ids": landmarks.ids.tolist(),
-                "positions_map": landmarks.positions_map.tolist(),
-                "directions_map": landmarks.directions_map.tolist(),
-                "view_cones_rad": landmarks.view_cones_rad.tolist(),
-            },
-        )
+        about = {"format": FORMAT, "kind": "reloc landmark draft", "model": self._model_key}
+        arrays = {name: getattr(self.editor.landmarks, name).tolist() for name in _FIELDS}
+        write_json(self._draft, about | arrays)
 
     @property
     def changed_elsewhere(self) -> bool:
@@ -111,11 +102,9 @@ class LandmarkSession:
             if draft["kind"] != "reloc landmark draft" or draft["format"] != FORMAT:
                 raise ValueError("another kind of file")
             of_this_map = draft["model"] == self._model_key
+            empty = {name: getattr(no_landmarks(), name) for name in _FIELDS}
             landmarks = Landmarks(
-                np.array(draft["ids"], dtype=np.int64),
-                np.array(draft["positions_map"], dtype=np.float64).reshape(-1, 3),
-                np.array(draft["directions_map"], dtype=np.float64).reshape(-1, 3),
-                np.array(draft["view_cones_rad"], dtype=np.float64),
+                **{n: np.array(draft[n], a.dtype).reshape(-1, *a.shape[1:]) for n, a in empty.items()}
             )
             if len({len(rows) for rows in dataclasses.astuple(landmarks)}) != 1:
                 raise ValueError("lists of different lengths")

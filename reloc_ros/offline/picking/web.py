@@ -45,7 +45,7 @@ class Page:
         with session.lock:
             self.scene = Scene(self._server, self._model, self._editor.pickable, metric)
             self._server.scene.on_click()(self._clicked)
-            self._server.scene.on_click(modifier="shift")(self._looked_at)
+            self._server.scene.on_click(modifier="shift")(lambda event: self._clicked(event, changes=False))
             self._add_panel()
             self._refresh()  # a browser that shows the numbers takes clicks by then
         self._server.on_client_connect(self._greet)
@@ -59,10 +59,6 @@ class Page:
         with self._session.lock, quietly():
             self._server.stop()
         self._thumbnails.join()
-
-    def clients(self) -> list[viser.ClientHandle]:
-        """The browsers that look at it."""
-        return list(self._server.get_clients().values())
 
     def _add_panel(self) -> None:
         gui = self._server.gui
@@ -97,38 +93,18 @@ class Page:
         ):
             gui.add_command(label, hotkey=key, modifier=modifier).on_trigger(action)
 
-    def _clicked(self, event: viser.SceneClickEvent) -> None:
-        """Add the point, or take away the landmark, that the click means."""
-        editor = self._editor
+    def _clicked(self, event: viser.SceneClickEvent, changes: bool = True) -> None:
+        """Show what the click means; where it `changes` something, take away a landmark, or add another point."""
+        editor, pointed = self._editor, (event.ray_origin, event.ray_direction)
+        tolerance, meant = TOLERANCE * event.client.camera.fov, None
         with self._session.lock:
-            landmark, point = self._meant(event)
-            if landmark is not None:
-                gone = editor.landmarks.subset(np.array([landmark]))
-                self._edit(event.client, lambda: editor.remove(landmark))
-                self._view.show(gone)
-            elif point is not None:
-                self._edit(event.client, lambda: editor.add(point))
-                self._view.show(editor.cloud.subset(np.array([point])))
-            else:
-                self._view.show(None)
-
-    def _looked_at(self, event: viser.SceneClickEvent) -> None:
-        """Show the point that the click means, and change nothing."""
-        editor = self._editor
-        with self._session.lock:
-            landmark, point = self._meant(event)
-            if landmark is not None:
-                self._view.show(editor.landmarks.subset(np.array([landmark])))
-            else:
-                self._view.show(None if point is None else editor.cloud.subset(np.array([point])))
-
-    def _meant(self, event: viser.SceneClickEvent) -> tuple[int | None, int | None]:
-        """The landmark, or else the point of the cloud, at a click."""
-        tolerance = TOLERANCE * event.client.camera.fov
-        landmark = self._editor.landmark_at(event.ray_origin, event.ray_direction, tolerance, self._image)
-        if landmark is not None:
-            return landmark, None
-        return None, self._editor.point_at(event.ray_origin, event.ray_direction, tolerance, self._image)
+            if (row := editor.landmark_at(*pointed, tolerance, self._image)) is not None:
+                meant, change = editor.landmarks.subset(np.array([row])), editor.remove
+            elif (row := editor.point_at(*pointed, tolerance, self._image)) is not None:
+                meant, change = editor.cloud.subset(np.array([row])), editor.add
+            if changes and meant is not None:
+                self._edit(event.client, lambda: change(row))
+            self._view.show(meant)
 
     def _edit(self, client: viser.ClientHandle | None, change: Callable[[], object]) -> None:
         """Do something to the landmarks, keep the draft, and show what became of it."""

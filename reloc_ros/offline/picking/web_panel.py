@@ -138,12 +138,8 @@ def point(title: str, labels: Labels, found: Sequence[Portrait], note: str) -> s
     """A point: in how many images it is seen, and how it looks there; `title` and `note` are plain text."""
     states = labels.visibility[:, 0]
     counts = " ".join(
-        f"{_dot(STATE_COLOURS[state])}{word} in {np.count_nonzero(states == state)}"
-        for state, word in (
-            (Visibility.SEEN, "seen"),
-            (Visibility.HIDDEN, "hidden"),
-            (Visibility.UNKNOWN, "unknown"),
-        )
+        f"{_dot(colour)}{state.name.lower()} in {np.count_nonzero(states == state)}"
+        for state, colour in STATE_COLOURS.items()
     )
     figures = "".join(_figure(portrait, labels.names[portrait.image]) for portrait in found)
     return paragraph(

@@ -170,7 +170,8 @@ class Scene:
     def look_through(self, client: viser.ClientHandle, image: int, images_dir: Path) -> None:
         """Look through one of the cameras, its photograph behind the points."""
         camera, pose = self._model.camera(image), self._model.camera_from_map[image]
-        depths = pose.apply(self._model.points_map[self._observed(image)])[:, 2]
+        observed = self._model.observation_point[self._model.observation_image == image]
+        depths = pose.apply(self._model.points_map[observed])[:, 2]
         forward, down = pose.rotation[2], pose.rotation[1]
         # Behind nearly all the points that it shows, so that they are drawn over it.
         far = 1.5 * float(np.quantile(depths, 0.98)) if len(depths) else self.frame.radius
@@ -201,9 +202,6 @@ class Scene:
             client.camera.position = eye
             client.camera.look_at = at
             client.camera.fov = fov
-
-    def _observed(self, image: int) -> NDArray[np.int64]:
-        return self._model.observation_point[self._model.observation_image == image]
 
     def _points(
         self, name: str, positions: Array, colours: Colour | NDArray[np.uint8], size: float

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.offline.landmarks.labels import Visibility
+from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.training.degrade import cover, degrade, relight, shade
 
 BASE_SCALE = 1.5
@@ -49,6 +49,29 @@ class View:
     """(K, 2) network pixels; NaN where unknown."""
     visibility: NDArray[np.int8]
     """(K,) of `Visibility`."""
+
+
+class ViewSampler:
+    """Random views of all map images, the same for the same seed and index."""
+
+    def __init__(
+        self,
+        images: list[NDArray[np.uint8]],
+        labels: Labels,
+        size: tuple[int, int],
+        config: AugmentConfig,
+        seed: int,
+    ) -> None:
+        self._size, self._config, self._seed = size, config, seed
+        self._bases = []
+        for image, keypoints, visibility in zip(images, labels.keypoints_px, labels.visibility, strict=True):
+            to_base = base_from_image(image.shape[1], image.shape[0], size)
+            moved = (keypoints @ to_base[:2, :2].T + to_base[:2, 2]).astype(np.float32)
+            self._bases.append((base_levels(image, size), moved, visibility))
+
+    def __call__(self, index: int) -> View:
+        rng = np.random.default_rng([self._seed, index])
+        return make_view(*self._bases[index % len(self._bases)], self._size, self._config, rng)
 
 
 def make_view(

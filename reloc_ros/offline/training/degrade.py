@@ -13,6 +13,9 @@ import math
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from reloc_ros.offline.measuring.conditions import line_kernel
 
 Image = NDArray[np.uint8]
 
@@ -105,9 +108,8 @@ def degrade(image: Image, brightness: float, rng: np.random.Generator) -> Image:
     if optics < 0.22:
         image = cv2.GaussianBlur(image, (0, 0), width * rng.uniform(*BLUR_SHARE))
     elif optics < 0.42:
-        image = cv2.filter2D(
-            image, -1, motion_kernel(width * rng.uniform(*MOTION_SHARE), rng.uniform(0, np.pi))
-        )
+        smear = line_kernel(width * rng.uniform(*MOTION_SHARE), rng.uniform(0, np.pi))
+        image = cv2.filter2D(image, -1, smear)
     elif optics < 0.55:
         image = _lower_resolution(image, rng.uniform(*RESOLUTION))
     if rng.random() < 0.45:
@@ -141,8 +143,7 @@ def _clipped_mean(values: NDArray[np.float64], sigma: float) -> NDArray[np.float
         """Mean of max(x - limit, 0)."""
         z = (values - limit) / sigma
         density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-        cumulative = 0.5 * (1 + np.array([math.erf(v / math.sqrt(2)) for v in z]))
-        return sigma * (density + z * cumulative)
+        return sigma * (density + z * ndtr(z))
 
     return above(0.0) - above(255.0)
 
@@ -152,21 +153,3 @@ def _lower_resolution(image: Image, share: float) -> Image:
     height, width = image.shape[:2]
     small = (max(1, round(share * width)), max(1, round(share * height)))
     return cv2.resize(cv2.resize(image, small, interpolation=cv2.INTER_AREA), (width, height))
-
-
-def motion_kernel(length_px: float, angle_rad: float) -> NDArray[np.float32]:
-    """(n, n) kernel of a straight smear, its middle at the kernel's."""
-    half = int(np.ceil(length_px / 2)) + 1
-    kernel = np.zeros((2 * half + 1, 2 * half + 1), dtype=np.float32)
-    steps = np.linspace(-0.5, 0.5, max(3, 4 * math.ceil(length_px))) * length_px
-    x, y = half + steps * math.cos(angle_rad), half + steps * math.sin(angle_rad)
-    column, row = np.floor(x).astype(int), np.floor(y).astype(int)
-    u, v = x - column, y - row
-    for dx, dy, weight in (
-        (0, 0, (1 - u) * (1 - v)),
-        (1, 0, u * (1 - v)),
-        (0, 1, (1 - u) * v),
-        (1, 1, u * v),
-    ):
-        np.add.at(kernel, (row + dy, column + dx), weight)
-    return kernel / kernel.sum()

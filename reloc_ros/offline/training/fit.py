@@ -1,17 +1,18 @@
-"""The training loop around the network: Lightning's, with our clock, validation and checkpoints.  (torch, lightning)"""
+"""The training loop around the network: Lightning's, with our clock, curves and checkpoints.    (torch, lightning)"""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import importlib.util
 import logging
-import os
-from collections.abc import Callable, Iterator
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -22,30 +23,22 @@ from reloc_ros.errors import RelocError
 from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.inference.processor import has_fast_bfloat16
 from reloc_ros.io.atomic import atomic_path
+from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.training.feature_cache import Batch
 from reloc_ros.offline.training.losses import landmark_loss
 from reloc_ros.offline.training.optimizer import MuonAndAdamW
+from reloc_ros.offline.training.recipe import Hardware, TrainConfig
 from reloc_ros.offline.training.schedule import Keeper, Schedule
 
-if TYPE_CHECKING:
-    from reloc_ros.offline.training.recipe import TrainConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class Hardware:
-    """What to train on; no part of the recipe, and a stopped training may go on on other."""
-
-    accelerator: str = "auto"
-    devices: int = 1
-    """On each machine; more than one, or more machines, train by DDP."""
-    nodes: int = 1
-    strategy: str = "auto"
+CHECKPOINT_SECONDS = 30.0
+"""A stopped training loses about this much, and less at its beginning."""
+CURVE_STEPS = 5
+"""The curves have the mean of so many steps."""
 
 
 def is_first_process() -> bool:
     """Whether this process is the one of possibly several that writes; Lightning starts them with their numbers set."""
-    machine = int(os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0")))
-    return rank_zero_only.rank == 0 and machine == 0
+    return rank_zero_only.rank == 0 and LightningEnvironment().node_rank() == 0
 
 
 class LandmarkTraining(lightning.LightningModule):
@@ -65,6 +58,10 @@ class LandmarkTraining(lightning.LightningModule):
         """State of the random numbers where a stopped training goes on."""
         if frozen:
             network.features.requires_grad_(False)
+
+    @property
+    def is_over(self) -> bool:
+        return self.fraction >= self.schedule.end
 
     @property
     def trained(self) -> nn.Module:
@@ -114,18 +111,80 @@ class LandmarkTraining(lightning.LightningModule):
         return MuonAndAdamW(self.network, self.config.learning_rate, self.config.weight_decay)
 
 
-class Batches(lightning.LightningDataModule):
-    """Makes the data once all processes run, each its own share, and goes on from the step that was reached."""
+class Clock(lightning.Callback):
+    """Says how far the training is, the same in all processes and to our progress callback, and ends it."""
 
-    def __init__(self, prepare: Callable[[lightning.Trainer], Callable[[int], Iterator[Batch]]]) -> None:
-        super().__init__()
-        self._prepare = prepare
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._last = 0.0
 
-    def setup(self, stage: str) -> None:
-        self._from_step = self._prepare(self.trainer)
+    def on_train_start(self, trainer: lightning.Trainer, module: LandmarkTraining) -> None:
+        self._last = time.monotonic()
+        self._tell(trainer, module)
 
-    def train_dataloader(self) -> Iterator[Batch]:
-        return self._from_step(self.trainer.global_step)
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
+        now = time.monotonic()
+        module.spent_s, self._last = module.spent_s + now - self._last, now
+        self._tell(trainer, module)
+        trainer.should_stop |= module.is_over
+        budget_s, phase, total = module.schedule.budget_s, "train", module.config.steps
+        if budget_s is not None:
+            phase, total = "train, seconds", int(budget_s)
+        self._progress(phase, total if module.is_over else int(module.fraction * total + 1e-6), total)
+
+    def _tell(self, trainer: lightning.Trainer, module: LandmarkTraining) -> None:
+        schedule = module.schedule
+        # Clocks differ, and only the first process validates.
+        told = trainer.strategy.broadcast((module.spent_s, schedule.cool_from))
+        module.spent_s, schedule.cool_from = told
+        module.fraction = schedule.fraction(trainer.global_step, module.spent_s)
+
+
+class WriteCurves(lightning.Callback):
+    """Passes the losses on to the curves, the mean of a few steps at a time.
+
+    Lightning's own way of logging costs several milliseconds a step. And its CSV begins afresh where a stopped
+    training goes on: the rows that were there are written again, up to the step that is gone on from.
+    """
+
+    def __init__(self, csv_file: Path) -> None:
+        self._gathered: dict[str, list[Tensor]] = {}
+        self._before: list[dict[str, str]] = []
+        if csv_file.is_file():
+            with csv_file.open(encoding="utf-8", newline="") as stream:
+                self._before = list(csv.DictReader(stream))
+
+    def on_train_start(self, trainer: lightning.Trainer, module: LandmarkTraining) -> None:
+        for row in self._before if trainer.is_global_zero else []:
+            step = int(row.pop("step"))
+            if step <= trainer.global_step:
+                trainer.logger.log_metrics({name: float(row[name]) for name in row if row[name]}, step)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
+        for name, value in module.losses.items():
+            self._gathered.setdefault(name, []).append(value)
+        if not trainer.is_global_zero or not (module.is_over or trainer.global_step % CURVE_STEPS == 0):
+            return
+        values = {name: float(torch.stack(values).mean()) for name, values in self._gathered.items()}
+        self._gathered.clear()
+        for curves in trainer.loggers:
+            curves.log_metrics(values, step=trainer.global_step)
+
+
+class SaveCheckpoints(lightning.Callback):
+    """Writes last.ckpt now and then; the last of the callbacks, so that it holds what the others did."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._saved = time.monotonic()
+        self._wait_s = 1.0
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
+        due = time.monotonic() - self._saved >= min(self._wait_s, CHECKPOINT_SECONDS)
+        if trainer.strategy.broadcast(due):  # every process takes part in saving
+            trainer.save_checkpoint(self._path)
+            self._saved = time.monotonic()
+            self._wait_s *= 2
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -146,13 +205,16 @@ def make_trainer(
     curves: list[Logger] = [CSVLogger(folder, name="curves", version="", flush_logs_every_n_steps=1)]
     if tensorboard:
         curves.append(_tensorboard(folder))
+    accelerator = hardware.accelerator
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return lightning.Trainer(
-            accelerator=_accelerator(hardware),
+            accelerator=accelerator,
             devices=hardware.devices,
             num_nodes=hardware.nodes,
             strategy=hardware.strategy,
-            precision=_precision(hardware),
+            precision=_precision(accelerator),
             max_steps=max_steps,
             max_epochs=-1,
             min_epochs=0,
@@ -168,14 +230,8 @@ def make_trainer(
         raise RelocError(f"this machine cannot train so: {error}") from error
 
 
-def _accelerator(hardware: Hardware) -> str:
-    if hardware.accelerator != "auto":
-        return hardware.accelerator
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _precision(hardware: Hardware) -> str:
-    if _accelerator(hardware) == "cpu":
+def _precision(accelerator: str) -> str:
+    if accelerator == "cpu":
         return "bf16-mixed" if has_fast_bfloat16() else "32-true"
     return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "16-mixed"
 

@@ -1,11 +1,14 @@
-"""ImageNet weights for the encoder that no package brings, fetched when asked for."""
+"""ImageNet weights for the encoder that no package brings, fetched when asked for. (torch)"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import urllib.request
 from pathlib import Path
+
+import torch
 
 from reloc_ros.io.atomic import atomic_path
 
@@ -25,12 +28,13 @@ def fetched_weights(encoder: str, cache: Path | None = None) -> Path | None:
     url = URLS.get(encoder)
     if url is None:
         return None
-    target = (cache or _hub_folder()) / url.rpartition("/")[2]
+    target = (cache or Path(torch.hub.get_dir()) / "checkpoints") / url.rpartition("/")[2]
     if target.is_file():
         return target
     try:
         with atomic_path(target) as temporary:
-            _fetch(url, temporary)
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, temporary.open("wb") as stream:
+                shutil.copyfileobj(answer, stream)
             digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
             if not digest.startswith(target.stem.rpartition("-")[2]):
                 raise OSError("what came is not that file")
@@ -38,15 +42,3 @@ def fetched_weights(encoder: str, cache: Path | None = None) -> Path | None:
         logger.warning("no ImageNet weights from %s: %s", url, getattr(error, "reason", error))
         return None
     return target
-
-
-def _hub_folder() -> Path:
-    import torch  # takes seconds, and only this needs it
-
-    return Path(torch.hub.get_dir()) / "checkpoints"
-
-
-def _fetch(url: str, target: Path) -> None:
-    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, target.open("wb") as stream:
-        while block := answer.read(1 << 20):
-            stream.write(block)

@@ -11,7 +11,7 @@ import dataclasses
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ from reloc_ros.bundle import NetworkShape
 from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.training.augment import AugmentConfig, ViewSampler
+from reloc_ros.offline.training.augment import ViewSampler
 from reloc_ros.offline.training.feature_cache import (
     Batch,
+    EncodedViews,
     affordable_views,
     cached_batches,
     encode_images,
@@ -35,47 +36,24 @@ from reloc_ros.offline.training.feature_cache import (
     fresh_batches,
 )
 from reloc_ros.offline.training.fit import (
-    Batches,
     Clock,
     LandmarkTraining,
-    ReportProgress,
     SaveCheckpoints,
-    Validation,
     WriteCurves,
     compute_dtype,
     make_trainer,
 )
 from reloc_ros.offline.training.pretrained import fetched_weights
-from reloc_ros.offline.training.recipe import Hardware
-from reloc_ros.offline.training.validation import AUTO, PoseErrors, PoseValidator, Truth, validation_images
+from reloc_ros.offline.training.recipe import Hardware, TrainConfig
+from reloc_ros.offline.training.validation import (
+    PoseErrors,
+    PoseValidator,
+    Truth,
+    Validation,
+    validation_images,
+)
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """The recipe; every default is what measured best on two cores within ten minutes."""
-
-    encoder: str = "efficientnet_lite0"
-    encoder_weights: Path | None = None
-    download: bool = False
-    """Fetch ImageNet weights for resnet18, from whose random ones it starts otherwise."""
-    width: int = 512
-    """Longer side of the network's input, pixels; the shorter follows the camera."""
-    views: int = 1600
-    """Augmented views whose features are kept, fewer where memory is short; too few, and it learns them by heart."""
-    steps: int = 1000
-    minutes: float | None = None
-    """Budget for encoding and training together, instead of `steps`; two such runs are alike, not the same."""
-    batch: int = 16
-    learning_rate: float = 6e-3
-    weight_decay: float = 1e-2
-    seed: int = 0
-    validation: str = AUTO
-    """Map images that are not trained on but tell which weights are best: see `validation_images`."""
-    patience: float = 0.3
-    """Share of the schedule without a lower pose error after which training comes to its end; 1 is never."""
-    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
 
 
 LANDMARKS_PER_HEAD = 300
@@ -109,21 +87,19 @@ def train_network(
     run = _Run(network, images, labels, config, progress, truth, started)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     callbacks = [
-        Clock(),
-        Validation(run.measure, config.patience),
+        Clock(progress),
+        *([Validation(run.measure, config.patience)] if run.validates else []),
         WriteCurves(folder / "curves" / "metrics.csv"),
-        ReportProgress(progress),
         SaveCheckpoints(checkpoint),
     ]
-    trainer = make_trainer(
-        folder, config.steps if config.minutes is None else -1, hardware, tensorboard, callbacks
-    )
+    max_steps = config.steps if config.minutes is None else -1
+    trainer = make_trainer(folder, max_steps, hardware, tensorboard, callbacks)
     resume = {"ckpt_path": checkpoint, "weights_only": True} if checkpoint.is_file() else {}
     with warnings.catch_warnings():
         # Of what is meant so: an encoder in evaluation mode, data that is in memory already; and of its own insides.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"lightning\.")
         warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")
-        trainer.fit(run.module, datamodule=Batches(run.prepare), **resume)
+        trainer.fit(run.module, datamodule=run, **resume)
     summary = {
         "steps": trainer.global_step,
         "seconds": round(time.monotonic() - started, 1),
@@ -134,8 +110,8 @@ def train_network(
     return network.eval(), summary
 
 
-class _Run:
-    """One training: its network, and the data that each process makes once it runs."""
+class _Run(lightning.LightningDataModule):
+    """One training: its network, and the data, of which each process makes its own share once all of them run."""
 
     def __init__(
         self,
@@ -147,6 +123,7 @@ class _Run:
         truth: Truth | None,
         started: float,
     ) -> None:
+        super().__init__()
         self._network, self._config, self._progress, self._started = network, config, progress, started
         self.module = LandmarkTraining(network, config, network.features.encoder.FROZEN)
         unseen = np.zeros(len(images), dtype=bool)
@@ -154,65 +131,64 @@ class _Run:
             unseen = validation_images(labels.names, config.validation)
         seen, rows = np.flatnonzero(~unseen), np.flatnonzero(unseen)
         size = (network.shape.width, network.shape.height)
-        shown = Labels(
-            tuple(labels.names[i] for i in seen), labels.keypoints_px[seen], labels.visibility[seen]
-        )
-        self._sampler = ViewSampler([images[i] for i in seen], shown, size, config.augment, config.seed)
-        self._names = [labels.names[i] for i in rows]
-        self._validator = None
-        if len(rows):
+        shown = [images[i] for i in seen]
+        self._sampler = ViewSampler(shown, labels.of_images(seen), size, config.augment, config.seed)
+        self._views: EncodedViews | None = None
+        self._names = labels.of_images(rows).names
+        self.validates = len(rows) > 0
+        if self.validates:
             self._validator = PoseValidator(network.shape, [images[i] for i in rows], truth.subset(rows))
 
-    def prepare(self, trainer: lightning.Trainer) -> Callable[[int], Iterator[Batch]]:
-        """Make this process's data; returns its batches from any step on."""
-        config, share = self._config, (trainer.global_rank, trainer.world_size)
-        total_s = None if config.minutes is None else 60 * config.minutes
+    def setup(self, stage: str) -> None:
+        trainer, minutes = self.trainer, self._config.minutes
+        self._share = (trainer.global_rank, trainer.world_size)
         self._dtype = compute_dtype(trainer)
         if self.module.frozen:
-            from_step = self._encode(share, trainer.strategy.root_device, total_s)
-        else:
-            if self._validator is not None and trainer.is_global_zero:
-                self._inputs = torch.from_numpy(np.stack(self._validator.pictures))
-
-            def from_step(step: int) -> Iterator[Batch]:
-                return fresh_batches(self._sampler, config.batch, step, share)
-
-        if total_s is not None:
+            self._encode(np.inf if minutes is None else ENCODE_SHARE * 60 * minutes)
+        elif self.validates:
+            self._inputs = torch.from_numpy(np.stack(self._validator.pictures))
+        if minutes is not None:
             spent_s = time.monotonic() - self._started
-            self.module.schedule.budget_s = max(total_s - spent_s, 0.25 * total_s)
-        return from_step
+            self.module.schedule.budget_s = max(60 * minutes - spent_s, 0.25 * 60 * minutes)
 
-    def _encode(
-        self, share: tuple[int, int], device: torch.device, total_s: float | None
-    ) -> Callable[[int], Iterator[Batch]]:
-        config, network, dtype = self._config, self._network, self._dtype
-        encode = fast_encoder(network.features, network.shape, device)
-        limit_s = np.inf if total_s is None else ENCODE_SHARE * total_s
-        asked = -(-config.views // share[1])
-        count, as_bytes = affordable_views(network, asked, share[1])
-        half = torch.float16 if dtype == torch.float32 else dtype
-        kept = torch.int8 if as_bytes else half
-        views = encode_views(network, self._sampler, count, self._progress, limit_s, kept, share, encode)
-        if self._validator is not None and share[0] == 0:
+    def _encode(self, limit_s: float) -> None:
+        network, dtype, (first, processes) = self._network, self._dtype, self._share
+        encode = fast_encoder(network.features, network.shape, self.trainer.strategy.root_device)
+        count, as_bytes = affordable_views(network, -(-self._config.views // processes), processes)
+        kept = torch.float16 if dtype == torch.float32 else dtype
+        self._views = encode_views(
+            network,
+            encode,
+            self._sampler,
+            count,
+            self._progress,
+            limit_s,
+            torch.int8 if as_bytes else kept,
+            self._share,
+        )
+        if self.validates and first == 0:
             self._inputs = encode_images(network, self._validator.pictures, encode, dtype)
-        return lambda step: cached_batches(views, config.batch, dtype, config.seed, step)
 
-    @property
-    def measure(self) -> Callable[[], dict[str, PoseErrors]] | None:
-        """Finds the pose errors of the network as it is; None without validation images."""
-        if self._validator is None:
-            return None
-        return lambda: self._validator(self._network, self._inputs, self._dtype)
+    def train_dataloader(self) -> Iterator[Batch]:
+        """Batches from the step on that was reached."""
+        config, step = self._config, self.trainer.global_step
+        if self._views is None:
+            return fresh_batches(self._sampler, config.batch, step, self._share)
+        return cached_batches(self._views, config.batch, self._dtype, config.seed, step)
+
+    def measure(self) -> dict[str, PoseErrors]:
+        """The pose errors of the network as it is, by condition."""
+        return self._validator(self._network, self._inputs, self._dtype)
 
     def keep_best(self) -> dict[str, Any] | None:
         """Put the best weights into the network; returns what is worth telling of the validation."""
         keeper = self.module.keeper
-        if self._validator is None or keeper.kept is None:
+        if keeper.kept is None:
             return None
         self.module.trained.load_state_dict(keeper.kept)
         errors = self._validator(self._network, self._inputs, self._dtype)
         return {
-            "images": self._names,
+            "images": list(self._names),
             "best_at": round(keeper.kept_at, 3),
             "conditions": {name: _finite(dataclasses.asdict(found)) for name, found in errors.items()},
         }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,9 +25,14 @@ from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline.measuring.conditions import CONDITIONS
 from reloc_ros.offline.measuring.scores import MAX_POSITION_PERCENT, MAX_ROTATION_DEG
 from reloc_ros.offline.model.holdout import parse_holdout
+from reloc_ros.offline.training.fit import LandmarkTraining
+from reloc_ros.offline.training.recipe import AUTO
 from reloc_ros.scene_size import median_distance
 
-AUTO = "auto"
+logger = logging.getLogger(__name__)
+
+VALIDATE_FROM, VALIDATE_EVERY = 0.2, 0.05
+"""Shares of the schedule."""
 AUTO_EVERY = 10
 AUTO_SET = 20
 """Of fewer images none can be spared."""
@@ -171,3 +178,38 @@ def keypoints(network: LandmarkNetwork, inputs: Tensor, dtype: torch.dtype) -> N
             parts.append(network.keypoints(features).float().cpu())
     network.train(was_training)
     return torch.cat(parts).numpy()
+
+
+class Validation(lightning.Callback):
+    """Measures the pose error now and then, keeps the best weights, and has training end early once none get better.
+
+    Runs in the first process alone; `Clock` tells the others.
+    """
+
+    def __init__(self, measure: Callable[[], dict[str, PoseErrors]], patience: float) -> None:
+        self._measure, self._patience = measure, patience
+        self._next = VALIDATE_FROM
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"next": self._next}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._next = state["next"]
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: LandmarkTraining, *_: Any) -> None:
+        if not trainer.is_global_zero or (module.fraction < self._next and not module.is_over):
+            return
+        while self._next <= module.fraction:
+            self._next += VALIDATE_EVERY
+        results = self._measure()
+        for curves in trainer.loggers:
+            curves.log_metrics(curve_values(results), step=trainer.global_step)
+        keeper, schedule = module.keeper, module.schedule
+        keeper.offer(mean_error(results), module.fraction, module.weights)
+        logger.info("at %.0f %%: %s", 100 * module.fraction, results)
+        # No sooner than with the rate past its height, where the error begins to say what can be reached, and never
+        # while most images are lost: a network that has not begun to work is not finished.
+        may_end = schedule.cool_from is None and 0.5 <= module.fraction < 1 and keeper.lowest < 0.5
+        if may_end and keeper.waited(module.fraction) >= self._patience:
+            schedule.cool_from = module.fraction
+            logger.info("the pose error falls no more: training comes to its end")

@@ -74,7 +74,7 @@ class Visitor:
 
     @property
     def client(self):
-        return next(iter(self.page.clients()), None)
+        return next(iter(self.page._server.get_clients().values()), None)
 
     def wait(self, condition: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE_S

@@ -2,11 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
+from reloc_ros.offline.measuring.conditions import line_kernel
 from reloc_ros.offline.training.degrade import (
     add_sensor_noise,
     cover,
     degrade,
-    motion_kernel,
     relight,
     shade,
 )
@@ -67,7 +67,7 @@ def test_no_boxes_is_no_cover():
 @pytest.mark.parametrize("angle", [0, 0.5, np.pi / 2, 3.0])
 @pytest.mark.parametrize("length", [2.0, 6.0, 9.7])
 def test_motion_smears_by_its_length_along_its_direction_and_moves_nothing(length, angle):
-    kernel = motion_kernel(length, angle)
+    kernel = line_kernel(length, angle)
     assert kernel.sum() == pytest.approx(1, abs=1e-5)
     half = kernel.shape[0] // 2
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
@@ -83,7 +83,7 @@ def test_blurs_span_what_is_measured():
     wide = sharp.shape[1] / 1280
     measured = [
         detail(cv2.GaussianBlur(sharp, (0, 0), 5 * wide)),
-        detail(cv2.filter2D(sharp, -1, motion_kernel(15 * wide, 0.0))),
+        detail(cv2.filter2D(sharp, -1, line_kernel(15 * wide, 0.0))),
     ]
     made = [detail(degrade(sharp, 0.01, rng)) for rng in rngs(200)]  # too dark for much noise
     assert min(made) < min(measured)

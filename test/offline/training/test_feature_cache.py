@@ -10,7 +10,7 @@ from scenes import noise_image
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
-from reloc_ros.offline.training import feature_cache, views
+from reloc_ros.offline.training import feature_cache
 from reloc_ros.offline.training.augment import AugmentConfig, ViewSampler
 from reloc_ros.offline.training.feature_cache import (
     EncodedViews,
@@ -23,6 +23,7 @@ from reloc_ros.offline.training.feature_cache import (
     made_ahead,
 )
 
+CPU = torch.device("cpu")
 SHAPE = NetworkShape("efficientnet_lite0", landmarks=8, width=64, height=64)
 
 
@@ -30,7 +31,7 @@ SHAPE = NetworkShape("efficientnet_lite0", landmarks=8, width=64, height=64)
 def _small_work(monkeypatch):
     """Neither OpenVINO, after seconds of compiling, nor threads repay with so little to do."""
     monkeypatch.setattr(
-        views, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None))
+        feature_cache, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None))
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -67,8 +68,9 @@ def numbers(batch) -> list[int]:
 @pytest.mark.parametrize("engine", ["torch", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_encoded_views_are_standardized_features_of_the_network_itself(engine, network, sampler, monkeypatch):
     if engine == "openvino":
-        monkeypatch.setattr(views, "importlib", importlib)
-    cache = encode_views(network, sampler, 11)
+        monkeypatch.setattr(feature_cache, "importlib", importlib)
+    encode = fast_encoder(network.features, SHAPE, CPU)
+    cache = encode_views(network, encode, sampler, 11)
     assert cache.inputs.shape == (11, network.features.channels, 8, 8)
     assert cache.inputs.dtype == torch.float16 and torch.isfinite(cache.inputs).all()
     assert cache.inputs[:8].float().mean(dim=(0, 2, 3)).abs().max() < 0.05
@@ -83,9 +85,10 @@ def test_encoded_views_are_standardized_features_of_the_network_itself(engine, n
 
 
 def test_bytes_are_the_same_features_within_a_hundredth_of_their_spread(network, sampler):
-    exact = encode_views(network, sampler, 16)
+    exact = encode_views(network, fast_encoder(network.features, SHAPE, CPU), sampler, 16)
     network.features.mean.zero_(), network.features.std.fill_(1)
-    coarse = encode_views(network, sampler, 16, dtype=torch.int8)
+    encode = fast_encoder(network.features, SHAPE, CPU)
+    coarse = encode_views(network, encode, sampler, 16, dtype=torch.int8)
     assert coarse.inputs.dtype == torch.int8
     rows = torch.tensor([3, 12])
     expected, found = (cache.batch(rows, torch.float32).inputs for cache in (exact, coarse))
@@ -94,17 +97,17 @@ def test_bytes_are_the_same_features_within_a_hundredth_of_their_spread(network,
 
 
 def test_processes_encode_shares_that_make_up_the_whole(network, sampler):
-    encode = fast_encoder(network.features, SHAPE)
-    whole = encode_views(network, sampler, 12, encode=encode)
-    parts = [encode_views(network, sampler, 6, share=(i, 2), encode=encode) for i in (0, 1)]
+    encode = fast_encoder(network.features, SHAPE, CPU)
+    whole = encode_views(network, encode, sampler, 12)
+    parts = [encode_views(network, encode, sampler, 6, share=(i, 2)) for i in (0, 1)]
     for i, part in enumerate(parts):
         torch.testing.assert_close(part.inputs, whole.inputs[i::2], rtol=0, atol=0)
         torch.testing.assert_close(part.keypoints_px, whole.keypoints_px[i::2], rtol=0, atol=0)
 
 
 def test_images_are_encoded_as_views_are(network, sampler):
-    encode = fast_encoder(network.features, SHAPE)
-    cache = encode_views(network, sampler, 10, encode=encode)
+    encode = fast_encoder(network.features, SHAPE, CPU)
+    cache = encode_views(network, encode, sampler, 10)
     images = [sampler(i).image for i in range(10)]
     found = encode_images(network, images, encode, torch.float16)
     torch.testing.assert_close(found, cache.inputs, rtol=0, atol=0)
@@ -112,7 +115,8 @@ def test_images_are_encoded_as_views_are(network, sampler):
 
 def test_time_limit_ends_the_encoding_with_whole_batches(network, sampler, monkeypatch):
     monkeypatch.setattr(feature_cache, "MIN_VIEWS", 16)
-    cache = encode_views(network, sampler, 100, limit_s=0.0)
+    encode = fast_encoder(network.features, SHAPE, CPU)
+    cache = encode_views(network, encode, sampler, 100, limit_s=0.0)
     assert len(cache) == 16 and len(cache.inputs) == 16
 
 

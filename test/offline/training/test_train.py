@@ -6,15 +6,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from reloc_ros.offline.training.recipe import Hardware, TrainConfig
 from scenes import TINY_CAMERA, noise_image, random_landmarks
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
-from reloc_ros.offline.training import callbacks, fit, train, views
+from reloc_ros.offline.training import feature_cache, fit, train
 from reloc_ros.offline.training.augment import AugmentConfig, ViewSampler
+from reloc_ros.offline.training.recipe import Hardware, TrainConfig
 from reloc_ros.offline.training.train import network_shape, train_network
 from reloc_ros.offline.training.validation import PoseErrors, Truth
 
@@ -45,7 +45,9 @@ def _small_work():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(views, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None)))
+        patch.setattr(
+            feature_cache, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None))
+        )
         yield
     torch.set_num_threads(threads)
 
@@ -128,7 +130,7 @@ def test_a_stopped_training_gives_the_same_weights_as_one_that_was_not(tmp_path,
     """Stopped in the middle of a round of its views, so the order must go on, as must what Adam remembers."""
     config = dataclasses.replace(CONFIG, steps=15, validation="every:4:1")
     whole, told_whole = train_network(tmp_path / "whole", photos(), labels(), config, truth=truth())
-    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
 
     def stop(phase: str, done: int, total: int) -> None:
         if phase == "train" and done == 11:
@@ -181,9 +183,9 @@ def ends(errors: list[float], tmp_path, monkeypatch, patience: float = 0.3) -> d
     last = errors[-1]
 
     def measure(self):
-        return lambda: {"clean": PoseErrors(1.0, 0.1, 0.1, next(told, last))}
+        return {"clean": PoseErrors(1.0, 0.1, 0.1, next(told, last))}
 
-    monkeypatch.setattr(train._Run, "measure", property(measure))
+    monkeypatch.setattr(train._Run, "measure", measure)
     config = dataclasses.replace(
         CONFIG, width=32, steps=40, batch=2, validation="every:4:1", patience=patience
     )

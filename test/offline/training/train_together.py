@@ -10,17 +10,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from reloc_ros.offline.training.recipe import Hardware
 
 from reloc_ros.offline import steps
-from reloc_ros.offline.training import train, views
+from reloc_ros.offline.training import feature_cache, train
 from reloc_ros.offline.training.augment import AugmentConfig
+from reloc_ros.offline.training.recipe import Hardware, TrainConfig
 from reloc_ros.offline.workspace import Workspace
 
 
 def main(workspace: Path, told: Path) -> None:
     torch.set_num_threads(1)
-    views.importlib = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None))
+    feature_cache.importlib = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: None))
     ends = []
 
     def remember(*arguments, **options):
@@ -29,7 +29,7 @@ def main(workspace: Path, told: Path) -> None:
         return result
 
     original, train.train_network = train.train_network, remember
-    config = train.TrainConfig(
+    config = TrainConfig(
         width=64, views=16, steps=6, batch=4, augment=AugmentConfig(max_boxes=1), validation="every:5:1"
     )
     summary = steps.train_step(Workspace.open(workspace), config, hardware=Hardware("cpu", 2, strategy="ddp"))

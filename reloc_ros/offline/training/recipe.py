@@ -1,0 +1,48 @@
+"""What to train, and on what: everything that a training is told, with the defaults that measured best."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from reloc_ros.offline.training.augment import AugmentConfig
+
+AUTO = "auto"
+"""The rule for validation images that takes every tenth, see `validation_images`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The recipe; every default is what measured best on two cores within ten minutes."""
+
+    encoder: str = "efficientnet_lite0"
+    encoder_weights: Path | None = None
+    download: bool = False
+    """Fetch ImageNet weights for resnet18, from whose random ones it starts otherwise."""
+    width: int = 512
+    """Longer side of the network's input, pixels; the shorter follows the camera."""
+    views: int = 1600
+    """Augmented views whose features are kept, fewer where memory is short; too few, and it learns them by heart."""
+    steps: int = 1000
+    minutes: float | None = None
+    """Budget for encoding and training together, instead of `steps`; two such runs are alike, not the same."""
+    batch: int = 16
+    learning_rate: float = 6e-3
+    weight_decay: float = 1e-2
+    seed: int = 0
+    validation: str = AUTO
+    """Map images that are not trained on but tell which weights are best: see `validation_images`."""
+    patience: float = 0.3
+    """Share of the schedule without a lower pose error after which training comes to its end; 1 is never."""
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hardware:
+    """What to train on; no part of the recipe, and a stopped training may go on on other."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    """On each machine; more than one, or more machines, train by DDP."""
+    nodes: int = 1
+    strategy: str = "auto"
