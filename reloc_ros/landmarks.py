@@ -30,6 +30,12 @@ class Landmarks:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def view_angles(self, center_map: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(K,) angles, rad, between where a camera's centre (3,) is seen from each and the middle of its views."""
+        rays = center_map - self.positions_map
+        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+        return np.arccos(np.clip(np.einsum("ij,ij->i", rays, self.directions_map), -1, 1))
+
     def subset(self, rows: NDArray[np.int64]) -> Landmarks:
         return Landmarks(
             self.ids[rows], self.positions_map[rows], self.directions_map[rows], self.view_cones_rad[rows]

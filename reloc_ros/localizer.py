@@ -119,7 +119,7 @@ class Localizer:
             prior: camera_from_map where the camera is expected, if it is: one hypothesis more for the search, judged
                 by the same keypoints as all others.
         """
-        watch = _Stopwatch()
+        watch = Stopwatch()
         used = self._camera_of(image, camera, watch)
         if isinstance(used, Lost):
             return used
@@ -137,7 +137,7 @@ class Localizer:
 
         As the network's, those outside the image or with a score below `min_score` are not used.
         """
-        watch = _Stopwatch()
+        watch = Stopwatch()
         used = self._camera_of(image, camera, watch)
         return used if isinstance(used, Lost) else self._locate(image, used, keypoints, None, watch)
 
@@ -147,7 +147,7 @@ class Localizer:
         camera: Camera,
         keypoints: Keypoints,
         prior: SE3 | None,
-        watch: _Stopwatch,
+        watch: Stopwatch,
     ) -> Localized | Lost:
         """The pose that the keypoints give: found robustly, refined, judged, and sharpened."""
         keypoints, matches = self._match(keypoints, camera)
@@ -187,7 +187,7 @@ class Localizer:
         sharpened = Refined(pose, refinement.covariance, reprojection_errors(pose, agreeing))
         return sharpened.scaled(self.bundle.calibration.refined_scale), True, refinement.support
 
-    def _camera_of(self, image: NDArray[np.uint8], camera: Camera | None, watch: _Stopwatch) -> Camera | Lost:
+    def _camera_of(self, image: NDArray[np.uint8], camera: Camera | None, watch: Stopwatch) -> Camera | Lost:
         """The camera to use, or what is wrong with the image."""
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             found = getattr(image, "dtype", type(image).__name__)
@@ -242,7 +242,7 @@ class Localizer:
         return pose, reprojection_errors(pose, matches) < limit
 
 
-class _Stopwatch:
+class Stopwatch:
     """Times of consecutive stages."""
 
     def __init__(self) -> None:
@@ -258,5 +258,5 @@ class _Stopwatch:
         return {**self._laps, "total": 1e3 * (time.perf_counter() - self._start)}
 
 
-def _bad_image(problem: str, watch: _Stopwatch) -> Lost:
+def _bad_image(problem: str, watch: Stopwatch) -> Lost:
     return Lost(LostReason.BAD_IMAGE, problem, NO_KEYPOINTS, NO_KEYPOINTS.scores > 0, watch.times_ms())

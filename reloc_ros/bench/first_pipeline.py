@@ -7,7 +7,6 @@ what it would find cannot be told, how long it takes can.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.inference.encoders import ResNet18
+from reloc_ros.localizer import Stopwatch
 
 WIDTH, HEIGHT = 1920, 1080
 STRIDE = 32
@@ -68,19 +68,17 @@ class FirstPipeline:
 
     def localize(self, image: NDArray[np.uint8], camera: Camera) -> FirstResult:
         """Find the pose of an image (H, W, 3) BGR that the camera took."""
-        times = [time.perf_counter()]
+        watch = Stopwatch()
         full = cv2.resize(image, (WIDTH, HEIGHT))
         batch = torch.from_numpy(full[:, :, ::-1].transpose(2, 0, 1).astype(np.float32))[None]
-        times.append(time.perf_counter())
+        watch.lap("prepare")
         with torch.inference_mode():
             maps = self._network(batch).numpy()
-        times.append(time.perf_counter())
+        watch.lap("network")
         keypoints_px = self._decode(maps) * (camera.width / WIDTH, camera.height / HEIGHT)
         pose = self._solve(keypoints_px, camera)
-        times.append(time.perf_counter())
-        laps = 1e3 * np.diff(times)
-        stage_ms = dict(zip(("prepare", "network", "pnp"), laps.tolist(), strict=True))
-        return FirstResult(keypoints_px, pose, {**stage_ms, "total": 1e3 * (times[-1] - times[0])})
+        watch.lap("pnp")
+        return FirstResult(keypoints_px, pose, watch.times_ms())
 
     @staticmethod
     def _decode(maps: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -144,10 +144,9 @@ def refuse_pose(
     turn_deg = np.degrees(sigmas[3:].max())
     if turn_deg > config.max_rotation_sigma_deg:
         return LostReason.UNCERTAIN_POSE, f"the rotation is uncertain by {turn_deg:.0f} deg"
-    rays = pose.center - matches.points_map
-    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    angles = np.arccos(np.clip(np.einsum("ij,ij->i", rays, landmarks.directions_map), -1, 1))
-    in_cone = angles < landmarks.view_cones_rad + np.radians(config.cone_margin_deg)
+    in_cone = landmarks.view_angles(pose.center) < landmarks.view_cones_rad + np.radians(
+        config.cone_margin_deg
+    )
     if in_cone.mean() < config.min_in_cone_share:
         return LostReason.IMPLAUSIBLE_VIEW, "the pose sees most landmarks from where they never were seen"
     return None

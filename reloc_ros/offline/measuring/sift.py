@@ -5,7 +5,6 @@ It is what COLMAP and hloc do to register an image, kept simple and run on the s
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.camera_files import colmap_from_camera, colmap_from_px
-from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
+from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason, Stopwatch
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo
@@ -90,17 +89,14 @@ class SiftBaseline:
 
     def localize(self, image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
         """Find the pose of an image, (H, W) or (H, W, 3) BGR, that the camera took."""
-        times = [time.perf_counter()]
+        watch = Stopwatch()
         keypoints_px, descriptors = _detect(self._sift, image)
-        times.append(time.perf_counter())
+        watch.lap("detect")
         keypoints = self._match(keypoints_px, descriptors)
-        times.append(time.perf_counter())
+        watch.lap("match")
         found = self._solve(keypoints, camera) if len(keypoints) >= MIN_INLIERS else None
-        times.append(time.perf_counter())
-        stage_ms = {
-            stage: 1e3 * (times[i + 1] - times[i]) for i, stage in enumerate(("detect", "match", "pnp"))
-        }
-        stage_ms["total"] = 1e3 * (times[-1] - times[0])
+        watch.lap("pnp")
+        stage_ms = watch.times_ms()
         if found is None or found[1].sum() < MIN_INLIERS:
             return _lost(keypoints, None if found is None else found[1], stage_ms)
         pose, inliers = found

@@ -30,23 +30,9 @@ def map_rows(facts: Facts) -> Rows:
     if summary.get("models", 1) != 1:
         rows.append(("separate pieces", f"{summary['models']}; the largest is the map"))
     for camera in model.cameras.values():
-        focal = (
-            f"f {camera.fx:.0f} px"
-            if abs(camera.fx - camera.fy) < 1
-            else f"f {camera.fx:.0f}, {camera.fy:.0f} px"
-        )
-        rows.append(("camera", f"{camera.model}, {camera.width}x{camera.height}, {focal}"))
+        focal = f"{camera.fx:.0f}" if abs(camera.fx - camera.fy) < 1 else f"{camera.fx:.0f}, {camera.fy:.0f}"
+        rows.append(("camera", f"{camera.model}, {camera.width}x{camera.height}, f {focal} px"))
     return rows
-
-
-def align_rows(facts: Facts) -> Rows:
-    """What the step `align` noted, whichever its source; empty when it has not been run."""
-    return _told_rows(facts.summaries["align"] or {})
-
-
-def clean_rows(facts: Facts) -> Rows:
-    """The same of the step `clean`."""
-    return _told_rows(facts.summaries["clean"] or {})
 
 
 def _told_rows(notes: Mapping[str, Any]) -> Rows:
@@ -86,15 +72,10 @@ def label_rows(facts: Facts) -> Rows:
     if facts.labels is not None:
         states = facts.labels.visibility
         seen = np.count_nonzero(states == Visibility.SEEN, axis=1)
-        shares = {state: 100 * float(np.mean(states == state)) for state in Visibility}
+        kinds = (Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN)
         rows += [
             ("visibility test", str((label or {}).get("method", "not noted"))),
-            (
-                "seen, hidden, unknown",
-                " / ".join(
-                    f"{shares[s]:.0f} %" for s in (Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN)
-                ),
-            ),
+            ("seen, hidden, unknown", " / ".join(f"{100 * np.mean(states == kind):.0f} %" for kind in kinds)),
             ("landmarks an image sees", f"{np.median(seen):.0f} at the median, {seen.min()} at least"),
         ]
     return rows
@@ -108,27 +89,24 @@ def training_rows(facts: Facts) -> Rows:
     rows = []
     if shape:
         rows.append(("network", f"{shape['encoder']}, input {shape['width']}x{shape['height']}"))
-    rows += [
-        (name, f"{train[key]:,}{unit}")
-        for name, key, unit in (("steps", "steps", ""), ("time", "seconds", " s"))
-        if key in train
-    ]
+    if "steps" in train:
+        rows.append(("steps", f"{train['steps']:,}"))
+    if "seconds" in train:
+        rows.append(("time", f"{train['seconds']:,} s"))
     if "encoder_weights" in train:
         rows.append(("encoder", str(train["encoder_weights"])))
     validation = train.get("validation")
     if isinstance(validation, Mapping):
-        rows.append(
-            ("validated by", f"{len(validation.get('images', ()))} map images that it was not trained on")
-        )
+        images = len(validation.get("images", ()))
+        rows.append(("validated by", f"{images} map images that it was not trained on"))
         for condition, errors in (validation.get("conditions") or {}).items():
             if isinstance(errors, Mapping) and isinstance(errors.get("rotation_deg"), float):
-                rows.append(
-                    (
-                        f"{describe(condition)}",
-                        f"{100 * errors['recall']:.0f} % found, {errors['rotation_deg']:.2f}°, "
-                        f"{errors['position_percent']:.2f} %, before sharpening",
-                    )
+                found, position = (
+                    f"{100 * errors['recall']:.0f} % found",
+                    f"{errors['position_percent']:.2f} %",
                 )
+                words = f"{found}, {errors['rotation_deg']:.2f}°, {position}, before sharpening"
+                rows.append((describe(condition), words))
     return rows
 
 
@@ -177,18 +155,13 @@ def calibration_rows(facts: Facts) -> Rows:
         ("evidence a pose needs", f"{calibration['min_evidence']:.1f}"),
     ]
     if "pictures" in made and "photos" in made:
-        rows.append(
-            (
-                "measured on",
-                f"{made['pictures']} pictures from {made['photos']} images that training did not see",
-            )
-        )
+        words = f"{made['pictures']} pictures from {made['photos']} images that training did not see"
+        rows.append(("measured on", words))
     if "believed" in made and "believed_wrong" in made:
         rows.append(("poses believed", f"{made['believed']}, of them wrong {made['believed_wrong']}"))
     if "evidence_of_no_place_highest" in made:
-        rows.append(
-            ("pictures of no place have at most", f"{made['evidence_of_no_place_highest']:.1f} evidence")
-        )
+        words = f"{made['evidence_of_no_place_highest']:.1f} evidence"
+        rows.append(("pictures of no place have at most", words))
     return rows
 
 
@@ -205,10 +178,20 @@ def bundle_rows(facts: Facts) -> Rows:
     rows += [(name, _size(size)) for name, size in sorted(sizes.items(), key=lambda item: -item[1])]
     int8 = export.get("int8")
     if int8:
-        fidelity = (
-            f"keypoints {int8['median_px']:.2f} network px from fp32's, {100 * int8['missing']:.1f} % missing"
-        )
-        rows.append(("int8 network", fidelity))
+        off = f"keypoints {int8['median_px']:.2f} network px from fp32's"
+        rows.append(("int8 network", f"{off}, {100 * int8['missing']:.1f} % missing"))
     else:
         rows.append(("int8 network", "none: left out, or not close enough to fp32"))
     return rows
+
+
+ROWS = {
+    "map": map_rows,
+    "clean": lambda facts: _told_rows(facts.summaries["clean"] or {}),
+    "align": lambda facts: _told_rows(facts.summaries["align"] or {}),
+    "label": label_rows,
+    "train": training_rows,
+    "calibrate": calibration_rows,
+    "export": bundle_rows,
+}
+"""What each step noted, as rows of a name and a value."""

@@ -69,15 +69,7 @@ def render(facts: Facts, progress: Progress = silent) -> str:
 
 
 def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
-    told = {
-        "map_rows": _rows(facts, "map", making.map_rows),
-        "clean_rows": _rows(facts, "clean", making.clean_rows),
-        "align_rows": _rows(facts, "align", making.align_rows),
-        "label_rows": _rows(facts, "label", making.label_rows),
-        "training_rows": _rows(facts, "train", making.training_rows),
-        "calibration_rows": _rows(facts, "calibrate", making.calibration_rows),
-        "bundle_rows": _rows(facts, "export", making.bundle_rows),
-    }
+    told = {f"{step}_rows": _rows(facts, step, rows) for step, rows in making.ROWS.items()}
     ground = ground_of(facts.model)
     photos = Photos(facts.workspace.images_dir)
     has_landmarks, has_labels = facts.landmarks is not None, facts.labels is not None
@@ -179,32 +171,17 @@ def headline(facts: Facts) -> str:
 
 def tiles(facts: Facts) -> list[tuple[str, str, str]]:
     """The few figures on top: (value, name, further words)."""
-    found = [
-        (
-            f"{len(facts.model.names)}/{len(facts.workspace.image_names)}",
-            "images registered",
-            f"{int(facts.held_out.sum())} held out",
-        ),
-        (
-            str(len(facts.landmarks)) if facts.landmarks is not None else "-",
-            "landmarks",
-            f"of {len(facts.known.points_map):,} points"
-            if facts.landmarks is not None
-            else "run reloc select",
-        ),
-    ]
+    registered = f"{len(facts.model.names)}/{len(facts.workspace.image_names)}"
+    found = [(registered, "images registered", f"{int(facts.held_out.sum())} held out")]
+    if facts.landmarks is None:
+        found.append(("-", "landmarks", "run reloc select"))
+    else:
+        found.append((str(len(facts.landmarks)), "landmarks", f"of {len(facts.known.points_map):,} points"))
     for score in facts.ours[:3]:
-        found.append(
-            (
-                f"{100 * score.recall:.0f} %",
-                describe(score.condition),
-                f"of {len(score.outcomes)} unseen images found",
-            )
-        )
-    if facts.ours:
-        total = facts.ours[0].stage_ms(50).get("total")
-        if total is not None:
-            found.append((f"{total:.0f} ms", "an image", "median, this machine"))
+        words = f"of {len(score.outcomes)} unseen images found"
+        found.append((f"{100 * score.recall:.0f} %", describe(score.condition), words))
+    if facts.ours and "total" in (times_ms := facts.ours[0].stage_ms(50)):
+        found.append((f"{times_ms['total']:.0f} ms", "an image", "median, this machine"))
     export = facts.summaries["export"]
     if export is not None and export.get("bytes"):
         found.append((f"{sum(export['bytes'].values()) / 1e6:.1f} MB", "bundle", "what the robot needs"))

@@ -62,9 +62,7 @@ class MapCloud:
     def visible_map(self, camera_from_map: SE3) -> Array:
         """(N, 3) the points that a camera there sees, as far as the map tells."""
         if self._references is None:
-            rays = camera_from_map.center - self._landmarks.positions_map
-            rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-            angles = np.arccos(np.clip(np.sum(rays * self._landmarks.directions_map, axis=1), -1, 1))
+            angles = self._landmarks.view_angles(camera_from_map.center)
             return self._landmarks.positions_map[angles < self._landmarks.view_cones_rad + _CONE_MARGIN_RAD]
         return self._references.points_map[self._seen_nearby(self._references, camera_from_map)]
 

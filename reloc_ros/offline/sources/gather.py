@@ -80,14 +80,9 @@ def gather(
     for asked, name in ((options.topic, "--topic"), (options.bag_camera, "--bag-camera")):
         if asked and not any(isinstance(source, BagTopic) for source in opened):
             raise RelocError(f"none of the sources is a bag, so leave {name} out")
-    cameras = [
-        source.intrinsics("leave --bag-camera out")
-        if options.bag_camera and isinstance(source, BagTopic)
-        else None
-        for source in opened
-    ]
-    if len(paths) == 1:
-        return _one(paths[0], opened[0], cameras[0], root, options, progress)
+    cameras = [_recorded_camera(source) if options.bag_camera else None for source in opened]
+    if len(opened) == 1:
+        return _one(opened[0], cameras[0], root, options, progress)
     labels = _labels(paths)
     groups, remarks, stamps_ns = [], [], {}
     _clear(root / "frames", labels)
@@ -95,12 +90,11 @@ def gather(
         folder = root / "frames" / label
         if isinstance(source, PhotoFolder):
             _link(source, folder)
-            names = source.names
         else:
-            remarks.append(_take(source, root, label, folder, options, _named(progress, label)))
-            names = list_photos(folder)
+            judged = root / "judged" / f"{label}.npz"
+            remarks.append(take_frames(source, folder, judged, options.frames, _named(progress, label)))
             stamps_ns |= {f"{label}/{name}": stamp for name, stamp in frame_stamps_ns(folder).items()}
-        placed = tuple(f"{label}/{name}" for name in names)
+        placed = tuple(f"{label}/{name}" for name in list_photos(folder))
         groups.append(Group(label, placed, not isinstance(source, PhotoFolder), camera))
     notes = {"format": 2, "sources": labels} | ({"stamps_ns": stamps_ns} if stamps_ns else {})
     write_json(root / "frames" / NOTES, notes)
@@ -108,20 +102,23 @@ def gather(
 
 
 def _one(
-    path: Path,
     source: PhotoFolder | Recording,
     camera: Camera | None,
     root: Path,
     options: SourceOptions,
     progress: Progress,
 ) -> Gathered:
+    label, frames = source.path.name, root / "frames"
     if isinstance(source, PhotoFolder):
-        return Gathered(path, (Group(path.name, source.names, False, camera),))
+        return Gathered(source.path, (Group(label, source.names, False, camera),))
     for left in root.glob(".new-*-frames"):  # by a run that was killed
         shutil.rmtree(left)
-    remark = _take(source, root, "frames", root / "frames", options, progress)
-    names = list_photos(root / "frames")
-    return Gathered(root / "frames", (Group(path.name, names, True, camera),), (remark,) if remark else ())
+    remark = take_frames(source, frames, root / "judged" / "frames.npz", options.frames, progress)
+    return Gathered(frames, (Group(label, list_photos(frames), True, camera),), (remark,) if remark else ())
+
+
+def _recorded_camera(source: PhotoFolder | Recording) -> Camera | None:
+    return source.intrinsics("leave --bag-camera out") if isinstance(source, BagTopic) else None
 
 
 def open_map_source(path: Path, options: SourceOptions) -> PhotoFolder | Recording:
@@ -130,12 +127,6 @@ def open_map_source(path: Path, options: SourceOptions) -> PhotoFolder | Recordi
     if isinstance(source, PhotoFolder):
         refuse_mixed_lenses(source)
     return source
-
-
-def _take(
-    recording: Recording, root: Path, label: str, folder: Path, options: SourceOptions, progress: Progress
-) -> str:
-    return take_frames(recording, folder, root / "judged" / f"{label}.npz", options.frames, progress)
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
