@@ -22,33 +22,27 @@ from reloc_ros.errors import RelocError
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Shutdown:
+class Shutdown(threading.Event):
     """The end of the process, for which the main thread waits: at a signal, any number of them, or at a failure."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        super().__init__()
         self.exit_code = 0
         self.sentence = ""
         """What to tell the user last."""
         for number in SIGNALS:
-            signal.signal(number, lambda *_: self.request())
+            signal.signal(number, lambda *_: self.set())
 
     def fail(self) -> None:
         """Called on a thread that cannot go on, from its except clause."""
         traceback.print_exc()
         self.exit_code = 1
-        self.request()
+        self.set()
 
     def refuse(self, sentence: str) -> None:
         """Called when the node is set up wrongly."""
         self.exit_code, self.sentence = RelocError.EXIT_CODE, sentence
-        self.request()
-
-    def request(self) -> None:
-        self._event.set()
-
-    def wait(self) -> None:
-        self._event.wait()
+        self.set()
 
 
 def run_node(name: str, make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
@@ -104,7 +98,7 @@ def _spin(executor: SingleThreadedExecutor, shutdown: Shutdown) -> None:
     try:
         executor.spin()
     except ExternalShutdownException:
-        shutdown.request()
+        shutdown.set()
     except Exception:
         shutdown.fail()
 

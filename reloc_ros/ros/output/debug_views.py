@@ -66,12 +66,11 @@ class DebugViews:
     def show(self, outcome: ImageOutcome, verdict: Verdict, loaded: LoadedMap) -> None:
         """Make what somebody listens to; may be called on any one thread."""
         if outcome.result is not None and outcome.image is not None:
-            if self._keypoints.get_subscription_count():
-                self.made["keypoints"] += 1
-                self._keypoints.publish(keypoints_of(outcome, loaded))
-            if self._markers.get_subscription_count():
-                self.made["markers"] += 1
-                self._markers.publish(markers_of(outcome, loaded))
+            views = ("keypoints", self._keypoints, keypoints_of), ("markers", self._markers, markers_of)
+            for name, publisher, make in views:
+                if publisher.get_subscription_count():
+                    self.made[name] += 1
+                    publisher.publish(make(outcome, loaded))
         raw, compressed = (p.get_subscription_count() for p in (self._image, self._compressed))
         if outcome.image is None or not (raw or compressed):
             return

@@ -68,7 +68,7 @@ class PoseOutputs:
             far = InitialPoseConfig(distance=given.initial_pose_distance, angle_rad=given.initial_pose_angle)
             self._initial = InitialPoseOutput(node, far)
         publishers = self._pose, self._with_covariance, self._smoothed, self._odometry
-        self._publishers = [publisher for publisher in publishers if publisher is not None]
+        self._publishers = list(filter(None, publishers))
 
     @property
     def is_wanted(self) -> bool:

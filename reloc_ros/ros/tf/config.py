@@ -8,17 +8,6 @@ from typing import Literal
 from reloc_ros.errors import RelocError
 
 TfMode = Literal["none", "map_camera", "map_base", "map_odom"]
-TfReason = Literal[
-    "",  # published, or mode none: nothing was to be published
-    "listening",  # just started: the tree must be known before anything is added to it
-    "no_stamp",
-    "no_frame",
-    "no_transform",
-    "parent_present",
-    "loop",
-    "clock_differs",
-    "closed",
-]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +63,8 @@ class TfOutcome:
     """What came of one pose, or of one lookup that failed."""
 
     published: bool
-    reason: TfReason
-    """Why not, in a word; empty when published, and in mode none."""
+    reason: str
+    """Why not, in a word of RelocStatus.msg; empty when published, and in mode none."""
     detail: str
     """The same as a sentence."""
 

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Hashable
+from functools import partial
 
 from geometry_msgs.msg import TransformStamped
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -46,20 +47,19 @@ class TfListener:
         self._started_s = time.monotonic()
         group = ReentrantCallbackGroup()
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._changing = node.create_subscription(
-            TFMessage, "/tf", self._on_transforms, 100, callback_group=group
-        )
-        self._static = node.create_subscription(
-            TFMessage, "/tf_static", self._on_static_transforms, latched, callback_group=group
-        )
+        changing, static = (partial(self._on_transforms, static=is_static) for is_static in (False, True))
+        self._subscriptions = [
+            node.create_subscription(TFMessage, "/tf", changing, 100, callback_group=group),
+            node.create_subscription(TFMessage, "/tf_static", static, latched, callback_group=group),
+        ]
 
     def close(self) -> None:
         """Stop listening; a lookup that waits ends at once."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._node.destroy_subscription(self._changing)
-        self._node.destroy_subscription(self._static)
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
 
     def restart(self) -> None:
         """Forget what changes over time: the clock was set, or a recording started over."""
@@ -145,13 +145,7 @@ class TfListener:
 
     # On the executor's thread.
 
-    def _on_transforms(self, message: TFMessage) -> None:
-        self._take(message, static=False)
-
-    def _on_static_transforms(self, message: TFMessage) -> None:
-        self._take(message, static=True)
-
-    def _take(self, message: TFMessage, *, static: bool) -> None:
+    def _on_transforms(self, message: TFMessage, *, static: bool) -> None:
         started_over = False
         with self._changed:
             if self._closed:

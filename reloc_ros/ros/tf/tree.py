@@ -21,7 +21,7 @@ from tf2_ros import TransformBroadcaster
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import transform_from_se3
-from reloc_ros.ros.tf.config import NOTHING_TO_DO, PUBLISHED, TfConfig, TfOutcome, TfReason
+from reloc_ros.ros.tf.config import NOTHING_TO_DO, PUBLISHED, TfConfig, TfOutcome
 from reloc_ros.ros.tf.listener import STARTED_OVER_NS, TfListener
 
 LATE_S = 10.0
@@ -46,7 +46,7 @@ class TfTree:
         self._closed = False
         self._map_from_odom: SE3 | None = None
         self._last_image_ns = self._last_sent_ns = 0
-        self._noted: TfReason = ""
+        self._noted = ""
         broadcasts = config.mode != "none"
         self._listener = TfListener(node, self._restart) if broadcasts or config.listen else None
         self._broadcaster = TransformBroadcaster(node) if broadcasts else None

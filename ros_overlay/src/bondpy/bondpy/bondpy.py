@@ -49,9 +49,6 @@ class Bond:
         self.node.destroy_subscription(self.sub)
         self.node.destroy_publisher(self.pub)
 
-    def is_broken(self) -> bool:
-        return self._is_dead
-
     def _on_timer(self) -> None:
         if time.monotonic() > self._deadline_s:
             self._die()

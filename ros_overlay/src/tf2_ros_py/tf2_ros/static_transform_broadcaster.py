@@ -9,10 +9,9 @@ from tf2_msgs.msg import TFMessage
 class StaticTransformBroadcaster:
     """Sends unchanging transforms on /tf_static, latched: each message repeats all of them."""
 
-    def __init__(self, node: Node, qos: QoSProfile | int | None = None) -> None:
-        if qos is None:
-            qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.pub_tf = node.create_publisher(TFMessage, "/tf_static", qos)
+    def __init__(self, node: Node) -> None:
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.pub_tf = node.create_publisher(TFMessage, "/tf_static", latched)
         self.net_message = TFMessage()
 
     def sendTransform(self, transform: TransformStamped | Iterable[TransformStamped]) -> None:
