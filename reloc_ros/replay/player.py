@@ -40,8 +40,6 @@ class Played:
     """What was done."""
 
     messages: int
-    rounds: int
-    """The one that was stopped included."""
     stopped: bool
     worst_delay_s: float
     """How late a message was sent at most."""
@@ -76,8 +74,7 @@ class Player(Node):
     ) -> None:
         super().__init__("reloc_replay", enable_rosout=False, start_parameter_services=False)
         self._bag, self._chosen, self._options, self._stopped = bag, chosen, options, stopped
-        self._sent = self._rounds = 0
-        self._worst_delay_s = 0.0
+        self._sent, self._worst_delay_s = 0, 0.0
         self._topic_publishers = {
             topic: self._publisher(recorded, options.remap.get(topic, topic))
             for topic, recorded in chosen.items()
@@ -91,15 +88,13 @@ class Player(Node):
         try:
             self._wait_for_listeners()
             self._play_what_was_latched()
-            while True:
-                self._rounds += 1
+            self._play_once()
+            while self._options.loop:
                 self._play_once()
-                if not self._options.loop:
-                    break
             self._wait_until_received()
         except Stopped:
             stopped = True
-        return Played(self._sent, self._rounds, stopped, self._worst_delay_s)
+        return Played(self._sent, stopped, self._worst_delay_s)
 
     def _publisher(self, recorded: Recorded, topic: str) -> Publisher:
         # Reliable even where the recorded publisher was not: every subscription accepts that, and large images sent

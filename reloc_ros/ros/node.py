@@ -19,11 +19,9 @@ from reloc_ros.ros.process import ForwardToRos, Shutdown, give_back_memory, run_
 from reloc_ros.ros.session import Session
 from reloc_ros.stream.health import Health
 
-SUCCESS, FAILURE, ERROR = (
-    TransitionCallbackReturn.SUCCESS,
-    TransitionCallbackReturn.FAILURE,
-    TransitionCallbackReturn.ERROR,
-)
+SUCCESS = TransitionCallbackReturn.SUCCESS
+FAILURE = TransitionCallbackReturn.FAILURE
+ERROR = TransitionCallbackReturn.ERROR
 
 
 class RelocNode(LifecycleNode):

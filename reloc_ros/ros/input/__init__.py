@@ -1,1 +1,1 @@
-"""What reaches the node: images, intrinsics and service calls, and the thread that works on them."""
+"""What reaches the node, images and intrinsics, and the thread that works on each image."""

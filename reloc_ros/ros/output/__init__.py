@@ -1,1 +1,1 @@
-"""What the node says: poses, status, diagnostics, debug views and bonds."""
+"""What the node says: poses, status, diagnostics and debug views."""
