@@ -16,6 +16,7 @@ from reloc_ros.demo.film.trajectories import mapping
 from reloc_ros.demo.film.writer import film
 from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import atomic_path
 
 EMBEDDED_BUNDLE = Path(__file__).parent / "bundle"
 """Made by `commands`, and nothing else."""
@@ -59,13 +60,9 @@ def make_bundle(folder: Path, console: Console, minutes: float | None = None) ->
 
 
 def _film_once(folder: Path) -> None:
-    if (folder / "video.avi").exists():
-        return
-    temporary = folder.with_name(f".new-{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    film(temporary, reading_corner(), mapping())
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    if not (folder / "video.avi").exists():
+        with atomic_path(folder) as temporary:
+            film(temporary, reading_corner(), mapping())
 
 
 def _reloc() -> str:

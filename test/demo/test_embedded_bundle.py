@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reloc_ros.bundle import Bundle
-from reloc_ros.demo.film.trajectories import CAMERA, Trajectory, mapping, stream
+from reloc_ros.demo.film.trajectories import CAMERA, mapping, stream
 from reloc_ros.demo.film.writer import pictures
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.demo.scene.places import other_place, reading_corner
@@ -15,12 +15,6 @@ from reloc_ros.localizer import Localized, Localizer
 @pytest.fixture(scope="module")
 def localizer():
     return Localizer.from_bundle(EMBEDDED_BUNDLE, "onnx")
-
-
-def part(walk: Trajectory, rows: range) -> Trajectory:
-    poses, exposures = ([field[row] for row in rows] for field in (walk.camera_from_map, walk.exposures))
-    times_s, in_view, away = (field[rows] for field in (walk.times_s, walk.in_view, walk.away))
-    return Trajectory(walk.name, times_s, tuple(poses), tuple(exposures), in_view, away)
 
 
 def test_it_is_small_metric_and_its_landmarks_are_in_the_room():
@@ -34,7 +28,7 @@ def test_it_is_small_metric_and_its_landmarks_are_in_the_room():
 
 @pytest.mark.slow
 def test_pictures_of_another_place_never_give_a_pose(localizer):
-    walk = part(mapping(), range(0, 80, 2))
+    walk = mapping().part(slice(0, 80, 2))
     results = [localizer.localize(image, CAMERA) for image in pictures(other_place(), walk)]
     assert len(results) == 40
     assert not [result for result in results if isinstance(result, Localized)]

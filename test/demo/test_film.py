@@ -14,7 +14,7 @@ from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 @pytest.fixture(scope="module")
 def small_film(tmp_path_factory):
     folder = tmp_path_factory.mktemp("film")
-    trajectory = mapping().first(4)
+    trajectory = mapping().part(slice(4))
     filming.film(folder, reading_corner(), trajectory, CAMERA, video=True)
     return folder, trajectory
 

@@ -39,15 +39,7 @@ def shots() -> list[tuple[SE3, np.ndarray]]:
     """The true pose and the picture of each stop, stay after stay."""
     walk, found = stream(RATE_HZ), []
     for first in stays(walk):
-        rows = slice(first, first + STAY)
-        stay = Trajectory(
-            walk.name,
-            walk.times_s[rows],
-            walk.camera_from_map[rows],
-            walk.exposures[rows],
-            walk.in_view[rows],
-            walk.away[rows],
-        )
+        stay = walk.part(slice(first, first + STAY))
         found += zip(stay.camera_from_map, pictures(reading_corner(), stay), strict=True)
     return found
 

@@ -29,7 +29,7 @@ def test_neighbours_on_the_orbit_overlap():
 
 @pytest.mark.slow
 def test_points_of_the_posed_map_lie_on_the_faces_of_the_room(tmp_path):
-    scene, trajectory = cluttered_room(), orbit(MIDDLE_MAP).first(6)
+    scene, trajectory = cluttered_room(), orbit(MIDDLE_MAP).part(slice(6))
     film(tmp_path, scene, trajectory, video=False)
     triangulate_film(tmp_path / "images", tmp_path / "model", scene, trajectory)
     model = read_colmap(tmp_path / "model")

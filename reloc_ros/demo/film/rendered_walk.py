@@ -49,7 +49,7 @@ class RenderedWalk:
         try:
             trajectory = stream(rate_hz)
             if seconds is not None:
-                trajectory = trajectory.first(max(2, round(seconds * rate_hz)))
+                trajectory = trajectory.part(slice(max(2, round(seconds * rate_hz))))
             cache_dir.mkdir(parents=True, exist_ok=True)
             for old in cache_dir.glob(f"{_PREFIX}*"):
                 if not old.name.startswith(f"{_PREFIX}{_digest()}_"):
@@ -144,7 +144,9 @@ def stop_rendering(process: subprocess.Popen[bytes]) -> None:
 
 def main(folder: str, rate_hz: str, count: str) -> None:
     cv2.setNumThreads(1)
-    RenderedWalk(Path(folder), float(rate_hz), stream(float(rate_hz)).first(int(count))).render_missing()
+    RenderedWalk(
+        Path(folder), float(rate_hz), stream(float(rate_hz)).part(slice(int(count)))
+    ).render_missing()
 
 
 if __name__ == "__main__":

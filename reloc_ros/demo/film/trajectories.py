@@ -36,9 +36,9 @@ class Trajectory:
     def __len__(self) -> int:
         return len(self.camera_from_map)
 
-    def first(self, count: int) -> Trajectory:
-        """Its first frames only."""
-        fields = (getattr(self, field.name)[:count] for field in dataclasses.fields(self)[1:])
+    def part(self, rows: slice) -> Trajectory:
+        """Some of its frames only."""
+        fields = (getattr(self, field.name)[rows] for field in dataclasses.fields(self)[1:])
         return Trajectory(self.name, *fields)
 
 
@@ -97,9 +97,7 @@ _STREAM_DIM_S = (18.0, 21.0)
 def mapping(frames: int = 113) -> Trajectory:
     """The walk that the map is made from: 28 s through the room in even light, 4 frames a second."""
     times_s = np.linspace(_MAPPING_KEYS[0].time_s, _MAPPING_KEYS[-1].time_s, frames)
-    poses = _walk(_MAPPING_KEYS, times_s, seed=3)
-    exposures = (Exposure(noise=1.5),) * frames
-    return Trajectory("mapping", times_s, poses, exposures, np.ones(frames, bool), np.zeros(frames, bool))
+    return _in_even_light("mapping", times_s, _walk(_MAPPING_KEYS, times_s, seed=3))
 
 
 def stream(rate_hz: float = 12.0) -> Trajectory:
@@ -130,8 +128,13 @@ def orbit(middle_map: ArrayLike, frames: int = 120) -> Trajectory:
     ahead = np.column_stack([np.cos(headings), np.sin(headings), -0.14 + 0.1 * np.sin(5 * angles)])
     times_s = np.arange(frames) / 4.0
     poses = tuple(map(_by_hand, places, places + ahead, _sway(5, times_s)))
-    exposures = (Exposure(noise=1.5),) * frames
-    return Trajectory("orbit", times_s, poses, exposures, np.ones(frames, bool), np.zeros(frames, bool))
+    return _in_even_light("orbit", times_s, poses)
+
+
+def _in_even_light(name: str, times_s: Array, poses: tuple[SE3, ...]) -> Trajectory:
+    """A walk with the place always in view."""
+    away = np.zeros(len(poses), bool)
+    return Trajectory(name, times_s, poses, (Exposure(noise=1.5),) * len(poses), ~away, away)
 
 
 def _stream_exposure(time_s: float) -> Exposure:

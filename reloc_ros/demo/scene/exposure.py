@@ -1,6 +1,7 @@
 """What a camera makes of a changing light: brightness, gamma, colour cast and sensor noise."""
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -35,10 +36,6 @@ class Exposure:
         return recorded
 
 
-_grains: dict[tuple[int, int], NDArray[np.float32]] = {}
-
-
+@functools.cache
 def _grain(height: int, width: int) -> NDArray[np.float32]:
-    if (height, width) not in _grains:
-        _grains[height, width] = np.random.default_rng(99).standard_normal((height, width, 3), np.float32)
-    return _grains[height, width]
+    return np.random.default_rng(99).standard_normal((height, width, 3), np.float32)

@@ -58,11 +58,9 @@ def baked(faces: Sequence[Face], lamp: Lamp, rng: Generator, samples: int = 24) 
     direct = np.clip(0.3 + 0.7 * cosine, 0, None) * (cosine > 0) / np.maximum(1, distance / 1.6)
     bright = lamp.strength * direct * (1 - lamp_shadow.mean(1))
     light = bright[:, None] * np.array(lamp.colour) + sky[:, None] * (2 - np.array(lamp.colour))
-    starts = np.cumsum([0] + [rows * columns for rows, columns in shapes])
-    return [
-        _lit(face, light[start : start + rows * columns].reshape(rows, columns, 3))
-        for face, start, (rows, columns) in zip(faces, starts, shapes, strict=False)
-    ]
+    ends = np.cumsum([rows * columns for rows, columns in shapes])
+    lights = np.split(light, ends[:-1])
+    return [_lit(*one) for one in zip(faces, lights, shapes, strict=True)]
 
 
 def _may_shade(
@@ -97,9 +95,11 @@ def _blocked(points: Array, towards: Array, face: Face) -> NDArray[np.bool_]:
     return (part > 0) & (part < 1) & (u > 0) & (u < 1) & (v > 0) & (v < 1)
 
 
-def _lit(face: Face, light: Array) -> Face:
+def _lit(face: Face, light: Array, shape: tuple[int, int]) -> Face:
     height, width = face.texture.shape[:2]
-    light = cv2.GaussianBlur(light.astype(np.float32), (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
+    light = cv2.GaussianBlur(
+        light.reshape(*shape, 3).astype(np.float32), (3, 3), 0, borderType=cv2.BORDER_REPLICATE
+    )
     smooth = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
     texture = np.clip(face.texture * smooth, 0, 255).astype(np.uint8)
     return dataclasses.replace(face, texture=texture)

@@ -17,6 +17,7 @@ from reloc_ros.geometry import SE3
 Array = NDArray[np.float64]
 NEAR_M = 0.03
 PIECE_M = 0.75
+UNIT_SQUARE = np.array([[0.0, 0.0], [1, 0], [1, 1], [0, 1]])
 MOST_PIECES = 6
 """Faces are drawn in pieces of this size, at most so many a side, each as sharp as suits its distance."""
 
@@ -125,7 +126,7 @@ class Renderer:
         shown: NDArray[np.int32],
     ) -> None:
         matrix = self._wide_matrix
-        polygon = _clipped(corners_camera) @ matrix.T
+        polygon = _clip_near(corners_camera, corners_camera) @ matrix.T
         polygon = polygon[:, :2] / polygon[:, 2:]
         height, width = shown.shape
         left, top = (int(n) for n in np.clip(np.ceil(polygon.min(0) - 1e-6), 0, (width, height)))
@@ -154,7 +155,8 @@ class Renderer:
         height, width = pyramid[0].shape[:2]
         span = (piece.places[2] - piece.places[0]) * (width, height)
         area_px = max(1.0, float(cv2.contourArea(polygon.astype(np.float32))))
-        share = cv2.contourArea((_clipped_places(corners_camera) * span).astype(np.float32)) / area_px
+        shown = _clip_near(corners_camera, UNIT_SQUARE) * span
+        share = cv2.contourArea(shown.astype(np.float32)) / area_px
         level = int(np.clip(np.floor(0.5 * np.log2(max(share, 1e-9)) + 0.35), 0, len(pyramid) - 1))
         texture = pyramid[level]
         # Columns: where the face's corner and its two edges go in the wide picture.
@@ -210,14 +212,6 @@ def _clip_near(corners_camera: Array, values: Array) -> Array:
             part = (NEAR_M - here[2]) / (there[2] - here[2])
             kept.append(value + part * (next_value - value))
     return np.array(kept)
-
-
-def _clipped(corners_camera: Array) -> Array:
-    return _clip_near(corners_camera, corners_camera)
-
-
-def _clipped_places(corners_camera: Array) -> Array:
-    return _clip_near(corners_camera, np.array([[0.0, 0.0], [1, 0], [1, 1], [0, 1]]))
 
 
 def _inside(polygon: Array, left: int, right: int, top: int, bottom: int) -> NDArray[np.bool_]:
