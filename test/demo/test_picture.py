@@ -18,7 +18,7 @@ BRIGHTNESS = [exposure.brightness for exposure in stream(8.0).exposures]
 @pytest.fixture(scope="module")
 def crate():
     """One box, alone in the dark."""
-    return Scene("crate", tuple(box("crate", np.random.default_rng(0), wood, (0, 0, 0), (1.0, 1.0, 1.0))))
+    return Scene(tuple(box("crate", np.random.default_rng(0), wood, (0, 0, 0), (1.0, 1.0, 1.0))))
 
 
 def test_examples_are_the_worst_the_darkest_others_and_one_lost_in_the_garden():

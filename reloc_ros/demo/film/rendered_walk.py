@@ -80,7 +80,7 @@ class RenderedWalk:
         with np.load(self.folder / _ROOM) as data:
             blank = np.zeros((8, 8, 3), np.uint8)
             places = zip(data["corners"], data["rights"], data["downs"], strict=True)
-            return Scene("room", tuple(Face("", *vectors, blank) for vectors in places))
+            return Scene(tuple(Face("", *vectors, blank) for vectors in places))
 
     def start_rendering(self) -> subprocess.Popen[bytes]:
         """A process that renders the missing pictures, in order."""

@@ -23,7 +23,6 @@ CAMERA = Camera(
 class Trajectory:
     """The truth of every frame of a film."""
 
-    name: str
     times_s: Array
     """(N,) from the start of the film."""
     camera_from_map: tuple[SE3, ...]
@@ -38,8 +37,7 @@ class Trajectory:
 
     def part(self, rows: slice) -> Trajectory:
         """Some of its frames only."""
-        fields = (getattr(self, field.name)[rows] for field in dataclasses.fields(self)[1:])
-        return Trajectory(self.name, *fields)
+        return Trajectory(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +95,7 @@ _STREAM_DIM_S = (18.0, 21.0)
 def mapping(frames: int = 113) -> Trajectory:
     """The walk that the map is made from: 28 s through the room in even light, 4 frames a second."""
     times_s = np.linspace(_MAPPING_KEYS[0].time_s, _MAPPING_KEYS[-1].time_s, frames)
-    return _in_even_light("mapping", times_s, _walk(_MAPPING_KEYS, times_s, seed=3))
+    return _in_even_light(times_s, _walk(_MAPPING_KEYS, times_s, seed=3))
 
 
 def stream(rate_hz: float = 12.0) -> Trajectory:
@@ -106,7 +104,7 @@ def stream(rate_hz: float = 12.0) -> Trajectory:
     poses = _walk(_STREAM_KEYS, times_s, seed=8)
     away = (times_s >= _STREAM_AWAY_S[0]) & (times_s <= _STREAM_AWAY_S[1])
     turning = (times_s > _STREAM_TURNING_S[0]) & (times_s < _STREAM_TURNING_S[1])
-    return Trajectory("stream", times_s, poses, tuple(map(_stream_exposure, times_s)), ~turning, away)
+    return Trajectory(times_s, poses, tuple(map(_stream_exposure, times_s)), ~turning, away)
 
 
 def orbit(middle_map: ArrayLike, frames: int = 120) -> Trajectory:
@@ -128,13 +126,13 @@ def orbit(middle_map: ArrayLike, frames: int = 120) -> Trajectory:
     ahead = np.column_stack([np.cos(headings), np.sin(headings), -0.14 + 0.1 * np.sin(5 * angles)])
     times_s = np.arange(frames) / 4.0
     poses = tuple(map(_by_hand, places, places + ahead, _sway(5, times_s)))
-    return _in_even_light("orbit", times_s, poses)
+    return _in_even_light(times_s, poses)
 
 
-def _in_even_light(name: str, times_s: Array, poses: tuple[SE3, ...]) -> Trajectory:
+def _in_even_light(times_s: Array, poses: tuple[SE3, ...]) -> Trajectory:
     """A walk with the place always in view."""
     away = np.zeros(len(poses), bool)
-    return Trajectory(name, times_s, poses, (Exposure(noise=1.5),) * len(poses), ~away, away)
+    return Trajectory(times_s, poses, (Exposure(noise=1.5),) * len(poses), ~away, away)
 
 
 def _stream_exposure(time_s: float) -> Exposure:

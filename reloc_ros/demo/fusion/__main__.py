@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from reloc_ros.covariance import CovarianceLimits
 from reloc_ros.demo.fusion.correction import CHI_SQUARE_3_95, figures, filtered, placed_odometry, take_fixes
 from reloc_ros.demo.fusion.plot import draw_fusion
 from reloc_ros.demo.fusion.robot import Slip, drive
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.io.atomic import write_json
 from reloc_ros.localizer import Localizer
+from reloc_ros.pose.covariance import CovarianceLimits
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def cluttered_room(seed: int = 21) -> Scene:
         faces += [wall.face(rng, painter), *_prints(wall, rng), *_things(wall, rng)]
     faces += _laden_table(rng)
     lamp = Lamp((WIDTH_M / 2 + 0.4, DEPTH_M / 2 - 0.3, 2.45), 0.3)
-    return Scene("cluttered_room", tuple(baked(faces, lamp, rng)))
+    return Scene(tuple(baked(faces, lamp, rng)))
 
 
 def _prints(wall: Wall, rng: Generator) -> list[Face]:

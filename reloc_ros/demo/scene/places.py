@@ -34,7 +34,6 @@ THINGS: tuple[Painter, ...] = (
 class Scene:
     """A place to film."""
 
-    name: str
     faces: tuple[Face, ...]
 
     @functools.cached_property
@@ -106,7 +105,7 @@ def reading_corner(seed: int = 7) -> Scene:
         panel("canvas", rng, posters.painting, (1.85, 2.98, 0.73), (0.62, 0, 0), (0, -0.2, -0.72), 640),
     ]
     lamp = Lamp((1.95, 1.0, 2.45), 0.22)
-    return Scene("reading_corner", (*baked(faces, lamp, rng), *_garden(rng)))
+    return Scene((*baked(faces, lamp, rng), *_garden(rng)))
 
 
 @functools.lru_cache(maxsize=2)
@@ -129,7 +128,7 @@ def other_place(seed: int = 1234) -> Scene:
         faces += box(f"thing_{number}", rng, THINGS[number % len(THINGS)], (x, y, 0), tuple(size), yaw_deg)
         faces += box(f"upon_{number}", rng, objects.cover, (x, y, size[2]), (0.2, 0.14, 0.2), yaw_deg + 30)
     lamp = Lamp((1.5, 1.2, 2.3), 0.3)
-    return Scene("other_place", (*baked(faces, lamp, rng), *_garden(rng)))
+    return Scene((*baked(faces, lamp, rng), *_garden(rng)))
 
 
 def _floor_and_walls(rng: Generator, floor: Painter, north: Painter, west: Painter) -> list[Face]:
