@@ -110,9 +110,7 @@ def _depth_test(
     """Visibility from the depth of the points observed around a landmark, and from its view cone."""
 
     def test(image: int, pixels: NDArray[np.float64]) -> NDArray[np.int8]:
-        rays = model.camera_from_map[image].center - landmarks.positions_map
-        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-        angles = np.arccos(np.clip(np.einsum("ij,ij->i", rays, landmarks.directions_map), -1, 1))
+        angles = landmarks.view_angles(model.camera_from_map[image].center)
         ratios = _depth_ratios(model, landmarks, image, pixels)
         with np.errstate(invalid="ignore"):
             same = np.count_nonzero(np.abs(ratios - 1) < SAME_DEPTH, axis=1)

@@ -77,6 +77,7 @@ class Plot:
 
     x: Axis
     y: Axis
+    """Not drawn where it has no name."""
     width: int = 360
     height: int = 220
     left: int = LEFT
@@ -99,12 +100,14 @@ class Plot:
             x = float(self.px(tick))
             parts.append(f'<path class="grid" d="M{x:.1f} {y0}V{y1}"/>')
             parts.append(text(x, y0 + 14, self.x.tell(tick), "tick mid"))
+        parts.append(text((x0 + x1) / 2, self.height - 4, self.x.name, "name mid"))
+        if not self.y.name:
+            return parts
         for tick in self.y.ticks:
             y = float(self.py(tick))
             parts.append(f'<path class="grid" d="M{x0} {y:.1f}H{x1}"/>')
             parts.append(text(x0 - 6, y + 4, self.y.tell(tick), "tick end"))
         parts.append(f'<path class="axis" d="M{x0} {y0}H{x1}"/>')
-        parts.append(text((x0 + x1) / 2, self.height - 4, self.x.name, "name mid"))
         middle = (y0 + y1) / 2
         turn = f'transform="rotate(-90 11 {middle:g})"'
         parts.append(text(11, middle, self.y.name, "name mid", turn))

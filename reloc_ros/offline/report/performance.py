@@ -20,7 +20,6 @@ from reloc_ros.offline.report.charts import (
     legend,
     line_chart,
     log_axis,
-    svg,
     text,
 )
 from reloc_ros.offline.report.collect import Facts
@@ -166,12 +165,7 @@ def timing_chart(facts: Facts) -> Markup | None:
     x = Axis("median ms an image, by stage", 0, max(1.05 * longest, 1e-3))
     row = 44
     plot = Plot(x, Axis("", 0, 1), 1060, 34 + row * len(shown) + 14, left=12)
-    parts = []
-    for tick in x.ticks:
-        at = float(plot.px(tick))
-        parts.append(f'<path class="grid" d="M{at:.1f} 10V{plot.height - 34}"/>')
-        parts.append(text(at, plot.height - 20, f"{tick:g}", "tick mid"))
-    told = []
+    parts, told = [], []
     for i, score in enumerate(shown):
         top, start = 12 + row * i, 0.0
         stages = {name: ms for name, ms in score.stage_ms(50).items() if name != "total"}
@@ -186,5 +180,4 @@ def timing_chart(facts: Facts) -> Markup | None:
                 f'height="16"><title>{escape(name)} {ms:.1f} ms</title></rect>'
             )
             start += ms
-    parts.append(text(plot.width / 2, plot.height - 4, x.name, "name mid"))
-    return svg(plot.width, plot.height, parts, "Median time of an image by stage. " + "; ".join(told))
+    return plot.draw(parts, "Median time of an image by stage. " + "; ".join(told))
