@@ -12,7 +12,7 @@ from reloc_ros.errors import RelocError
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What export measured (`offline/calibrate.py`); bundles that were exported without it have the defaults.
+    """What export measured (`offline/bundling/calibrate.py`); bundles that were exported without it have the defaults.
 
     A covariance from the normal matrix takes the errors of keypoints and patches for independent. Neighbours err
     alike and the map itself is not exact, which does not average out; with all of them seeing the same scene, one

@@ -89,8 +89,8 @@ class Localizer:
         self.backend = backend
         self.config = (config or LocalizerConfig()).for_bundle(bundle.calibration)
         self._solve = make_solver(self.config.solver)
-        wanted = self.config.refine and bundle.references is not None
-        self._refiner = Refiner(bundle.references) if wanted else None
+        references = bundle.references if self.config.refine else None
+        self._refiner = None if references is None else Refiner(references)
 
     @staticmethod
     def from_bundle(
@@ -156,7 +156,7 @@ class Localizer:
         pose, inliers = self._search(matches, keypoints.scores, prior, limit)
         judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
         refusal = refuse_inliers(*judged, verified=self._refiner is not None)
-        if refusal is None:
+        if pose is not None and refusal is None:
             agreeing = matches.subset(inliers)
             refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
             seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
@@ -180,7 +180,7 @@ class Localizer:
         if self._refiner is None:
             return coarse, False, None
         refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing)
-        if refinement.doubt is not None:
+        if refinement.covariance is None:
             _logger.debug("the pose was not sharpened: %s", refinement.doubt)
             return coarse, False, refinement.support
         pose = refinement.camera_from_map
@@ -225,8 +225,8 @@ class Localizer:
         usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
         keypoints = keypoints.subset(usable)
         rays = camera.unproject(keypoints.positions_px)
-        usable = np.isfinite(rays).all(axis=1)  # a fisheye sees beyond the plane z = 1, where PnP cannot go
-        keypoints, rays = keypoints.subset(usable), rays[usable]
+        finite = np.isfinite(rays).all(axis=1)  # a fisheye sees beyond the plane z = 1, where PnP cannot go
+        keypoints, rays = keypoints.subset(finite), rays[finite]
         points_map = self.bundle.landmarks.positions_map[keypoints.landmarks]
         return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / camera.mean_focal)
 

@@ -18,6 +18,7 @@ from walks import write_walk
 
 from reloc_ros import cli
 from reloc_ros.bundle import ONNX_MODEL, Bundle
+from reloc_ros.cli.common import tell
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
@@ -72,6 +73,11 @@ def test_help_is_fast_and_loads_nothing_heavy():
 def test_help_of_every_verb_has_an_example(reloc, verb):
     code, printed = reloc(verb, "--help")
     assert code == 0 and f"Example: reloc {verb} " in printed
+
+
+def test_brackets_in_a_path_are_printed_as_they_are(capsys):
+    tell("photos [bold]/a [1].jpg is kept")
+    assert capsys.readouterr().err == "photos [bold]/a [1].jpg is kept\n"
 
 
 def test_version_is_printed(reloc):

@@ -7,14 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.cli.common import (
-    BackendOption,
-    PrecisionOption,
-    RefineOption,
-    ThreadsOption,
-    bars,
-    tell,
-)
+from reloc_ros.cli.common import BackendOption, PrecisionOption, RefineOption, ThreadsOption, bars, tell
 from reloc_ros.errors import RelocError
 
 _AR, _BAG, _DETECTIONS = "AR content", "Bags", "Detections made elsewhere"

@@ -122,7 +122,7 @@ def image_from_message(message: Image) -> NDArray[np.uint8]:
     return pixels if code is None else cv2.cvtColor(pixels, code)
 
 
-def _view_of(message: Image, rows: int, pixel_bytes: int) -> NDArray:
+def _view_of(message: Image, rows: int, pixel_bytes: int) -> NDArray[Any]:
     """The pixels (rows, W) or (rows, W, channels), in the message's own memory."""
     # 16 bit encodings are the only ones with a byte order; drivers set the flag at will for the others.
     wide = message.encoding.endswith("16") or message.encoding == "16UC1"
@@ -161,7 +161,7 @@ def image_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
     return _eight_bit_from(pixels)
 
 
-def _eight_bit_from(pixels: NDArray) -> NDArray[np.uint8]:
+def _eight_bit_from(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Scale 16 bit values to 8 bit, by the smallest usual sensor depth that holds them.
 
     Drivers put 10, 12 and 14 bit values into 16 bits both left- and right-aligned and the message does not

@@ -81,8 +81,8 @@ def evidence(scores: NDArray[np.float64], inliers: NDArray[np.bool_]) -> float:
     A score is the probability that its landmark is there, so a sum of them is the expected number of true keypoints;
     a right pose explains nearly all of them. By chance many agree with some pose, the more the more there are, but
     then most of what was found disagrees: one limit serves few landmarks and many. Export finds it for each bundle
-    (`offline/calibrate.py`), on mirrored and scrambled pictures of the place itself, which have its colours and
-    textures and so deceive the network more than any other place does.
+    (`offline/bundling/calibrate.py`), on mirrored and scrambled pictures of the place itself, which have its colours
+    and textures and so deceive the network more than any other place does.
     """
     return float(scores[inliers].sum() - scores[~inliers].sum())
 
@@ -100,7 +100,8 @@ def refuse_inliers(
 
     `verified`: whether the reference views verify the pose, or will have to.
     """
-    min_evidence = config.for_bundle(UNCALIBRATED).min_evidence * (config.verified_share if verified else 1)
+    min_evidence = UNCALIBRATED.min_evidence if config.min_evidence is None else config.min_evidence
+    min_evidence *= config.verified_share if verified else 1
     found, count, balance = len(keypoints_px), int(inliers.sum()), evidence(scores, inliers)
     if found == 0:
         return LostReason.NO_KEYPOINTS, "no landmark of the map was found in the image"
@@ -109,8 +110,7 @@ def refuse_inliers(
     if pose is None or balance <= 0 <= min_evidence:
         return LostReason.NO_CONSENSUS, f"no pose explains the {found} landmarks found"
     if count < config.min_inliers:
-        detail = f"{count} landmarks agree on a pose, {config.min_inliers} needed"
-        return LostReason.TOO_FEW_INLIERS, detail
+        return LostReason.TOO_FEW_INLIERS, f"{count} landmarks agree on a pose, {config.min_inliers} needed"
     if balance < min_evidence:
         detail = (
             f"{count} of {found} landmarks agree on a pose, by {balance:.1f} in scores more than do not, "
@@ -119,8 +119,10 @@ def refuse_inliers(
         return LostReason.WEAK_EVIDENCE, detail
     narrow_px = np.sqrt(max(np.linalg.eigvalsh(np.cov(keypoints_px[inliers].T))[0], 0))
     if narrow_px < config.min_spread * image_width:
-        detail = f"the landmarks spread over {narrow_px:.0f} px only, along a line or a spot"
-        return LostReason.POOR_SPREAD, detail
+        return (
+            LostReason.POOR_SPREAD,
+            f"the landmarks spread over {narrow_px:.0f} px only, along a line or a spot",
+        )
     return None
 
 

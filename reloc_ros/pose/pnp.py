@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import importlib.util
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -88,7 +88,7 @@ def _solve_poselib(matches: Correspondences, threshold: float) -> SE3 | None:
     return SE3(np.array(pose.R), np.array(pose.t))
 
 
-def _solve_opencv(matches: Correspondences, threshold: float, **options: float) -> SE3 | None:
+def _solve_opencv(matches: Correspondences, threshold: float, **options: Any) -> SE3 | None:
     """OpenCV's defaults: 100 iterations, iterative refinement; only the threshold is ours, its unit being scaled."""
     cv2.setRNGSeed(0)
     found, rotation_vector, translation, _ = cv2.solvePnPRansac(
@@ -100,7 +100,7 @@ def _solve_opencv(matches: Correspondences, threshold: float, **options: float) 
 
 
 # MAGSAC assumes pixels: on the plane z = 1 it fails on two of five images.
-_USAC = {"iterationsCount": 2000, "confidence": 0.9999, "flags": cv2.USAC_ACCURATE}
+_USAC: dict[str, Any] = {"iterationsCount": 2000, "confidence": 0.9999, "flags": cv2.USAC_ACCURATE}
 _SOLVERS: dict[str, Callable[[Correspondences, float], SE3 | None]] = {
     "poselib": _solve_poselib,
     "usac": functools.partial(_solve_opencv, **_USAC),

@@ -8,9 +8,8 @@ search as if there had been no prediction.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import SE3, Array
 from reloc_ros.pose.pnp import Correspondences, minimise, reprojection_errors
 
 RADII = (4.0, 2.0, 1.0)
@@ -20,7 +19,7 @@ MIN_MATCHES = 4
 
 
 def best_pose(
-    found: SE3 | None, predicted: SE3 | None, matches: Correspondences, scores: NDArray, limit: float
+    found: SE3 | None, predicted: SE3 | None, matches: Correspondences, scores: Array, limit: float
 ) -> SE3 | None:
     """The refined prediction where more speaks for it and no less agrees with it than for the search's pose, else that.
 
@@ -58,7 +57,7 @@ def refined_prediction(predicted: SE3, matches: Correspondences, limit: float) -
 
 
 def support(
-    camera_from_map: SE3, matches: Correspondences, scores: NDArray, limit: float
+    camera_from_map: SE3, matches: Correspondences, scores: Array, limit: float
 ) -> tuple[float, float]:
     """What the keypoints say for a pose: the scores of those within the limit, each less as it is farther off, and all.
 

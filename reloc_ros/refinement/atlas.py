@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,7 +78,7 @@ class Atlas:
         return taken, inside
 
 
-def halved(picture: NDArray) -> NDArray:
+def halved(picture: NDArray[Any]) -> NDArray[Any]:
     """Half as large, each pixel the mean of four; an odd last row or column is dropped, never below one pixel."""
     height, width = (max(size // 2, 1) for size in picture.shape)
     return cv2.resize(picture[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
