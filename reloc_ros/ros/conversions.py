@@ -62,7 +62,7 @@ def bytes_from(values: NDArray) -> array.array:
 def image_from_pixels(pixels: NDArray[np.uint8], header: Header) -> Image:
     """A picture (H, W, 3) BGR or (H, W) grey as a message."""
     height, width = pixels.shape[:2]
-    encoding, step = ("bgr8", 3 * width) if pixels.ndim == 3 else ("mono8", width)
+    encoding, step = "bgr8" if pixels.ndim == 3 else "mono8", pixels[0].nbytes
     message = Image(header=header, height=height, width=width, encoding=encoding, step=step)
     message.data = bytes_from(pixels)
     return message
