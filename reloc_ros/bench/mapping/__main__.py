@@ -19,7 +19,7 @@ from reloc_ros.errors import RelocError
 
 def measure(walk: Walk, folder: Path, mapper: str) -> dict:
     """One row: shares of images right and wrong, the verdict, and the time that mapping took."""
-    from reloc_ros.offline.mapping.mapping import map_images
+    from reloc_ros.offline.mapping.map_images import map_images
     from reloc_ros.offline.mapping.reconstruct import SfmOptions
     from reloc_ros.offline.model.sfm import SfmModel
 
