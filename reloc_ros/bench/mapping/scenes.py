@@ -124,7 +124,7 @@ def stairwell() -> Scene:
     for step in range(12):
         name = f"step_{step}"
         at = (0.15 + 0.28 * step, 0, 0)
-        faces += box(name, rng, surfaces.wood, at, (0.28, 2.0, 0.18 * (step + 1)), pixels_per_m=320)
+        faces += box(name, rng, surfaces.wood, at, (0.28, 2.0, 0.18 * (step + 1)))
     left = _wall("left", rng, surfaces.bricks, (-2.5, 1.0, 0), (8.5, 0, 0), 4.6)
     right = _wall("right", rng, surfaces.planks, (6.0, -1.0, 0), (-8.5, 0, 0), 4.6)
     end = _wall("end", rng, surfaces.plaster, (6.0, 1.0, 0), (0, -2.0, 0), 4.6)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.io.camera_files import colmap_from_camera
+from reloc_ros.io.camera_files import COLMAP_HALF_PIXEL, colmap_from_camera
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.sources.photographs import read_photo
@@ -124,6 +128,37 @@ def match_pairs(database: Path, pairs: Sequence[tuple[str, str]], progress: Prog
     with _watch(database, pycolmap.Database.num_matched_image_pairs, len(pairs), "match images", progress):
         pycolmap.match_image_pairs(str(database), pairing_options=pairing, device=pycolmap.Device.cpu)
     _rename(database, _SPACE, " ")
+
+
+@dataclass(frozen=True, eq=False)
+class VerifiedPair:
+    """Two images and the M matches between them that two-view geometry confirmed."""
+
+    names: tuple[str, str]
+    first_px: NDArray[np.float64]
+    """(M, 2) where they are in the first image."""
+    second_px: NDArray[np.float64]
+    """(M, 2) where they are in the second one."""
+
+
+def verified_pairs(database: Path) -> list[VerifiedPair]:
+    """The pairs of images in a COLMAP database that share a two-view geometry."""
+    import pycolmap
+
+    with closing(pycolmap.Database.open(str(database))) as opened:
+        names = {image.image_id: image.name for image in opened.read_all_images()}
+        keypoints_px = {
+            image: np.asarray(opened.read_keypoints(image), np.float64)[:, :2] - COLMAP_HALF_PIXEL
+            for image in names
+        }
+        found = []
+        for pair_id, geometry in zip(*opened.read_two_view_geometries(), strict=True):
+            first, second = pycolmap.pair_id_to_image_pair(pair_id)
+            matches = np.asarray(geometry.inlier_matches).reshape(-1, 2)
+            if len(matches):
+                px = keypoints_px[first][matches[:, 0]], keypoints_px[second][matches[:, 1]]
+                found.append(VerifiedPair((names[first], names[second]), *px))
+    return found
 
 
 def _rename(database: Path, old: str, new: str) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.mapping.mappers import Part
-from reloc_ros.offline.mapping.reconstruct import SfmOptions, names_sizes_times, run_sfm
-from reloc_ros.offline.mapping.verdict import Verdict, judge_model
+from reloc_ros.offline.mapping.reconstruct import Reconstruction, SfmOptions, names_sizes_times, run_sfm
+from reloc_ros.offline.mapping.verdict import judge_model
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.model.sfm import SfmModel
@@ -81,11 +80,10 @@ def map_images(
         return current
     if given is None:
         made = run_sfm(gathered.images_dir, gathered.groups, root / "sfm", options, progress)
-        given, parts = made.model, made.parts
     else:
-        parts = (given.names,)
+        made = Reconstruction(given, (given.names,))
         _check_against_images(given, Path(str(model)), gathered.images_dir, gathered.names)
-    return _write(root, gathered, holdout, inputs, given, parts)
+    return _write(root, gathered, holdout, inputs, made)
 
 
 def _gather(
@@ -133,16 +131,16 @@ def _write(
     gathered: Gathered,
     holdout: str,
     inputs: dict[str, Any],
-    model: SfmModel,
-    parts: Sequence[Part],
+    made: Reconstruction,
 ) -> tuple[Workspace, MapSummary]:
+    model = made.model
     workspace = Workspace.create(root, gathered.images_dir, gathered.names, holdout)
     forget_edits(workspace)
     held_out = workspace.is_held_out(model.names)
     if held_out.all():
         raise RelocError(f"hold-out '{holdout}' holds out every image that could be placed; hold out fewer")
     model.save(workspace.model_path)
-    verdict = judge_model(model, gathered.groups, parts)
+    verdict = judge_model(made, gathered.groups)
     summary = MapSummary(
         images=len(gathered.names),
         registered=len(model.names),
@@ -150,8 +148,8 @@ def _write(
         points=len(model.points_map),
         mean_error_px=round(float(model.errors_px.mean()), 4),
         mean_track_length=round(float(model.track_lengths.mean()), 2),
-        models=len(parts),
-        remarks=gathered.remarks,
+        models=len(made.parts),
+        remarks=(*gathered.remarks, *made.told),
         **asdict(verdict),
     )
     workspace.record("map", inputs, [workspace.model_path], asdict(summary))

@@ -7,18 +7,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.camera_files import COLMAP_CAMERA_MODELS
-from reloc_ros.offline.mapping.features import extract_features, match_pairs, silence_colmap
-from reloc_ros.offline.mapping.mappers import MAPPERS, MIN_IMAGES, Part, make_models, read_parts
+from reloc_ros.offline.mapping.attempts import find_model, read_found
+from reloc_ros.offline.mapping.consistency import measure_agreement
+from reloc_ros.offline.mapping.features import (
+    VerifiedPair,
+    extract_features,
+    match_pairs,
+    silence_colmap,
+    verified_pairs,
+)
+from reloc_ros.offline.mapping.mappers import MAPPERS, MIN_IMAGES, Part
 from reloc_ros.offline.mapping.pairs import choose_pairs, exhaustive_pairs
 from reloc_ros.offline.mapping.retrieval import database_descriptors, similarity_of
+from reloc_ros.offline.mapping.turning import MAX_PARALLAX_SHARE, parallax_share
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.gather import Group
+from reloc_ros.offline.sources.photographs import read_photo
 from reloc_ros.offline.workspace import fingerprint
 
 MATCHINGS = ("auto", "exhaustive", "sequential")
@@ -63,7 +75,13 @@ class Reconstruction:
 
     model: SfmModel
     parts: tuple[Part, ...]
-    """The separate pieces that COLMAP found, the largest first; that one is `model`."""
+    """The separate pieces that COLMAP found, the largest first; `model` is of that one."""
+    told: tuple[str, ...] = ()
+    """Other ways that were tried, in sentences."""
+    dropped: tuple[str, ...] = ()
+    """Images that COLMAP placed against what their matches say; they are not in `model`."""
+    is_folded: bool = False
+    """Images taken right after one another contradict each other: what is left may lie upon its like."""
 
 
 def run_sfm(
@@ -92,7 +110,7 @@ def run_sfm(
         raise RelocError(f"'{images_dir}' holds {count} images; a map needs {MIN_IMAGES} at the very least")
     _start_or_resume(images_dir, groups, sfm_dir, options)
     database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
-    if read_parts(sparse, options.mapper) is None:
+    if read_found(sparse, options.mapper) is None:
         silence_colmap()
         extract_features(
             images_dir,
@@ -104,9 +122,30 @@ def run_sfm(
             progress,
         )
         match_pairs(database, _pairs(groups, database, options, progress), progress)
-        make_models(images_dir, groups, sparse, database, options.mapper, progress)
-    parts = read_parts(sparse, options.mapper) or ()
-    return Reconstruction(read_colmap(sparse / "0"), parts)
+        _refuse_turns(images_dir, groups, verified_pairs(database))
+        find_model(images_dir, groups, sparse, database, options.mapper, progress)
+    found = read_found(sparse, options.mapper)
+    model = read_colmap(sparse / "0")
+    agreement = measure_agreement(model, verified_pairs(database), [group.names for group in groups])
+    dropped = np.ones(len(model.names), dtype=bool)
+    dropped[agreement.parts[0]] = False
+    names = tuple(np.array(model.names)[dropped].tolist())
+    return Reconstruction(model.without(dropped), found.parts, found.told, names, len(agreement.breaks) > 0)
+
+
+def _refuse_turns(images_dir: Path, groups: Sequence[Group], verified: Sequence[VerifiedPair]) -> None:
+    """Where the cameras only turned there is no depth, and COLMAP would make some up."""
+    shares = []
+    for group in groups:
+        names = set(group.names)
+        inside = [pair for pair in verified if names.issuperset(pair.names)]
+        height, width = read_photo(images_dir / group.names[0]).shape[:2]
+        shares.append(parallax_share(inside, (width, height), group.camera))
+    if max(shares) < MAX_PARALLAX_SHARE:
+        raise RelocError(
+            f"in '{images_dir}' the camera only turned: a rotation explains the images to within "
+            f"{100 * max(shares):.2f} % of their width, so they hold no depth; take them while moving sideways"
+        )
 
 
 def _pairs(

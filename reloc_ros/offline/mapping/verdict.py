@@ -8,18 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from reloc_ros.offline.mapping.mappers import Part, describe_parts
+from reloc_ros.offline.mapping.reconstruct import Reconstruction
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.triangulate import triangulate
 from reloc_ros.offline.sources.gather import Group
 from reloc_ros.picture_cells import cells_of_pixels
 
 GRADES = ("good", "usable", "poor")
 _CELLS = (8, 6)
 """Columns and rows that an image is cut into to see whether points are all over it."""
+_FOCAL_SHARES = (0.35, 4.0)
+"""Of the longer side, between 110 and 14 degrees wide: a focal length beyond is told as one that ran away."""
+_MOST_NAMED = 5
 _LIMITS = {
     "registered": (0.9, 0.6),
     "points_per_image": (200.0, 60.0),
     "track_length": (3.5, 2.8),
     "coverage": (0.5, 0.25),
+    "parallax": (4.0, 2.0),
     "error": (-0.0011, -0.0022),
 }
 """For each figure, from where on it is good, and from where on it is at least usable."""
@@ -29,6 +35,7 @@ _ADVICE = {
     "track_length": "points are seen from few sides: go round the place again, at another height or distance",
     "coverage": "large parts of the images hold no points: bring more of the textured place into view, and keep "
     "blank walls, sky and what moves out of it",
+    "parallax": "points are seen from nearly one place: move sideways, by a tenth of the distance to what is seen",
     "error": "the images do not agree well: hold focus and zoom fixed, and keep what moves out of view",
 }
 
@@ -48,13 +55,13 @@ class Verdict:
     """What to film better, in sentences; empty when all is well."""
 
 
-def judge_model(model: SfmModel, groups: Sequence[Group], parts: Sequence[Part] = ()) -> Verdict:
+def judge_model(made: Reconstruction, groups: Sequence[Group]) -> Verdict:
     """Judge a model of some images.
 
     Args:
         groups: all the images that should be in it.
-        parts: the separate pieces that the images fell into, if there were several.
     """
+    model, parts = made.model, made.parts
     images = sum(len(group.names) for group in groups)
     seen = np.bincount(model.observation_image, minlength=len(model.names))
     errors = np.linalg.norm(model.project_observed() - model.observation_px, axis=1)
@@ -63,17 +70,41 @@ def judge_model(model: SfmModel, groups: Sequence[Group], parts: Sequence[Part] 
         "points_per_image": float(np.median(seen)),
         "track_length": float(model.track_lengths.mean()),
         "coverage": float(np.median(_coverage(model))),
+        "parallax": float(np.median(triangulate(model.observed_rays, len(model.points_map)).angles_deg)),
         "error": -float(np.nanmean(errors / model.image_sizes[model.observation_image, 0])),
     }
     grades = {name: _grade(value, *_LIMITS[name]) for name, value in figures.items()}
+    contradictions = _contradictions(made)
     advice = [_ADVICE[name] for name, grade in grades.items() if grade > 0]
     return Verdict(
-        grade=GRADES[max(grades.values())],
+        grade=GRADES[2 if contradictions else max(grades.values())],
         registered_share=round(figures["registered"], 4),
         coverage=round(figures["coverage"], 3),
         points_per_image=figures["points_per_image"],
-        advice=(*_missing(model, groups, parts, images), *advice),
+        advice=(*contradictions, *_missing(model, groups, parts, images), *advice),
     )
+
+
+def _contradictions(made: Reconstruction) -> list[str]:
+    """What makes a model worthless however small its errors are, in sentences."""
+    told = []
+    if made.is_folded:
+        told.append(
+            "images taken right after one another contradict each other, so that parts of the place lie upon others "
+            "that look alike: do not use this map; film so that more than what repeats is in view"
+        )
+    if made.dropped:
+        listed = ", ".join(f"'{name}'" for name in made.dropped[:_MOST_NAMED])
+        more = f" and {len(made.dropped) - _MOST_NAMED} more" if len(made.dropped) > _MOST_NAMED else ""
+        told.append(f"{len(made.dropped)} images disagree with the rest and are left out: {listed}{more}")
+    for camera in made.model.cameras.values():
+        share = camera.fx / max(camera.width, camera.height)
+        if not _FOCAL_SHARES[0] <= share <= _FOCAL_SHARES[1]:
+            told.append(
+                f"the focal length came out as {share:.2f} of the images' longer side, which few cameras have, so it "
+                "was hardly determined: give the intrinsics (--camera), or film more sideways than ahead"
+            )
+    return told
 
 
 def _coverage(model: SfmModel) -> np.ndarray:

@@ -3,13 +3,20 @@ import dataclasses
 import numpy as np
 from synthetic_model import make_model
 
+from reloc_ros.geometry import SE3
 from reloc_ros.offline.mapping.mappers import describe_parts
+from reloc_ros.offline.mapping.reconstruct import Reconstruction
 from reloc_ros.offline.mapping.verdict import judge_model
 from reloc_ros.offline.sources.gather import Group
 
 MODEL = make_model(points=400)
 """Its points fill a third of each image."""
 ALL = [Group("photos", MODEL.names, False)]
+
+
+def whole(model):
+    """A reconstruction of one part."""
+    return Reconstruction(model, (model.names,))
 
 
 def spread(model):
@@ -22,7 +29,7 @@ def spread(model):
 
 
 def test_a_model_of_all_images_with_points_everywhere_is_good_and_needs_no_advice():
-    verdict = judge_model(spread(MODEL), ALL, [MODEL.names])
+    verdict = judge_model(whole(spread(MODEL)), ALL)
     assert (verdict.grade, verdict.registered_share, verdict.advice) == ("good", 1.0, ())
     assert verdict.coverage > 0.5
 
@@ -32,14 +39,14 @@ def test_points_in_the_middle_of_the_images_are_not_enough():
     moved = dataclasses.replace(
         MODEL, cameras=far, observation_px=MODEL.observation_px + np.array([640, 480])
     )
-    verdict = judge_model(moved, ALL)
+    verdict = judge_model(whole(moved), ALL)
     assert verdict.coverage < 0.25 and verdict.grade == "poor"
     assert any("blank walls" in sentence for sentence in verdict.advice)
 
 
 def test_many_missing_images_are_poor_with_advice_to_overlap():
     names = (*MODEL.names, *(f"lost_{i}.jpg" for i in range(12)))
-    verdict = judge_model(MODEL, [Group("photos", names, False)], [MODEL.names])
+    verdict = judge_model(whole(MODEL), [Group("photos", names, False)])
     assert verdict.grade == "poor" and verdict.registered_share == 0.5
     assert any("overlap" in sentence for sentence in verdict.advice)
 
@@ -48,18 +55,18 @@ def test_large_errors_are_relative_to_the_size_of_the_image():
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1.6, MODEL.observation_px.shape)
     noisy = dataclasses.replace(MODEL, observation_px=MODEL.observation_px + noise)
-    assert any("focus" in sentence for sentence in judge_model(noisy, ALL).advice)
+    assert any("focus" in sentence for sentence in judge_model(whole(noisy), ALL).advice)
     enlarged = {key: camera.resized(2560, 1920) for key, camera in MODEL.cameras.items()}
     large = dataclasses.replace(
         MODEL, cameras=enlarged, observation_px=4 * MODEL.observation_px + 1.5 + noise
     )
-    assert not any("focus" in sentence for sentence in judge_model(large, ALL).advice)
+    assert not any("focus" in sentence for sentence in judge_model(whole(large), ALL).advice)
 
 
 def test_separate_parts_are_told_with_their_images():
     names = (*MODEL.names, "x_0.jpg", "x_1.jpg", "x_2.jpg", "nowhere.jpg")
-    parts = [MODEL.names, names[12:15]]
-    verdict = judge_model(MODEL, [Group("photos", names, False)], parts)
+    made = Reconstruction(MODEL, (MODEL.names, names[12:15]))
+    verdict = judge_model(made, [Group("photos", names, False)])
     assert verdict.advice[0].startswith(
         "the images fell into 2 separate parts (12 from 'image_000.jpg' to 'image_011.jpg'; "
         "3 from 'x_0.jpg' to 'x_2.jpg'), with 1 images in none"
@@ -72,5 +79,32 @@ def test_many_parts_are_summed_up():
 
 def test_a_source_that_is_not_in_the_map_is_named():
     night = Group("night", ("n_0.jpg", "n_1.jpg"), True)
-    verdict = judge_model(MODEL, [*ALL, night], [MODEL.names])
+    verdict = judge_model(whole(MODEL), [*ALL, night])
     assert any(sentence.startswith("only 0 of the 2 images of 'night'") for sentence in verdict.advice)
+
+
+def test_a_folded_model_is_poor_however_small_its_errors_are():
+    made = dataclasses.replace(whole(spread(MODEL)), is_folded=True)
+    verdict = judge_model(made, ALL)
+    assert verdict.grade == "poor" and "contradict" in verdict.advice[0]
+
+
+def test_images_that_disagree_are_named():
+    verdict = judge_model(dataclasses.replace(whole(spread(MODEL)), dropped=("odd.jpg",)), ALL)
+    assert verdict.grade == "poor" and "left out: 'odd.jpg'" in verdict.advice[0]
+
+
+def test_a_focal_length_that_ran_away_is_told():
+    wide = {key: dataclasses.replace(camera, fx=60.0, fy=60.0) for key, camera in MODEL.cameras.items()}
+    verdict = judge_model(whole(dataclasses.replace(MODEL, cameras=wide)), ALL)
+    assert verdict.grade == "poor" and any("focal length" in sentence for sentence in verdict.advice)
+
+
+def test_points_seen_from_nearly_one_place_are_not_good():
+    one = MODEL.camera_from_map[0]
+    poses = tuple(
+        SE3(one.rotation, one.translation + 0.01 * pose.translation) for pose in MODEL.camera_from_map
+    )
+    still = dataclasses.replace(MODEL, camera_from_map=poses)
+    still = dataclasses.replace(still, observation_px=still.project_observed())
+    assert any("sideways" in sentence for sentence in judge_model(whole(still), ALL).advice)

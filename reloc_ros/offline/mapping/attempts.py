@@ -1,0 +1,191 @@
+"""Ways to a model that its own matches confirm, tried in the order of their cost until one of them holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from reloc_ros.io.atomic import atomic_path, write_json
+from reloc_ros.offline.mapping.consistency import (
+    Agreement,
+    measure_agreement,
+    order_distance,
+    places_in_order,
+)
+from reloc_ros.offline.mapping.features import VerifiedPair, verified_pairs
+from reloc_ros.offline.mapping.mappers import MAPPERS, Made, Part, refuse_fragments, run_mapper
+from reloc_ros.offline.mapping.pairs import OVERLAP
+from reloc_ros.offline.model.colmap_files import read_colmap
+from reloc_ros.offline.progress import Progress
+from reloc_ros.offline.sources.gather import Group
+
+MIN_PLACED_SHARE = 0.9
+"""Of all images: with fewer, other ways are tried."""
+BEST_PARTNERS = 6
+"""Where images are in no order, of each only the pairs with those it matches best are taken."""
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """The model that was taken, and how it came to be."""
+
+    parts: tuple[Part, ...]
+    """The separate pieces that the images fell into, the largest first."""
+    told: tuple[str, ...]
+    """What was tried beyond the plain way, and what came of it, in sentences."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    made: Made
+    agreement: Agreement
+    placed_share: float
+
+    @property
+    def is_folded(self) -> bool:
+        return len(self.agreement.breaks) > 0 or len(self.agreement.parts) > 1
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.is_folded and self.placed_share >= MIN_PLACED_SHARE
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        return len(self.agreement.parts[0]), not self.is_folded
+
+
+@dataclass(frozen=True)
+class _Way:
+    name: str
+    pairs: Sequence[VerifiedPair] | None = None
+    """Map from these alone; from all that the database holds if None."""
+    mapper: str = "incremental"
+    along_motion: bool = False
+    unfolds: bool = False
+    """It may mend a model that contradicts its matches."""
+    places_more: bool = False
+    """It may place images that found no place."""
+
+    def may_help(self, best: _Candidate | None) -> bool:
+        if best is None or not best.is_folded:
+            return self.places_more
+        return self.unfolds
+
+
+def read_found(sparse: Path, mapper: str) -> FoundModel | None:
+    """The outcome of a search that ended, with this mapper to begin with; None if there is none."""
+    try:
+        contents = json.loads((sparse / "parts.json").read_text(encoding="utf-8"))
+        if contents["mapper"] != mapper:
+            return None
+        return FoundModel(tuple(map(tuple, contents["parts"])), tuple(contents.get("told", ())))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def find_model(
+    images_dir: Path, groups: Sequence[Group], sparse: Path, database: Path, mapper: str, progress: Progress
+) -> None:
+    """Leave the best model in `sparse`/0, and what was found of its parts and ways in `sparse`/parts.json.
+
+    The best is the one with the most images that its own matches confirm.
+
+    Raises:
+        RelocError: no way places enough of the images in one model.
+    """
+    images = sum(len(group.names) for group in groups)
+    verified = verified_pairs(database)
+    best: _Candidate | None = None
+    told: list[str] = []
+    with tempfile.TemporaryDirectory(dir=sparse.parent, prefix="scratch-") as folder:
+        for number, way in enumerate(_ways(verified, groups, mapper)):
+            if number and ((best is not None and best.is_sound) or not way.may_help(best)):
+                continue
+            scratch = Path(folder) / str(number)
+            source = database if way.pairs is None else _limited(database, Path(folder), way.pairs)
+            made = run_mapper(images_dir, groups, source, scratch, way.mapper, progress, way.along_motion)
+            found = _candidate(made, verified, groups, images)
+            is_better = found is not None and (best is None or found.rank > best.rank)
+            if number:
+                told.append(
+                    f"{_problem(best, images)}; mapped again by {way.name}: {_outcome(found, is_better)}"
+                )
+            best = found if is_better else best
+        parts = () if best is None else best.made.parts
+        refuse_fragments(images_dir, parts, images)
+        with atomic_path(sparse) as temporary:
+            shutil.copytree(best.made.folders[0], temporary / "0")
+            write_json(temporary / "parts.json", {"mapper": mapper, "parts": parts, "told": told})
+
+
+def _ways(verified: Sequence[VerifiedPair], groups: Sequence[Group], mapper: str) -> list[_Way]:
+    places = places_in_order(verified, [group.names for group in groups])
+    other = next(name for name in MAPPERS if name != mapper)
+    if places:
+        near = [pair for pair in verified if order_distance(places, pair.names) <= OVERLAP]
+        stricter = _Way("the order of the walk alone", near, unfolds=True)
+    else:
+        stricter = _Way("each image's best partners alone", _best_partners(verified), unfolds=True)
+    return [
+        _Way("all matches", mapper=mapper),
+        stricter,
+        _Way("a start along the camera's motion", along_motion=True, places_more=True),
+        _Way(f"COLMAP's {other} mapper", mapper=other, unfolds=True, places_more=True),
+    ]
+
+
+def _candidate(
+    made: Made, verified: Sequence[VerifiedPair], groups: Sequence[Group], images: int
+) -> _Candidate | None:
+    if not made.parts:
+        return None
+    model = read_colmap(made.folders[0])
+    agreement = measure_agreement(model, verified, [group.names for group in groups])
+    return _Candidate(made, agreement, len(model.names) / images)
+
+
+def _problem(best: _Candidate | None, images: int) -> str:
+    if best is None:
+        return "no two images could be placed against each other"
+    if best.is_folded:
+        return "the model contradicts its own matches"
+    return f"only {100 * best.placed_share:.0f} % of {images} images were placed"
+
+
+def _outcome(found: _Candidate | None, is_better: bool) -> str:
+    if found is None:
+        return "nothing was placed"
+    confirmed = f"{len(found.agreement.parts[0])} images that agree"
+    return f"{confirmed}, which is taken" if is_better else f"{confirmed}, no better"
+
+
+def _best_partners(verified: Sequence[VerifiedPair]) -> list[VerifiedPair]:
+    """The pairs that are among the best of either of their images, by the number of matches."""
+    kept: dict[str, int] = {}
+    chosen = []
+    for pair in sorted(verified, key=lambda pair: -len(pair.first_px)):
+        if min(kept.get(name, 0) for name in pair.names) < BEST_PARTNERS:
+            chosen.append(pair)
+            kept |= {name: kept.get(name, 0) + 1 for name in pair.names}
+    return chosen
+
+
+def _limited(database: Path, folder: Path, pairs: Sequence[VerifiedPair]) -> Path:
+    """A copy of a COLMAP database with the two-view geometries of some pairs alone."""
+    import pycolmap
+
+    kept = {frozenset(pair.names) for pair in pairs}
+    copy = folder / "limited.db"
+    shutil.copyfile(database, copy)
+    with closing(pycolmap.Database.open(str(copy))) as opened:
+        names = {image.image_id: image.name for image in opened.read_all_images()}
+        for pair_id in opened.read_two_view_geometries()[0]:
+            first, second = pycolmap.pair_id_to_image_pair(pair_id)
+            if frozenset((names[first], names[second])) not in kept:
+                opened.delete_two_view_geometry(first, second)
+    return copy

@@ -1,0 +1,184 @@
+"""Whether a model agrees with the matches that it was made from, pair by pair, and which of its images do.
+
+COLMAP reports the error of the observations that it kept. A folded model has few of them and a small error; what
+gives it away are the matches that it could not keep: pairs of images that surely see the same things, verified by
+two-view geometry, whose matches do not lie on each other's epipolar lines under the model's poses.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.offline.mapping.features import VerifiedPair
+from reloc_ros.offline.model.sfm import SfmModel
+
+Array = NDArray[np.float64]
+MIN_MATCHES = 30
+"""Of a pair that has a say."""
+MAX_EPIPOLAR_SHARE = 0.006
+"""A match agrees within this share of the image's width: COLMAP's own 4 pixels at 640."""
+AGREES, DISAGREES = 0.6, 0.3
+"""Shares of a pair's matches. On rendered walks, right maps had no pair under 0.84 and folded ones few above 0.3."""
+NEAR_IN_ORDER = 2
+"""Images no farther apart in the order they were taken in see the same things, whatever else looks alike."""
+MIN_ORDERED_SHARE = 0.8
+"""Images are in the order of a walk if so many of all next ones match."""
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How the verified pairs of a model's images fit its poses. P pairs, I images."""
+
+    pairs: NDArray[np.int64]
+    """(P, 2) indices of the model's images."""
+    matches: NDArray[np.int64]
+    """(P,) verified matches of each pair."""
+    shares: Array
+    """(P,) the share of them that lies on the epipolar lines, in front of both cameras."""
+    is_near: NDArray[np.bool_]
+    """(P,) taken right after one another, in images that are in the order of a walk."""
+    parts: tuple[NDArray[np.int64], ...]
+    """Images that agree with each other, the largest part first; together they are all images."""
+
+    @property
+    def breaks(self) -> NDArray[np.int64]:
+        """(B, 2) pairs taken right after one another whose matches the model contradicts: there it is folded."""
+        return self.pairs[self.is_near & (self.shares < DISAGREES)]
+
+    @property
+    def confirmed(self) -> NDArray[np.int64]:
+        """Indices of the images in the largest part."""
+        return self.parts[0]
+
+    @property
+    def confirmed_share(self) -> float:
+        return len(self.confirmed) / sum(map(len, self.parts))
+
+
+def measure_agreement(
+    model: SfmModel, verified: Sequence[VerifiedPair], groups: Sequence[Sequence[str]]
+) -> Agreement:
+    """Compare a model with the pairs that two-view geometry verified.
+
+    Args:
+        groups: names of the images that were taken in one go, in their order.
+    """
+    index = {name: i for i, name in enumerate(model.names)}
+    known = [pair for pair in verified if pair.names[0] in index and pair.names[1] in index]
+    known = [pair for pair in known if len(pair.first_px) >= MIN_MATCHES]
+    pairs = np.array([[index[name] for name in pair.names] for pair in known], np.int64).reshape(-1, 2)
+    matches = np.array([len(pair.first_px) for pair in known], np.int64)
+    shares = np.array([_agreeing_share(model, pair, *ab) for pair, ab in zip(known, pairs, strict=True)])
+    places = places_in_order(verified, groups)
+    is_near = np.array(
+        [0 < order_distance(places, pair.names) <= NEAR_IN_ORDER for pair in known], dtype=bool
+    )
+    weights = np.where(shares >= AGREES, matches, np.where(shares < DISAGREES, -matches, 0))
+    if (is_near & (shares < DISAGREES)).any():
+        weights *= is_near  # in a folded model things lie upon their likes, and agree with them
+    elif is_near.any():
+        weights = np.maximum(
+            weights, 0
+        )  # things that repeat match wherever they are; the order of the walk is obeyed
+    return Agreement(pairs, matches, shares, is_near, consistent_parts(len(model.names), pairs, weights))
+
+
+def consistent_parts(
+    count: int, pairs: NDArray[np.int64], weights: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], ...]:
+    """Part images so that those joined agree: correlation clustering by greedy additive edge contraction.
+
+    The two parts with the most for each other are joined, over and over, until only those are left that have more
+    against each other than for: Keuper et al., "Efficient Decomposition of Image and Mesh Graphs by Lifted
+    Multicuts" (ICCV 2015), algorithm 1.
+
+    Args:
+        count: number of images.
+        pairs: (P, 2) images.
+        weights: (P,) how much is for (positive) or against (negative) the two being in one part.
+    """
+    towards: list[dict[int, int]] = [{} for _ in range(count)]
+    for (a, b), weight in zip(pairs.tolist(), weights.tolist(), strict=True):
+        for one, other in ((a, b), (b, a)):
+            towards[one][other] = towards[one].get(other, 0) + weight
+    members = [[image] for image in range(count)]
+    heap = [(-w, a, b) for a, others in enumerate(towards) for b, w in others.items() if a < b and w > 0]
+    heapq.heapify(heap)
+    while heap:
+        negated, a, b = heapq.heappop(heap)
+        if towards[a].get(b) != -negated:  # one of them has been joined with another since
+            continue
+        if len(towards[a]) < len(towards[b]):
+            a, b = b, a
+        members[a] += members[b]
+        members[b] = []
+        del towards[a][b], towards[b][a]
+        for other, weight in towards[b].items():
+            joined = towards[a].get(other, 0) + weight
+            towards[a][other] = towards[other][a] = joined
+            del towards[other][b]
+            if joined > 0:
+                heapq.heappush(heap, (-joined, min(a, other), max(a, other)))
+        towards[b] = {}
+    parts = sorted((sorted(images) for images in members if images), key=lambda part: (-len(part), part))
+    return tuple(np.array(part, np.int64) for part in parts)
+
+
+def _agreeing_share(model: SfmModel, pair: VerifiedPair, first: int, second: int) -> float:
+    """The share of matches within reach of their epipolar line and in front of both cameras."""
+    rays = [
+        np.column_stack([model.camera(image).unproject(px), np.ones(len(px))])
+        for image, px in ((first, pair.first_px), (second, pair.second_px))
+    ]
+    second_from_first = model.camera_from_map[second] @ model.camera_from_map[first].inverse()
+    camera = model.camera(first)
+    return float(
+        np.mean(
+            _epipolar_errors(*rays, second_from_first.rotation, second_from_first.translation)
+            <= MAX_EPIPOLAR_SHARE * camera.width / camera.fx
+        )
+    )
+
+
+def _epipolar_errors(rays: Array, other_rays: Array, rotation: Array, translation: Array) -> Array:
+    """(M,) Sampson distances on the plane z = 1; infinite where the two rays meet behind a camera.
+
+    Hartley and Zisserman, "Multiple View Geometry" (2004), equation 11.9.
+    """
+    turned = rays @ rotation.T
+    lines, other_lines = np.cross(translation, turned), np.cross(other_rays, translation) @ rotation
+    scale = np.sqrt((lines[:, :2] ** 2).sum(axis=1) + (other_lines[:, :2] ** 2).sum(axis=1))
+    errors = np.abs((other_rays * lines).sum(axis=1)) / np.maximum(scale, 1e-12)
+    normals = np.cross(other_rays, turned)
+    depths = -(normals * np.cross(other_rays, translation)).sum(axis=1)  # up to a positive factor
+    other_depths = -(normals * np.cross(turned, translation)).sum(axis=1)
+    # Rays that are nearly parallel meet far away, on either side.
+    parallel = (normals**2).sum(axis=1) < 1e-6
+    return np.where(parallel | ((depths > 0) & (other_depths > 0)), errors, np.inf)
+
+
+def places_in_order(
+    pairs: Sequence[VerifiedPair], groups: Sequence[Sequence[str]]
+) -> dict[str, tuple[int, int]]:
+    """The group and the place in it of each image that was taken in the order of a walk: next ones match there."""
+    verified = {frozenset(pair.names) for pair in pairs}
+    places: dict[str, tuple[int, int]] = {}
+    for number, names in enumerate(groups):
+        steps = [frozenset(step) in verified for step in itertools.pairwise(names)]
+        if steps and np.mean(steps) >= MIN_ORDERED_SHARE:
+            places |= {name: (number, at) for at, name in enumerate(names)}
+    return places
+
+
+def order_distance(places: Mapping[str, tuple[int, int]], names: tuple[str, str]) -> float:
+    """How many images farther on one of two was taken; zero if nothing tells, as they are of different groups."""
+    if names[0] not in places or names[1] not in places:
+        return 0
+    (group, at), (other_group, other_at) = (places[name] for name in names)
+    return abs(at - other_at) if group == other_group else 0

@@ -1,0 +1,93 @@
+"""A model against the matches it was made from, on a model whose matches are exact."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from synthetic_model import make_model
+
+from reloc_ros.geometry import SE3
+from reloc_ros.offline.mapping.consistency import consistent_parts, measure_agreement, places_in_order
+from reloc_ros.offline.mapping.features import VerifiedPair
+
+MODEL = make_model(points=400)
+ORDER = [MODEL.names]
+
+
+def verified(model=MODEL, near_only=False):
+    """The matches that the model's own observations make."""
+    pairs = []
+    for a, b in itertools.combinations(range(len(model.names)), 2):
+        of_a, of_b = (np.flatnonzero(model.observation_image == image) for image in (a, b))
+        _, at_a, at_b = np.intersect1d(
+            model.observation_point[of_a], model.observation_point[of_b], return_indices=True
+        )
+        if len(at_a) and not (near_only and b - a > 2):
+            px = model.observation_px[of_a[at_a]], model.observation_px[of_b[at_b]]
+            pairs.append(VerifiedPair((model.names[a], model.names[b]), *px))
+    return pairs
+
+
+def moved(images):
+    """The model with some images carried off to where they never were."""
+    away = SE3.from_rotation_vector(np.array([0.1, 0.5, 0.0]), np.array([0.6, -0.4, 0.3]))
+    poses = tuple(
+        pose @ away if image in images else pose for image, pose in enumerate(MODEL.camera_from_map)
+    )
+    return dataclasses.replace(MODEL, camera_from_map=poses)
+
+
+def test_a_right_model_agrees_with_all_its_matches():
+    agreement = measure_agreement(MODEL, verified(), ORDER)
+    assert agreement.shares.min() > 0.95
+    assert len(agreement.parts) == 1 and len(agreement.breaks) == 0
+
+
+def test_images_that_were_carried_off_together_are_a_part_of_their_own():
+    half = range(6, 12)
+    agreement = measure_agreement(moved(half), verified(), ORDER)
+    assert {tuple(part.tolist()) for part in agreement.parts} == {tuple(range(6)), tuple(half)}
+    assert [5, 6] in np.sort(agreement.breaks, axis=1).tolist()
+
+
+def test_a_single_image_in_the_wrong_place_is_parted_from_the_rest():
+    agreement = measure_agreement(moved([4]), verified(), ORDER)
+    assert sorted(map(len, agreement.parts)) == [1, 11] and agreement.parts[1].tolist() == [4]
+
+
+def test_without_an_order_wrong_images_are_parted_as_well():
+    agreement = measure_agreement(moved(range(8, 12)), verified(), ())
+    assert [len(part) for part in agreement.parts] == [8, 4] and len(agreement.breaks) == 0
+
+
+def test_far_images_that_look_alike_do_not_part_a_walk():
+    """Matches between things that only look the same are as many, but for another pose."""
+    ends = (MODEL.names[0], MODEL.names[11])
+    pairs = [
+        dataclasses.replace(pair, second_px=pair.second_px[::-1].copy()) if pair.names == ends else pair
+        for pair in verified()
+    ]
+    agreement = measure_agreement(MODEL, pairs, ORDER)
+    assert agreement.shares.min() < 0.3
+    assert len(agreement.parts) == 1 and len(agreement.breaks) == 0
+
+
+def test_names_in_no_order_say_nothing_of_a_walk():
+    shuffled = [MODEL.names[i] for i in np.random.default_rng(1).permutation(len(MODEL.names))]
+    near = verified(near_only=True)
+    assert places_in_order(near, [shuffled]) == {}
+    assert len(places_in_order(near, ORDER)) == len(MODEL.names)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_parts_are_found_again_in_any_order_of_the_pairs(seed):
+    rng = np.random.default_rng(seed)
+    truth = np.repeat([0, 1, 2], [9, 6, 4])
+    pairs = np.array(list(itertools.combinations(range(19), 2)))
+    weights = np.where(truth[pairs[:, 0]] == truth[pairs[:, 1]], 50, -30) + rng.integers(-20, 20, len(pairs))
+    order = rng.permutation(len(pairs))
+    parts = consistent_parts(19, pairs[order], weights[order])
+    assert [part.tolist() for part in parts] == [list(range(9)), list(range(9, 15)), list(range(15, 19))]
