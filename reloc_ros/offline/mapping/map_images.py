@@ -11,7 +11,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.mapping.reconstruct import Reconstruction, SfmOptions, names_sizes_times, run_sfm
-from reloc_ros.offline.mapping.verdict import judge_model
+from reloc_ros.offline.mapping.verdict import Verdict, judge_model
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.model.sfm import SfmModel
