@@ -90,3 +90,43 @@ def test_what_a_robot_or_the_help_text_imports_is_light(module):
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "[]"
+
+
+ALL = sorted(PACKAGE.rglob("*.py"))
+ROOMS = sorted({file.parent for file in ALL})
+MOST_FILES, MOST_LINES = 12, 300
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
+def test_a_room_says_what_it_is_for_and_is_small_enough_to_look_over(room):
+    tree = ast.parse((room / "__init__.py").read_text(encoding="utf-8"))
+    assert room == PACKAGE or ast.get_docstring(tree), f"{room} does not say what it is for"
+    members = [file for file in room.glob("*.py") if file.name not in ("__init__.py", "__main__.py")]
+    assert len(members) <= (16 if room.name == "cli" else MOST_FILES), f"{room} holds {len(members)} files"
+    assert len(room.relative_to(PACKAGE).parts) <= 2, f"{room} is too deep"
+
+
+@pytest.mark.parametrize("file", ALL, ids=module_name)
+def test_a_file_is_one_idea_long(file):
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_no_modules_import_each_other_not_even_lazily():
+    names = {module_name(file) for file in ALL}
+    graph = {module_name(file): (imported(file) & names) - {module_name(file)} for file in ALL}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path[path.index(name) :], name))
+        if name not in done:
+            for other in sorted(graph[name]):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in sorted(names):
+        visit(name, ())
