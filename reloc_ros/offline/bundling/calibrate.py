@@ -77,7 +77,7 @@ def calibrate(
     progress: Progress = silent,
 ) -> Calibration:
     """Calibrate a bundle by photographs that its network was not trained on, `count` pictures of each kind."""
-    backend = _Once(backend)
+    backend = _RememberingBackend(backend)
     references = _without(bundle.references, photos)
 
     def opened(calibration: Calibration, refine: bool) -> Localizer:
@@ -214,7 +214,7 @@ def _without(references: References | None, photos: Sequence[Photo]) -> Referenc
     )
 
 
-class _Once:
+class _RememberingBackend:
     """Runs the network once for each picture, however often that is localized."""
 
     def __init__(self, backend: Backend) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -12,9 +13,11 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
 
-from reloc_ros.inference.network import LandmarkNetwork
-from reloc_ros.offline.bundling.fold import folded
+from reloc_ros.inference.encoders import Encoder, Normalize
+from reloc_ros.inference.network import FeaturePyramid, LandmarkNetwork
 
 MIN_HALF_ELEMENTS = 256
 """Smaller tensors (biases of few channels, constants of the graph) stay in full precision: they cost nothing."""
@@ -75,3 +78,67 @@ def forget_origins(model: onnx.ModelProto) -> None:
     ):
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
+
+
+def folded(network: LandmarkNetwork) -> LandmarkNetwork:
+    """A copy of a trained network that returns the same keypoints sooner; it is to be run, not trained.
+
+    Constants go into weights, and what commutes is done where it is small. Nothing is approximated: only the order of
+    sums changes, and with it the last bits.
+    """
+    copied = copy.deepcopy(network).eval()
+    with torch.no_grad():
+        copied.features = ReducedPyramid(copied.features, copied.head.reduce)
+    copied.head.reduce = nn.Identity()
+    return copied
+
+
+class ReducedPyramid(nn.Module):
+    """A feature pyramid, its standardization, and the head's first convolution after it, which is 1x1.
+
+    A 1x1 convolution of concatenated maps is the sum of one convolution of each, and it commutes with interpolation,
+    so the coarse maps are reduced to few channels before they grow. Folding 2x2 cells into channels and then a 1x1
+    convolution is a 2x2 convolution of stride 2.
+    """
+
+    def __init__(self, pyramid: FeaturePyramid, reduce: nn.Conv2d) -> None:
+        super().__init__()
+        self.encoder = pyramid.encoder
+        fold_input(self.encoder)
+        # reduce((f - mean) / std) = (weight / std) f + bias - (weight / std) mean
+        weight = reduce.weight / pyramid.std
+        self.bias = nn.Parameter((reduce.bias - (weight * pyramid.mean).sum(dim=(1, 2, 3))).view(1, -1, 1, 1))
+        quarter, *others = self.encoder.CHANNELS
+        parts = weight.split([4 * quarter, *others], dim=1)
+        self.quarter = nn.Parameter(parts[0].reshape(-1, quarter, 2, 2).contiguous())
+        self.others = nn.ParameterList(part.contiguous() for part in parts[1:])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, H, W, 3) uint8 BGR -> (B, C, H/8, W/8): what the head's first convolution gives."""
+        quarter, eighth, *coarser = self.encoder(image.permute(0, 3, 1, 2).float())
+        sum_ = functional.conv2d(eighth, self.others[0]) + self.bias
+        sum_ = sum_ + functional.conv2d(quarter, self.quarter, stride=2)
+        for features, weight in zip(coarser, list(self.others)[1:], strict=True):
+            small = functional.conv2d(features, weight)
+            sum_ = sum_ + functional.interpolate(
+                small, size=sum_.shape[-2:], mode="bilinear", align_corners=False
+            )
+        return sum_
+
+
+def fold_input(encoder: Encoder) -> None:
+    """Let an encoder take BGR instead of RGB, and divide by the colours' standard deviation in its first weights."""
+    first = next(module for module in encoder.modules() if isinstance(module, nn.Conv2d))
+    first.weight.copy_((first.weight / encoder.normalize.std).flip(1))
+    encoder.normalize = Shift(encoder.normalize)
+
+
+class Shift(nn.Module):
+    """Only the subtraction of `Normalize`, for BGR: it cannot be folded, because the border of zeros comes after it."""
+
+    def __init__(self, normalize: Normalize) -> None:
+        super().__init__()
+        self.register_buffer("mean", normalize.mean.flip(1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - self.mean

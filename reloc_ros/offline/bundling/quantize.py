@@ -59,9 +59,10 @@ def quantize(
     logging.getLogger().addFilter(_is_no_advice)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            plain, prepared = Path(folder) / "plain.onnx", Path(folder) / "prepared.onnx"
-            onnx.save(_whole_weights(onnx.load(source)), plain)
-            quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+            prepared = Path(folder) / "prepared.onnx"
+            quant_pre_process(
+                source, prepared, skip_symbolic_shape=True
+            )  # the weights become single precision, too
             quantize_static(
                 prepared,
                 target,
@@ -115,25 +116,6 @@ def _in_bytes(model: onnx.ModelProto) -> list[str]:
     convolutions = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
     first, last = convolutions[FIRST_IN_FLOAT], convolutions[-1]
     return [node.name for node in nodes[first:last] if node.op_type in QUANTIZED]
-
-
-def _whole_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its weights in single precision and no casts before them."""
-    graph = model.graph
-    halves = {
-        tensor.name: tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT16
-    }
-    kept = []
-    for node in graph.node:
-        if node.op_type == "Cast" and node.input[0] in halves:
-            tensor = halves[node.input[0]]
-            values = numpy_helper.to_array(tensor).astype(np.float32)
-            tensor.CopyFrom(numpy_helper.from_array(values, node.output[0]))
-        else:
-            kept.append(node)
-    del graph.node[:]
-    graph.node.extend(kept)
-    return model
 
 
 def _store_in_bytes(model: onnx.ModelProto) -> None:

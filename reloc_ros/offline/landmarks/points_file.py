@@ -112,16 +112,13 @@ def joined(parts: Sequence[Landmarks]) -> Landmarks:
 
 def _refuse_duplicates(positions_map: Array, apart: Array, places: Sequence[str]) -> None:
     """`apart` (N,) is how far each must be from the others."""
-    if len(positions_map) < 2:
-        return
-    distances, nearest = cKDTree(positions_map).query(positions_map, 2)
-    # Of points in the very same place the first answer may be the other one.
-    others = np.where(nearest[:, 1] == np.arange(len(positions_map)), nearest[:, 0], nearest[:, 1])
-    for row in np.flatnonzero(distances[:, 1] <= apart):
-        first, second = sorted((int(row), int(others[row])))
-        raise RelocError(
-            f"{places[second]}: {_xyz(positions_map[second])} is the same landmark as {places[first]}; name it once"
-        )
+    for first, second in sorted(cKDTree(positions_map).query_pairs(apart.max())):
+        distance = np.linalg.norm(positions_map[first] - positions_map[second])
+        if distance <= max(apart[first], apart[second]):
+            raise RelocError(
+                f"{places[second]}: {_xyz(positions_map[second])} is the same landmark as {places[first]}; "
+                "name it once"
+            )
 
 
 def _on_surface(

@@ -47,12 +47,6 @@ class VoxelGrid:
         numbers, counts = np.unique(self._numbers(cells[inside]), return_counts=True)
         self._occupied = numbers[counts >= MIN_POINTS]
 
-    @property
-    def occupied_boxes(self) -> Array:
-        """(V, 3) lowest corner of each occupied voxel, in the map."""
-        cells = np.stack(np.unravel_index(self._occupied, self._shape), axis=1)
-        return self._low + cells * self.size
-
     def hides(self, start: Array, points_map: Array) -> NDArray[np.bool_]:
         """(N,) whether something stands between `start` (3,) and each of some points (N, 3) on a surface."""
         rays = points_map - start

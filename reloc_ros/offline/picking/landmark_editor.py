@@ -88,14 +88,6 @@ class LandmarkEditor:
     def unsaved(self) -> bool:
         return self._rows != self._saved
 
-    @property
-    def can_undo(self) -> bool:
-        return bool(self._past)
-
-    @property
-    def can_redo(self) -> bool:
-        return bool(self._future)
-
     def shown_points(self, image: int | None = None) -> NDArray[np.int64]:
         """Rows of the points that can be chosen: of all, or of those that an image observed."""
         if image is None:

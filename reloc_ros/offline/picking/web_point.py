@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import html
 import logging
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -34,26 +34,18 @@ class PointView:
         self._test = _test_of_label(session)
         self._point: Landmarks | None = None
         self._described: Callable[[str], str] | None = None  # what is known of it, given a title
-        self._condition = threading.Condition()
-        self._wanted: Landmarks | None = None
-        self._stopped = False
-        self._thread = threading.Thread(target=self._examine, daemon=True)
-        self._thread.start()
+        self._careful = ThreadPoolExecutor(max_workers=1)
 
     def stop(self) -> None:
         """For good. The one call for which the lock must not be held."""
-        with self._condition:
-            self._stopped = True
-            self._condition.notify_all()
-        self._thread.join()
+        self._point = None
+        self._careful.shutdown(cancel_futures=True)
 
     def show(self, point: Landmarks | None) -> None:
         """Look at one point, a landmark or what would be one, or at none."""
         self._point, self._described = point, None
-        with self._condition:
-            self._wanted = point
-            self._condition.notify_all()
         if point is not None:
+            self._careful.submit(self._examine, point)
             self._describe(point, {"method": "depth"}, with_pictures=False)
             return
         self._scene.show_focus(None, [])
@@ -70,19 +62,15 @@ class PointView:
             kind = "Landmark" if identity in editor.landmarks.ids else "No landmark"
             self._panel.content = self._described(f"{kind}, point {identity} of the map")
 
-    def _examine(self) -> None:
-        """Look at the newest point that is wanted carefully, again and again."""
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._stopped or self._wanted is not None)
-                point, self._wanted = self._wanted, None
-            if self._stopped:
-                return
-            try:
-                self._describe(point, self._test, with_pictures=True)
-            except RelocError as error:
-                logger.warning("%s", error)
-                self._panel.content = web_panel.paragraph(html.escape(str(error)))
+    def _examine(self, point: Landmarks) -> None:
+        """Look at a point carefully, unless another one is looked at by now."""
+        if point is not self._point:
+            return
+        try:
+            self._describe(point, self._test, with_pictures=True)
+        except RelocError as error:
+            logger.warning("%s", error)
+            self._panel.content = web_panel.paragraph(html.escape(str(error)))
 
     def _describe(self, point: Landmarks, test: dict[str, Any], with_pictures: bool) -> None:
         model, images_dir = self._session.editor.model, self._session.workspace.images_dir
@@ -93,7 +81,7 @@ class PointView:
         )
         states = labels.visibility[:, 0]
         with self._session.lock:
-            if point is not self._point or self._stopped:
+            if point is not self._point:
                 return  # another one is looked at by now
             self._described = functools.partial(web_panel.point, labels=labels, found=found, note=note)
             self.refresh()

@@ -1,3 +1,4 @@
+import dataclasses
 import warnings
 
 import numpy as np
@@ -9,6 +10,8 @@ from onnx import TensorProto
 from scenes import TINY_SHAPE, noise_image, tiny_bundle, tiny_network
 
 from reloc_ros.bundle import ONNX_MODEL, Bundle
+from reloc_ros.inference.network import LandmarkNetwork
+from reloc_ros.offline.bundling.export import export_onnx, folded
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +49,6 @@ def test_weights_are_stored_in_half_precision(onnx_file):
 
 def test_exporting_is_silent(tmp_path, capfd):
     """The exporter prints and warns about its own internals; a person has no use for that."""
-    from reloc_ros.offline.bundling.export import export_onnx
-
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         export_onnx(tiny_network(), tmp_path / "tiny.onnx")
@@ -57,3 +58,32 @@ def test_exporting_is_silent(tmp_path, capfd):
 def test_the_file_does_not_tell_whose_machine_made_it(onnx_file):
     assert b"/reloc_ros/network.py" not in onnx_file.read_bytes()
     assert b"stack_trace" not in onnx_file.read_bytes()
+
+
+def test_a_folded_network_returns_the_same_keypoints():
+    images = torch.stack([torch.from_numpy(noise_image(seed)) for seed in range(4)])
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            folded(tiny_network())(images), tiny_network()(images), rtol=1e-3, atol=2e-2
+        )
+
+
+@pytest.mark.parametrize(("encoder", "groups"), [("resnet18", 1), ("efficientnet_lite0", 2)])
+def test_any_network_can_be_folded(encoder, groups):
+    torch.manual_seed(0)
+    network = LandmarkNetwork(dataclasses.replace(TINY_SHAPE, encoder=encoder, groups=groups)).eval()
+    network.features.mean.normal_()
+    network.features.std.uniform_(0.5, 2.0)
+    image = torch.from_numpy(noise_image(0))[None]
+    with torch.inference_mode():
+        features = network.features(image)
+        context = network.head(features).context
+        torch.testing.assert_close(
+            folded(network).head(folded(network).features(image)).context, context, rtol=1e-3, atol=1e-3
+        )
+
+
+def test_folding_leaves_the_network_alone():
+    before = {name: value.clone() for name, value in tiny_network().state_dict().items()}
+    folded(tiny_network())
+    assert all(torch.equal(value, before[name]) for name, value in tiny_network().state_dict().items())

@@ -78,7 +78,7 @@ def test_it_is_a_list_with_a_history(changes):
             future, ids = [], after
         assert edited.landmarks.ids.tolist() == ids
         assert edited.unsaved == (ids != saved)
-        assert (edited.can_undo, edited.can_redo) == (bool(past), bool(future))
+        assert (bool(edited._past), bool(edited._future)) == (bool(past), bool(future))
     rows = np.searchsorted(MODEL.point_ids, edited.landmarks.ids)
     assert same(edited.landmarks, cloud_landmarks(MODEL).subset(rows))
     if len(edited):
@@ -93,7 +93,7 @@ def test_undoing_everything_gives_back_what_was_saved():
     for landmark in (3, 0, 10):
         edited.remove(landmark)
     assert edited.unsaved and not same(edited.landmarks, SAVED)
-    while edited.can_undo:
+    while edited._past:
         edited.undo()
     assert same(edited.landmarks, SAVED) and not edited.unsaved
 
