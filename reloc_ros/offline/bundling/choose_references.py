@@ -12,7 +12,6 @@ from scipy.spatial import cKDTree
 from reloc_ros.cameras import Camera
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import read_map_photo
-from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
 from reloc_ros.refinement.references import References
 from reloc_ros.refinement.sightings import CELLS
@@ -24,36 +23,33 @@ WIDTH = 640
 SIGHTINGS_PER_VIEW = 400
 """Kept of each view, spread over it; more cost time and give no better poses."""
 MAX_BYTES = 4_000_000
-"""Of all pictures together."""
+"""Of all pictures together; where they do not fit, those that see least that is new are left out."""
 _WEBP_QUALITY = 80
 _MIN_TRACK = 3
 _MAX_ERROR_PX = 2.0
+"""Points seen by fewer images, or worse in the mean, are no good to align by."""
 _NEIGHBOURS = 16
 """Points around one that tell how its surface lies."""
 _FLAT = 0.05
 """Share of the neighbours' variance across the surface, from which on they are no surface."""
 
 
-def make_references(
-    model: SfmModel, images_dir: Path, max_bytes: int = MAX_BYTES, progress: Progress = silent
-) -> References | None:
+def make_references(model: SfmModel, images_dir: Path) -> References | None:
     """Views, points and sightings of a model, None when it has no points that are good enough.
 
     Args:
         model: as the map may know it, without anything of held-out images.
-        max_bytes: of the pictures; where they do not fit, those that see least that is new are left out.
     """
     good = (model.track_lengths >= _MIN_TRACK) & (model.errors_px <= _MAX_ERROR_PX)
     rows = choose_sightings(model, np.flatnonzero(good[model.observation_point]))
     order = order_views(model, rows)
     files: dict[int, bytes] = {}
     cameras: dict[int, Camera] = {}
-    for done, image in enumerate(order):
+    for image in order:
         file, camera = _small_picture(model, images_dir, image)
-        if sum(map(len, files.values())) + len(file) > max_bytes:
+        if sum(map(len, files.values())) + len(file) > MAX_BYTES:
             break
         files[image], cameras[image] = file, camera
-        progress("reference views", done + 1, len(order))
     return _gather(model, rows, files, cameras) if files else None
 
 

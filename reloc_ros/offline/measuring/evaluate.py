@@ -67,7 +67,7 @@ def evaluate(
         for condition in conditions:
             degraded, camera = CONDITIONS[condition](image, query.camera)
             for method, localize in methods.items():
-                outcomes[method, condition].append(_outcome(query, localize(degraded, camera), distance))
+                outcomes[method, condition].append(outcome_of(query, localize(degraded, camera), distance))
         progress("evaluate", done + 1, len(queries))
     return [Score(method, condition, tuple(found), metric) for (method, condition), found in outcomes.items()]
 
@@ -80,7 +80,8 @@ def check_conditions(conditions: Sequence[str]) -> None:
         raise RelocError(f"{named}; use {ALL} or some of {', '.join(CONDITIONS)}")
 
 
-def _outcome(query: Query, result: Localized | Lost, distance: float) -> Outcome:
+def outcome_of(query: Query, result: Localized | Lost, distance: float) -> Outcome:
+    """What localizing one image gave; `distance` as in `evaluate`."""
     found = {"stage_ms": result.stage_ms, "keypoints": result.keypoints, "inliers": result.inliers}
     if isinstance(result, Lost):
         return Outcome(query.name, result.reason.value, None, None, None, None, **found)

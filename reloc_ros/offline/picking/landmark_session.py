@@ -7,7 +7,6 @@ import datetime
 import json
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -79,7 +78,9 @@ class LandmarkSession:
                 "the map has changed since reloc web was started; stop it and start it again to choose from that one"
             )
         if self.editor.unsaved or self.changed_elsewhere:
-            inputs = selection_inputs(self.workspace) | {"landmarks": _arrays(self.editor.landmarks)}
+            chosen = self.editor.landmarks
+            arrays = {"ids": chosen.ids, "positions": chosen.positions_map}
+            inputs = selection_inputs(self.workspace) | {"landmarks": arrays}
             keep_selection(self.workspace, self.editor.model, self.editor.selection, inputs, BY_HAND)
         self._saved_key = self._landmarks_key()
         self.editor.mark_saved()
@@ -121,10 +122,6 @@ class LandmarkSession:
         aside = self._draft.with_name(f"landmarks_draft_{int(self._draft.stat().st_mtime)}.json")
         self._draft.rename(aside)
         self.notices.append(f"{why}; they are in {aside}")
-
-
-def _arrays(landmarks: Landmarks) -> dict[str, Any]:
-    return {"ids": landmarks.ids, "positions": landmarks.positions_map}
 
 
 def _of_model(landmarks: Landmarks, model: SfmModel) -> bool:

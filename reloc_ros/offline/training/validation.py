@@ -17,13 +17,14 @@ from torch import Tensor
 from reloc_ros.bundle import Bundle, NetworkShape
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+from reloc_ros.geometry import SE3
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.localizer import Localized, Localizer
+from reloc_ros.localizer import Localizer
 from reloc_ros.offline.measuring.conditions import CONDITIONS
-from reloc_ros.offline.measuring.scores import MAX_POSITION_PERCENT, MAX_ROTATION_DEG
+from reloc_ros.offline.measuring.evaluate import Query, outcome_of
+from reloc_ros.offline.measuring.scores import Outcome, Score
 from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.training.fit import LandmarkTraining
 from reloc_ros.offline.training.recipe import AUTO
@@ -69,10 +70,6 @@ class Truth:
     def subset(self, rows: NDArray[np.int64]) -> Truth:
         return Truth(self.landmarks, [self.cameras[i] for i in rows], [self.camera_from_map[i] for i in rows])
 
-    def distance(self) -> float:
-        """Median over the images of the median distance from the camera to the landmarks."""
-        return median_distance([pose.center for pose in self.camera_from_map], self.landmarks.positions_map)
-
 
 @dataclasses.dataclass(frozen=True)
 class PoseErrors:
@@ -96,14 +93,16 @@ class PoseValidator:
             raise RelocError("there is no image to validate with")
         self.pictures: list[NDArray[np.uint8]] = []
         """Of all images under each condition in turn, of the network's size."""
-        self._cameras: list[Camera] = []
+        self._queries: list[Query] = []
+        """Of the pictures."""
         for condition in VALIDATION_CONDITIONS:
-            for image, camera in zip(images, truth.cameras, strict=True):
-                degraded, camera = CONDITIONS[condition](image, camera)
+            for image, given, pose in zip(images, truth.cameras, truth.camera_from_map, strict=True):
+                degraded, camera = CONDITIONS[condition](image, given)
                 letterbox = Letterbox(camera.width, camera.height, shape.width, shape.height)
                 self.pictures.append(letterbox.apply(degraded))
-                self._cameras.append(camera.resized(*letterbox.inner_size))
-        self._poses, self._distance = truth.camera_from_map, truth.distance()
+                self._queries.append(Query(condition, camera.resized(*letterbox.inner_size), pose))
+        centers = [pose.center for pose in truth.camera_from_map]
+        self._distance = median_distance(centers, truth.landmarks.positions_map)
         # Nothing of it is on disk: the localizer asks its bundle for landmarks and sizes only.
         bundle = Bundle(Path(), "unknown", truth.cameras[0], shape, truth.landmarks, {}, {})
         self._found = _Found()
@@ -113,33 +112,19 @@ class PoseValidator:
         self, network: LandmarkNetwork, inputs: Tensor, dtype: torch.dtype = torch.float32
     ) -> dict[str, PoseErrors]:
         """Errors by condition; `inputs` are the pictures, or features of theirs, `dtype` is what to multiply in."""
-        found = keypoints(network, inputs, dtype)
-        count, results = len(self._poses), {}
-        for number, condition in enumerate(VALIDATION_CONDITIONS):
-            results[condition] = self._errors(found[number * count : (number + 1) * count], number * count)
-        return results
+        outcomes: dict[str, list[Outcome]] = {condition: [] for condition in VALIDATION_CONDITIONS}
+        for query, found in zip(self._queries, keypoints(network, inputs, dtype), strict=True):
+            self._found.keypoints = found
+            blank = np.zeros((query.camera.height, query.camera.width), dtype=np.uint8)
+            result = self._localizer.localize(blank, query.camera)
+            outcomes[query.name].append(outcome_of(query, result, self._distance))
+        return {condition: _errors(condition, found) for condition, found in outcomes.items()}
 
-    def _errors(self, found: NDArray[np.float32], first: int) -> PoseErrors:
-        """Errors of all images under one condition; `first` is the row of their first picture."""
-        errors = []
-        for image, pose in enumerate(self._poses):
-            camera = self._cameras[first + image]
-            self._found.keypoints = found[image]
-            blank = np.zeros((camera.height, camera.width), dtype=np.uint8)
-            result = self._localizer.localize(blank, camera)
-            if isinstance(result, Localized):
-                moved = center_error(result.camera_from_map, pose)
-                turned_deg = rotation_error_deg(result.camera_from_map, pose)
-                errors.append((turned_deg, 100 * moved / self._distance))
-        if not errors:
-            return PoseErrors(0.0, float("nan"), float("nan"), 1.0)
-        shares = np.max(np.array(errors) / (MAX_ROTATION_DEG, MAX_POSITION_PERCENT), axis=1)
-        lost = len(self._poses) - len(errors)
-        return PoseErrors(
-            float(np.sum(shares < 1) / len(self._poses)),
-            *np.median(errors, axis=0).tolist(),
-            float((np.minimum(shares, 1).sum() + lost) / len(self._poses)),
-        )
+
+def _errors(condition: str, outcomes: Sequence[Outcome]) -> PoseErrors:
+    score = Score("training", condition, tuple(outcomes), metric=False)
+    error = float(np.mean([min(outcome.excess(metric=False), 1.0) for outcome in outcomes]))
+    return PoseErrors(score.recall, score.median("rotation_deg"), score.median("position_percent"), error)
 
 
 def mean_error(results: dict[str, PoseErrors]) -> float:

@@ -63,19 +63,21 @@ def test_pictures_are_the_photographs_in_grey(references, images_dir, model):
         assert np.abs(picture.astype(int) - grey).mean() < 2
 
 
-def test_bytes_are_kept_to_by_leaving_out_views(references, model, images_dir):
+def test_bytes_are_kept_to_by_leaving_out_views(references, model, images_dir, monkeypatch):
     sizes = sum(map(len, references.files))
-    fewer = make_references(model, images_dir, max_bytes=sizes // 2)
+    monkeypatch.setattr(module, "MAX_BYTES", sizes // 2)
+    fewer = make_references(model, images_dir)
     assert 2 <= len(fewer.files) < 9 and sum(map(len, fewer.files)) <= sizes // 2
     assert set(fewer.files) < set(references.files)
     assert np.unique(fewer.seen_view).tolist() == list(range(len(fewer.files)))
     assert np.unique(fewer.seen_point).tolist() == list(range(len(fewer.points_map)))
 
 
-def test_no_room_or_no_good_point_gives_no_references(model, images_dir):
-    assert make_references(model, images_dir, max_bytes=10) is None
+def test_no_room_or_no_good_point_gives_no_references(model, images_dir, monkeypatch):
     wrong = replace(model, errors_px=np.full(len(model.points_map), 3.0))
     assert make_references(wrong, images_dir) is None
+    monkeypatch.setattr(module, "MAX_BYTES", 10)
+    assert make_references(model, images_dir) is None
 
 
 def test_the_views_that_see_what_no_other_does_come_first(model):
