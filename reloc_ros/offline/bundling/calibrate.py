@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -200,14 +201,13 @@ def _without(references: References | None, photos: Sequence[Photo]) -> Referenc
     kept = distances > 1e-6 * np.linalg.norm(centers - centers.mean(0), axis=1).max()
     if not kept.any():
         return None
-    places = np.flatnonzero(kept)
     new_view = np.cumsum(kept) - 1
     rows = kept[references.seen_view]
     return dataclasses.replace(
         references,
-        files=tuple(references.files[i] for i in places),
-        cameras=tuple(references.cameras[i] for i in places),
-        camera_from_map=tuple(references.camera_from_map[i] for i in places),
+        files=tuple(compress(references.files, kept)),
+        cameras=tuple(compress(references.cameras, kept)),
+        camera_from_map=tuple(compress(references.camera_from_map, kept)),
         seen_view=new_view[references.seen_view[rows]].astype(np.int32),
         seen_point=references.seen_point[rows],
         seen_px=references.seen_px[rows],

@@ -183,13 +183,10 @@ class _Greedy:
                 self._reach = np.where(self._reach > self._least, self._reach / 2, -1.0)
                 self._free = self._far_from(self.picked)
                 continue
-            self._take(best)
-
-    def _take(self, best: int) -> None:
-        self.picked.append(best)
-        self._free &= self._far_from([best])
-        columns = self._seen.indices[self._seen.indptr[best] : self._seen.indptr[best + 1]]
-        self._cells.ravel()[columns] += 1
+            self.picked.append(best)
+            self._free &= self._far_from([best])
+            columns = self._seen.indices[self._seen.indptr[best] : self._seen.indptr[best + 1]]
+            self._cells.ravel()[columns] += 1
 
     def _far_from(self, picked: list[int]) -> NDArray[np.bool_]:
         """(P,) whether each candidate keeps its distance to all of some picked ones, which themselves do not."""

@@ -186,7 +186,7 @@ class _Run(lightning.LightningDataModule):
         if keeper.kept is None:
             return None
         self.module.trained.load_state_dict(keeper.kept)
-        errors = self._validator(self._network, self._inputs, self._dtype)
+        errors = self.measure()
         return {
             "images": list(self._names),
             "best_at": round(keeper.kept_at, 3),

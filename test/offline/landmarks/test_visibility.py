@@ -175,27 +175,3 @@ def test_unknown_method_is_refused_and_the_known_ones_named(model):
         RelocError, match="unknown visibility test 'xray'; use one of appearance, depth, voxels"
     ):
         label_images(model, landmarks(), "xray")
-
-
-def test_labels_go_to_disk_and_back(model, tmp_path):
-    labels = label_images(model, landmarks())
-    labels.save(tmp_path / "labels.npz")
-    loaded = Labels.load(tmp_path / "labels.npz")
-    assert loaded.names == labels.names
-    np.testing.assert_array_equal(loaded.keypoints_px, labels.keypoints_px)
-    np.testing.assert_array_equal(loaded.visibility, labels.visibility)
-
-
-def test_missing_damaged_and_newer_labels_are_refused(model, tmp_path):
-    file = tmp_path / "labels.npz"
-    with pytest.raises(RelocError, match="does not exist; run reloc label first"):
-        Labels.load(file)
-    label_images(model, landmarks()).save(file)
-    whole = file.read_bytes()
-    for content in (b"", b"words", whole[:100], whole[:-10]):
-        file.write_bytes(content)
-        with pytest.raises(RelocError, match=r"labels\.npz is not a readable label file"):
-            Labels.load(file)
-    np.savez(file, format=2)
-    with pytest.raises(RelocError, match="label format 2; this version reads 1"):
-        Labels.load(file)
