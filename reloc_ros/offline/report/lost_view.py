@@ -13,7 +13,6 @@ from reloc_ros.offline.measuring.conditions import describe
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.report.charts import Axis, Plot, dots, legend, path
 from reloc_ros.offline.report.collect import Facts
-from reloc_ros.offline.report.coverage import axis_names, place_plot
 from reloc_ros.offline.report.lost_map import (
     CLASSES,
     LIMITS,
@@ -26,7 +25,7 @@ from reloc_ros.offline.report.lost_map import (
     lost_map,
 )
 from reloc_ros.offline.report.pictures import flat_uri
-from reloc_ros.offline.report.place import Ground
+from reloc_ros.offline.report.place import Ground, axis_names, place_plot
 
 COLORS = ((72, 54, 178), (140, 190, 244), (222, 197, 146), (172, 102, 33))
 """BGR of the classes, red to blue, which every kind of colour vision tells apart; as in the page's style sheet."""

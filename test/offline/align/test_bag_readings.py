@@ -71,6 +71,9 @@ def test_an_imu_that_says_it_measures_no_acceleration_is_refused(tmp_path):
 def test_damaged_and_missing_bags_are_refused(tmp_path):
     with pytest.raises(RelocError, match="there is no bag"):
         read_bag_poses(tmp_path / "none", "/odom")
+    (tmp_path / "old.bag").touch()
+    with pytest.raises(RelocError, match="ROS 1 bag; convert it"):
+        read_bag_poses(tmp_path / "old.bag", "/odom")
     bag = write_pose_bag(tmp_path / "bag", walk())
     (file,) = bag.glob("*.mcap")
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])

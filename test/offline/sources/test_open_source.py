@@ -54,3 +54,12 @@ def test_single_images_missing_files_and_empty_folders_are_refused(tmp_path, pho
 def test_only_bags_have_topics(photos):
     with pytest.raises(RelocError, match="leave --topic out"):
         open_source(photos, "/camera")
+
+
+def test_a_bag_of_ros_1_is_refused_with_what_converts_it(tmp_path):
+    pytest.importorskip("rosbags")
+    (tmp_path / "old.bag").touch()
+    with pytest.raises(
+        RelocError, match=r"ROS 1 bag; convert it: rosbags-convert --src .*old\.bag --dst old"
+    ):
+        open_source(tmp_path / "old.bag")
