@@ -16,11 +16,14 @@ Array = NDArray[np.float64]
 MAX_SCALE_GAP = 0.05
 """Sources whose scales differ by more than this share contradict each other, unless their errors explain it."""
 MAX_UP_GAP_DEG = 10.0
+"""The same for what is up; a floor or a hand-held camera may well be a few degrees off."""
 MAX_SCALE_ERROR = 0.1
 MAX_UP_ERROR_DEG = 5.0
 """A source less certain than these two is of no use."""
 _SIGMAS = 4.0
+"""Standard errors of their difference that explain a gap."""
 _MIN_AGREEING_SHARE = 0.75
+"""Of several measurements of one kind; the tests leave room for one in five to be wrong."""
 
 
 @dataclass(frozen=True)

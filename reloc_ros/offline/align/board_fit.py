@@ -22,7 +22,9 @@ Sightings = Mapping[Corner, list[tuple[int, Array]]]
 """For each corner the images it was seen in, by index, and where."""
 
 MIN_IMAGES = 3
+"""Of a board, and of each of its corners: two would leave nothing to check by."""
 MIN_CORNERS = 4
+"""Those of a single marker."""
 MIN_AGREEING_SHARE = 0.6
 """Where fewer sightings fit a rigid board, it moved, or is another one."""
 MIN_CORNERS_TO_DOUBT = 8

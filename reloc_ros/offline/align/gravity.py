@@ -22,6 +22,7 @@ PICTURE_TOPS = {"top": (0, -1, 0), "left": (-1, 0, 0), "right": (1, 0, 0), "bott
 GRAVITY_M_S2 = 9.81
 MIN_IMAGES = 5
 MIN_AGREEING_SHARE = 0.5
+"""A source must be right about most of at least so many images."""
 MIN_TURN = 0.15
 """Of the pictures' horizontals, the standard deviation (as a sine) that is needed to fit a level to them."""
 MAX_ROLL_DEG = 10.0
@@ -29,18 +30,25 @@ MAX_ROLL_DEG = 10.0
 MAX_ACCELERATION_SHARE = 0.05
 """The accelerometer shows gravity while its reading is this near to it."""
 MAX_IMU_SCATTER_DEG = 10.0
+"""Where an accelerometer's up scatters more as the camera turns, its mount was told wrongly."""
 IMU_WINDOW_S = 0.05
+"""Readings so near to an image's time, on either side, are averaged for it."""
 MAX_PLANE_TILT_DEG = 30.0
+"""From level by how the camera was held, which is itself no better than that."""
 MIN_PLANE_SHARE = 0.08
 """Of the points, a plane must hold so many to be a floor or a table top."""
 MIN_PLANE_POINTS = 20
+"""And at least so many of those that are counted."""
 _PLANE_BAND = 0.01
 """Points this near to a plane belong to it at first, as a share of the typical distance from camera to point."""
 _TRIALS = 500
+"""Pairs of pictures that are tried for a level; a fifth may be askew."""
 _TRIPLES = 30_000
 """With a tenth of the points in the plane, thirty of these triples are."""
 _COUNTED = 2000
+"""Points of the cloud, chosen at random, that tell how many a plane holds."""
 _FLOOR_REGIONS = 16
+"""So many parts of a floor are off by themselves; more points than that do not make it surer."""
 
 
 def up_of_cameras(model: SfmModel, top: str = "top") -> UpEstimate:
@@ -202,7 +210,6 @@ def _refined_plane(points: Array, normal: Array, height: float, band: float) -> 
         # Narrower, as the plane gets better, to what the points near it show; things that stand on it stay out.
         sigma = 1.4826 * float(np.median(np.abs(points[near] @ normal - height)))
         band = min(band, max(3 * sigma, 0.2 * band))
-    # Floors are not flat by regions, so that more points do not help without end.
     error = np.degrees(singular[2] / singular[1] / np.sqrt(min(near.sum(), _FLOOR_REGIONS)))
     residual = np.degrees(np.arctan(singular[2] / singular[1]))
     return UpEstimate(

@@ -17,15 +17,19 @@ from reloc_ros.offline.model.similarity import Similarity, fit_similarity, sprea
 from reloc_ros.scene_size import extent
 
 MIN_POSES = 4
+"""Three fix a similarity, the fourth checks it."""
 MIN_INLIER_SHARE = 0.5
+"""Least median of squares stands no more than half of the poses being wrong."""
 MAX_SIGMA_SHARE = 0.1
 """Positions that scatter by more than this share of the path's extent are of another path."""
 MIN_SECOND_SPREAD_SHARE = 0.02
 """Cameras on a line leave the rotation about it open: their spread across must be this share of that along."""
 MAX_ORIENTATION_SCATTER_DEG = 15.0
 MAX_ORIENTATION_OFFSET_DEG = 15.0
+"""Conventions that are mixed up, of axes or of direction, turn by far more than these two."""
 REMEDY = "check that the first column names the right images"
 _TRIALS = 500
+"""Triples of poses; with half of the poses wrong, some sixty of these are all right."""
 _FINEST_SHARE = 5e-3
 """No trajectory is expected to be finer than this share of its spread: closer than that is never an outlier."""
 

@@ -23,6 +23,7 @@ from reloc_ros.offline.sources.photographs import read_photo
 _BLOCK = 200
 """So many pairs are matched between two writes; they are what an interruption costs."""
 _WATCH_PERIOD_S = 0.5
+"""Between two looks at how far pycolmap is."""
 _SPACE = "\x1f"
 """COLMAP's list of pairs is parted by spaces, which names may have, too; there they are called so meanwhile."""
 _Lens = tuple[str, int, int]

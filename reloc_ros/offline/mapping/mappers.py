@@ -15,8 +15,12 @@ from reloc_ros.offline.sources.gather import Group
 
 MAPPERS = ("incremental", "global")
 MIN_IMAGES = 3
+"""A model of two images has nothing that checks it."""
 MIN_REGISTERED_SHARE = 0.25
 """With fewer the model is a fragment of the place, and everything after would be wasted on it."""
+
+_MOST_PARTS_TOLD = 5
+"""Of the separate parts of a map, in a sentence about them."""
 
 Part = tuple[str, ...]
 """Names of the images that were placed against each other."""
@@ -72,9 +76,6 @@ def describe_parts(parts: Sequence[Part], images: int) -> str:
     ) + (f"; and {len(parts) - _MOST_PARTS_TOLD} smaller ones" if len(parts) > _MOST_PARTS_TOLD else "")
     nowhere = images - len({name for part in parts for name in part})
     return f"{len(parts)} separate parts ({listed})" + (f", with {nowhere} images in none" if nowhere else "")
-
-
-_MOST_PARTS_TOLD = 5
 
 
 def refuse_fragments(images_dir: Path, parts: Sequence[Part], images: int) -> None:

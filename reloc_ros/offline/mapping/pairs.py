@@ -18,6 +18,7 @@ EXHAUSTIVE_MOST = 150
 EXHAUSTIVE_PAIRS = 1500
 """Between two groups that make no more pairs, all are matched."""
 SIMILAR_PHOTOS = 40
+"""So many of those that look most like it a photograph is matched with, where there are too many for all."""
 LOOPS = 5
 """So many other places of its video a frame is compared with, to find out that the camera came back."""
 ACROSS = 8

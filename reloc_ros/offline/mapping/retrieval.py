@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from reloc_ros.offline.progress import Progress, silent
 
 WORDS = 64
+"""Of the vocabulary; a descriptor of an image then has 8192 numbers."""
 _TRAINING = 30_000
 """So many descriptors the vocabulary is made of."""
 _PER_IMAGE = 3000

@@ -23,6 +23,7 @@ _ID_NAMES = (ID_PROPERTY, f"scalar_{ID_PROPERTY}")
 MAX_GAP_SHARE = 1e-3
 """Points of the same map are this near to each other, as a share of the cloud's extent: files have single precision."""
 MIN_MATCHED_SHARE = 0.99
+"""Of a file's points, where fewer are where the map has them the file is of another map."""
 
 
 def write_ply(path: Path, model: SfmModel) -> None:

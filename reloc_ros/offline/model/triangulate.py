@@ -17,6 +17,7 @@ CAUCHY_SCALE_PX = 2.0
 BEHIND_PX = 1e3
 """The residual charged for a point behind its camera, so that no step that puts it there is taken."""
 _ITERATIONS = 30
+"""At the most; nearly all points converge in a handful."""
 _CONVERGED = 1e-9
 """A point has converged when its step is this small beside its distance from the origin."""
 

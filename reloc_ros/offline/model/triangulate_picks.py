@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 MAX_ERROR_PX = 5.0
 """Sightings farther from their point's projection are of something else; careful picks are within two or so."""
 MIN_SIGMA_PX = 0.3
+"""However well few sightings agree by chance, they are no better than this."""
 _MOST_PAIRS = 60
 """Of so many pairs of sightings, with one in five wrong, all but certainly some have none."""
 
