@@ -190,7 +190,7 @@ def test_mistakes_show_before_the_work_begins(given):
         map_images(given / "images", given / "ws", None, "sometimes")
     with pytest.raises(RelocError, match="leaves none"):
         map_images(given / "images", given / "ws", given / "colmap", "last:12")
-    with pytest.raises(RelocError, match="there is no .*none.*give a video, a bag or a folder of images"):
+    with pytest.raises(RelocError, match=r"there is no .*none.*give a video, a bag or a folder of images"):
         map_images(given / "none", given / "ws")
     write_video(given / "video.avi", pan(np.arange(10) * 6))
     with pytest.raises(RelocError, match="give the folder with the images that it was made from"):
