@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: foxglove's Quaternion() is no turn (w = 1), like geometry_msgs/Quaternion and most maths libraries.
 # Instead: it is 0, 0, 0, 0, no rotation at all, and it is logged so.
-# Bites: Pose(position=..., orientation=Quaternion()) written beside ROS topics: viewers and readers divide by zero or hide it.
+# Bites: Pose(position=..., orientation=Quaternion()) written beside ROS topics: whoever normalises it divides by zero.
 # Do: always write w=1.0.
 set -euo pipefail
 T=$(mktemp -d); trap 'rm -rf "$T"' EXIT; cd "$T"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Guess: a file from Writer(repeat_channels=False, repeat_schemas=False), which leaves those records out of the summary, where
-# the format says that they MAY be repeated, is read by make_reader of the same package.
+# Guess: a file from Writer(repeat_channels=False, repeat_schemas=False), which leaves copies of those records out of the
+# summary, as the format allows, is read by make_reader of the same package.
 # Instead: KeyError on the first message. NonSeekingReader, which reads from the beginning, is content.
 # Bites: bags made small for sending. Do: leave both options alone, or read with NonSeekingReader.
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Guess: writing {"K": [...]} (ROS 1's spelling) to a type whose field is "k" is refused, as rclpy and rosbags refuse it.
+# Guess: writing {"K": [...]} (ROS 1's spelling) to a type whose field is "k" is refused, as rosbags refuses it.
 # Instead: keys that the definition lacks are dropped and fields that the dictionary lacks get their default, in silence.
 # Bites: a camera_info written this way has a zero intrinsic matrix, ROS's sign for an uncalibrated camera.
 # Do: compare the dictionary's keys with the definition's fields before write_message.

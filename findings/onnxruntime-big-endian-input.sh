@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: an array of dtype >f4 is refused, as float64 is, or its bytes are swapped.
 # Instead: it is taken for float32 and its bytes are read the wrong way round: 1.0 arrives as 4.6e-41.
-# Bites: depth from a big-endian message or a PFM, FITS or XYZ file viewed with its own dtype and fed without a copy.
+# Bites: depth from a big-endian message or a PFM or FITS file viewed with its own dtype and fed without a copy.
 # Do: np.ascontiguousarray(image, np.float32) before run.
 set -euo pipefail
 T=$(mktemp -d); trap 'rm -rf "$T"' EXIT; cd "$T"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Guess: InferenceSession(model, providers=["CUDAExecutionProvidr"]), a name that no build knows, raises.
-# Instead: it prints, and returns a session on the CPU: thirty times slower and otherwise well.
+# Instead: it prints, and returns a session on the CPU: far slower and otherwise well.
 # Bites: one wrong letter in a configuration; a robot that "uses the GPU". Do: compare session.get_providers() with what was asked.
 set -euo pipefail
 T=$(mktemp -d); trap 'rm -rf "$T"' EXIT; cd "$T"

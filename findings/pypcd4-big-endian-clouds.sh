@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: PointCloud.from_msg looks at is_bigendian.
 # Instead: it does not, and every coordinate becomes a number like 4.6e-41. The package pointcloud2 reads the same message well.
-# Bites: clouds from PowerPC and SPARC gateways and from some PLC bridges: an empty-looking map at the origin.
+# Bites: clouds relayed from a big-endian machine: an empty-looking map, all at the origin.
 # Do: swap first, or read with pointcloud2.read_points.
 set -euo pipefail
 T=$(mktemp -d); trap 'rm -rf "$T"' EXIT; cd "$T"

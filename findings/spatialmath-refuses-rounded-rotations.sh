@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Guess: SO3(R) takes a rotation matrix that was rounded to twelve decimals, and says what is wrong with one that it refuses.
-# Instead: the tolerance is some ten units of the last place of a double. Matrices read from text or kept in float32 raise
+# Instead: the tolerance is some twenty units of the last place of a double. Matrices read from text or kept in float32 raise
 # "bad argument to constructor".
 # Bites: any pose from a file, a message in float32 or a network. Do: SO3(R, check=False), or trnorm(R) where it matters.
 set -euo pipefail
