@@ -7,14 +7,13 @@ pixel; `reloc_ros.io.camera_files` converts where its files are read.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reloc_ros.distortion import Lens, lens_of
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import Array
 
@@ -50,6 +49,8 @@ class Camera:
     """Principal point in pixels; the centre of the top-left pixel is (0, 0)."""
     coefficients: tuple[float, ...] = ()
     """Nothing (pinhole), k1 k2 p1 p2 k3 k4 k5 k6 (brown) or k1 k2 k3 k4 (fisheye), as in OpenCV."""
+    skew: float = 0.0
+    """K's second number: pixels to the right for each focal length downwards."""
 
     def __post_init__(self) -> None:
         if self.model not in COEFFICIENT_COUNT:
@@ -61,7 +62,7 @@ class Camera:
                 f"a {self.model} camera has {COEFFICIENT_COUNT[self.model]} distortion coefficients, "
                 f"got {len(self.coefficients)}"
             )
-        numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients, self.skew)
         if not np.all(np.isfinite(numbers)):
             raise RelocError(f"camera intrinsics must be finite numbers, got {list(numbers)}")
         if not (self.fx > 0 and self.fy > 0):
@@ -111,6 +112,7 @@ class Camera:
                 int(data["height"]),
                 *(float(data[key]) for key in ("fx", "fy", "cx", "cy")),
                 tuple(float(x) for x in data["coefficients"]),
+                float(data.get("skew", 0.0)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RelocError(
@@ -118,12 +120,15 @@ class Camera:
             ) from error
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
+        if not self.skew:  # as it is for nearly all, and as it was written always
+            del fields["skew"]
+        return fields
 
     @property
     def matrix(self) -> Array:
         """(3, 3) K."""
-        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
+        return np.array([[self.fx, self.skew, self.cx], [0, self.fy, self.cy], [0, 0, 1.0]])
 
     @property
     def mean_focal(self) -> float:
@@ -137,34 +142,26 @@ class Camera:
         range of its radial part are NaN too: they cannot be seen there.
         """
         points = np.asarray(points_camera, dtype=np.float64).reshape(-1, 3)
-        depth = points[:, 2]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            plane = points[:, :2] / depth[:, None]
-        if self.model == "fisheye":
-            return self._project_fisheye(points)
-        pixels = np.column_stack([plane[:, 0] * self.fx + self.cx, plane[:, 1] * self.fy + self.cy])
-        valid = depth > 0
-        if self.model == "brown":
-            valid &= np.einsum("ij,ij->i", plane, plane) < self._max_radius_squared
-            pixels[valid] = self._distort_brown(plane[valid])
-        pixels[~valid] = np.nan
-        return pixels
+        bent = self._lens.distort(points)
+        bent[:, 0] *= self.fx
+        if self.skew:
+            bent[:, 0] += self.skew * bent[:, 1]
+        bent[:, 1] *= self.fy
+        bent += (self.cx, self.cy)
+        return bent
 
     def unproject(self, pixels: ArrayLike) -> Array:
-        """Undistort pixels (N, 2) to (N, 2) points on the plane z = 1 of the camera frame.
+        """Undistort pixels (N, 2) to (N, 2) points on the plane z = 1 of the camera frame, the inverse of `project`.
 
-        NaN for pixels of a fisheye that look sideways or backwards: their rays do not meet that plane.
+        NaN for pixels that no such point has: those of a fisheye that look sideways or backwards, and those farther
+        out than the distortion grows.
         """
-        pixels = np.ascontiguousarray(pixels, dtype=np.float64).reshape(-1, 2)
-        if self.model == "pinhole" or len(pixels) == 0:
-            return (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
-        stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-12)
-        if self.model == "fisheye":
-            points = cv2.fisheye.undistortPoints(pixels[:, None], self.matrix, self._d(), criteria=stop)
-            points[np.abs(points).max(axis=2) > _FARTHEST_RAY] = np.nan
-        else:
-            points = cv2.undistortPointsIter(pixels[:, None], self.matrix, self._d(), None, None, stop)
-        return points.reshape(-1, 2)
+        bent = np.array(pixels, dtype=np.float64).reshape(-1, 2) - (self.cx, self.cy)
+        bent[:, 1] /= self.fy
+        if self.skew:
+            bent[:, 0] -= self.skew * bent[:, 1]
+        bent[:, 0] /= self.fx
+        return self._lens.undistort(bent)
 
     def contains(self, pixels: ArrayLike) -> NDArray[np.bool_]:
         """(N,) whether pixels (N, 2) lie in the image; False for NaN."""
@@ -185,6 +182,7 @@ class Camera:
             fy=self.fy * sy,
             cx=(self.cx + 0.5) * sx - 0.5,
             cy=(self.cy + 0.5) * sy - 0.5,
+            skew=self.skew * sx,
         )
 
     def for_image(self, width: int, height: int) -> Camera | None:
@@ -202,49 +200,9 @@ class Camera:
         """The camera of the window of width x height pixels whose top-left pixel is (x, y)."""
         return dataclasses.replace(self, width=int(width), height=int(height), cx=self.cx - x, cy=self.cy - y)
 
-    def _d(self) -> Array:
-        return np.asarray(self.coefficients, dtype=np.float64)
-
-    def _distort_brown(self, plane: Array) -> Array:
-        if len(plane) == 0:
-            return np.zeros((0, 2))
-        rays = np.column_stack([plane, np.ones(len(plane))])
-        pixels, _ = cv2.projectPoints(rays[:, None], np.zeros(3), np.zeros(3), self.matrix, self._d())
-        return pixels.reshape(-1, 2)
-
-    def _project_fisheye(self, points: Array) -> Array:
-        # Kannala-Brandt: the angle from the axis, not its tangent, is distorted, so it holds past 90 degrees.
-        radius = np.hypot(points[:, 0], points[:, 1])
-        theta = np.arctan2(radius, points[:, 2])
-        k1, k2, k3, k4 = self.coefficients
-        t2 = theta * theta
-        distorted = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scale = np.where(radius > 1e-12, distorted / radius, 1 / points[:, 2])
-            pixels = points[:, :2] * scale[:, None] * (self.fx, self.fy) + (self.cx, self.cy)
-        # PnP works on the plane z = 1, so nothing beside or behind it counts.
-        pixels[(points[:, 2] <= 0) | (t2 >= self._max_radius_squared)] = np.nan
-        return pixels
-
-    @functools.cached_property
-    def _max_radius_squared(self) -> float:
-        """Square of where the distorted radius stops growing, infinity if it never does.
-
-        The radius is the tangent of the angle from the axis (brown) or that angle itself (fisheye).
-        """
-        s = np.poly1d([1, 0])  # the squared radius
-        if self.model == "brown":
-            k1, k2, _, _, k3, k4, k5, k6 = self.coefficients
-            above, below = np.poly1d([k3, k2, k1, 1]), np.poly1d([k6, k5, k4, 1])
-        else:
-            above, below = np.poly1d([*reversed(self.coefficients), 1]), np.poly1d([1])
-        # d/dr of r above(r^2) / below(r^2), up to a factor that is never negative.
-        slope = (above + 2 * s * above.deriv()) * below - 2 * s * above * below.deriv()
-        roots = np.concatenate([slope.roots, below.roots])
-        real = roots.real[(np.abs(roots.imag) < 1e-9 * np.abs(roots)) & (roots.real > 0)]
-        return float(real.min(initial=np.inf))
+    @property
+    def _lens(self) -> Lens:
+        return lens_of(self.model, self.coefficients)
 
 
-_FARTHEST_RAY = 1e3
-"""On the plane z = 1: within 0.06 degrees of sideways, where OpenCV clamps the angle."""
 _CAMERA_FIELDS = tuple(field.name for field in dataclasses.fields(Camera))

@@ -225,7 +225,7 @@ class Localizer:
         usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
         keypoints = keypoints.subset(usable)
         rays = camera.unproject(keypoints.positions_px)
-        finite = np.isfinite(rays).all(axis=1)  # a fisheye sees beyond the plane z = 1, where PnP cannot go
+        finite = np.isfinite(rays).all(axis=1)  # PnP cannot go beside or behind the camera, as fisheyes see
         keypoints, rays = keypoints.subset(finite), rays[finite]
         points_map = self.bundle.landmarks.positions_map[keypoints.landmarks]
         return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / camera.mean_focal)

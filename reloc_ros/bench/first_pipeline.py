@@ -7,8 +7,8 @@ what it would find cannot be told, how long it takes can.
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -47,7 +47,7 @@ class FirstNetwork(nn.Module):
         return torch.cat([head(features) for head in self.heads])
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class FirstResult:
     """What the pipeline gives: a time, and a pose that means nothing."""
 
@@ -92,6 +92,13 @@ class FirstPipeline:
 
     def _solve(self, keypoints_px: NDArray[np.float64], camera: Camera) -> SE3 | None:
         # solvePnPRansac's own distortion is not a fisheye's: undistorted first, any camera is a pinhole.
-        pinhole_px = camera.unproject(keypoints_px) * (camera.fx, camera.fy) + (camera.cx, camera.cy)
-        found, turn, shift, _ = cv2.solvePnPRansac(self._points_map, pinhole_px, camera.matrix, None)
+        pinhole = dataclasses.replace(camera, model="pinhole", coefficients=(), skew=0.0)
+        rays = camera.unproject(keypoints_px)
+        has_ray = np.isfinite(rays).all(axis=1)
+        if has_ray.sum() < 4:
+            return None
+        pinhole_px = pinhole.project(np.column_stack([rays, np.ones(len(rays))])[has_ray])
+        found, turn, shift, _ = cv2.solvePnPRansac(
+            self._points_map[has_ray], pinhole_px, pinhole.matrix, None
+        )
         return SE3.from_rotation_vector(turn.ravel(), shift.ravel()) if found else None

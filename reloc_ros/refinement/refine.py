@@ -193,11 +193,12 @@ def _move_alone(pose: SE3, picture: Picture, patches: Patches, grain: Grain) -> 
     moved = np.linalg.norm(places_px - start_px, axis=1)
     # The squared norm of a difference is 2 (1 - correlation).
     good = inside & (unlike < 2 * (1 - _MATCHES)) & (moved < _MAX_MOVE_PX)
+    rays = picture.camera.unproject(places_px)
+    good &= np.isfinite(rays).all(axis=1)  # some move to where the lens puts nothing
     variances = unlike / grain.size**2 * 0.5 * np.trace(inverses, axis1=1, axis2=2)
     sigmas = np.sqrt(_MAP_SIGMA_PX**2 + variances[good]) / picture.camera.mean_focal
-    places_px = places_px[good]
-    cells = cells_of_pixels(places_px, (picture.camera.width, picture.camera.height), CELLS)
-    matches = Correspondences(patches.points_map[good], picture.camera.unproject(places_px), sigmas)
+    cells = cells_of_pixels(places_px[good], (picture.camera.width, picture.camera.height), CELLS)
+    matches = Correspondences(patches.points_map[good], rays[good], sigmas)
     return matches, len(np.unique(cells))
 
 

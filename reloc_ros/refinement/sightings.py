@@ -185,7 +185,7 @@ def _field(camera: Camera) -> tuple[Array, Array]:
         + [np.column_stack([np.full_like(y, column), y]) for column in (0, camera.width - 1)]
     )
     rays = camera.unproject(border)
-    if not np.isfinite(rays).all():  # a fisheye whose border looks sideways or backwards
+    if not np.isfinite(rays).all():  # the border shows what is beside or behind, or nothing
         return np.full(2, -_WIDEST), np.full(2, _WIDEST)
     return np.maximum(rays.min(axis=0), -_WIDEST), np.minimum(rays.max(axis=0), _WIDEST)
 

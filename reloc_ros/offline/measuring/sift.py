@@ -180,7 +180,10 @@ def _covariance(
 ) -> NDArray[np.float64]:
     focal = camera.mean_focal
     rays = camera.unproject(keypoints.positions_px[inliers])
-    matches = Correspondences(points_map[inliers], rays, np.full(len(rays), 1 / focal))
+    has_ray = np.isfinite(rays).all(axis=1)  # COLMAP's own inversion always gives some ray
+    matches = Correspondences(
+        points_map[inliers][has_ray], rays[has_ray], np.full(np.count_nonzero(has_ray), 1 / focal)
+    )
     return refine(pose, matches).covariance
 
 

@@ -51,7 +51,7 @@ def _extent(camera: Camera, focal: Array) -> tuple[Array, Array]:
     sides = [np.column_stack([x, np.full(50, row)]) for row in (-0.5, camera.height - 0.5)]
     sides += [np.column_stack([np.full(50, column), y]) for column in (-0.5, camera.width - 0.5)]
     rays = camera.unproject(np.concatenate(sides))
-    if not np.isfinite(rays).all():  # a fisheye whose border looks sideways or backwards
+    if not np.isfinite(rays).all():  # the border shows what is beside or behind, or nothing
         return MAX_STRETCH * plain_low, MAX_STRETCH * plain_high
     return (
         np.maximum(rays.min(axis=0), MAX_STRETCH * plain_low),

@@ -87,7 +87,7 @@ class Rays:
         return pixels
 
     def directions_map(self) -> Array:
-        """(M, 3) unit vectors from the camera through the observed pixel."""
+        """(M, 3) unit vectors from the camera through the observed pixel; NaN where the lens puts nothing."""
         plane = np.empty_like(self.pixels)
         for key, camera in self.cameras.items():
             mine = self.camera_ids == key
@@ -132,6 +132,7 @@ def meet_rays(rays: Rays) -> Array:
     """(P, 3) the points nearest to their rays in the least-squares sense."""
     directions = rays.directions_map()
     projectors = np.eye(3) - directions[:, :, None] * directions[:, None, :]
+    projectors = np.nan_to_num(projectors)  # a pixel without a ray says nothing
     normal = rays.sum_by_point(projectors)
     right = rays.sum_by_point(np.einsum("mij,mj->mi", projectors, rays.centers_map()))
     normal += 1e-12 * np.eye(3)  # parallel rays meet nowhere; such points are dropped by their angle
@@ -187,10 +188,12 @@ def _step(rays: Rays, points_map: Array, residuals: Array, damping: Array) -> Ar
 def _angles_deg(rays: Rays) -> Array:
     """(P,) the angle from the ray that is farthest from the first ray to the ray farthest from that."""
     directions = rays.directions_map()
+    has_ray = np.isfinite(directions).all(axis=1)
+    directions = np.nan_to_num(directions)
     starts = np.flatnonzero(np.diff(rays.points, prepend=-1))
     reference = directions[starts]
     for _ in range(2):
-        cosines = np.einsum("mi,mi->m", directions, reference[rays.points])
+        cosines = np.where(has_ray, np.einsum("mi,mi->m", directions, reference[rays.points]), 1.0)
         smallest = np.minimum.reduceat(cosines, starts)
         # Rows are in point order, so the last row at the minimum overwrites the others of its point.
         farthest = np.flatnonzero(cosines == smallest[rays.points])
