@@ -90,7 +90,7 @@ def twin_rooms_scene() -> Scene:
     faces.append(
         panel("corridor_floor", rng, surfaces.mosaic, (3, 2.2, 0), (between, 0, 0), (0, -1.4, 0), 320)
     )
-    return Scene("twin_rooms", tuple(faces))
+    return Scene(tuple(faces))
 
 
 @functools.lru_cache(maxsize=1)
@@ -114,7 +114,7 @@ def table_with_chairs() -> Scene:
         same = np.random.default_rng(77)  # the same chair each time
         faces += box(f"seat_{side}", same, objects.cushion, 0.95 * out, (0.42, 0.42, 0.44), yaw)
         faces += box(f"back_{side}", same, surfaces.mosaic, 1.18 * out, (0.06, 0.42, 0.92), yaw)
-    return Scene("table_with_chairs", tuple(faces))
+    return Scene(tuple(faces))
 
 
 @functools.lru_cache(maxsize=1)
@@ -138,7 +138,7 @@ def stairwell() -> Scene:
             dataclasses.replace(hung, corner_map=hung.corner_map + np.array([0, 0, 0.45 * (3 - number)]))
         )
     faces += [_print_on(end, "e", rng, posters.city_map, 0.5, (0.9, 0.7))]
-    return Scene("stairwell", tuple(faces))
+    return Scene(tuple(faces))
 
 
 @functools.lru_cache(maxsize=1)
@@ -157,4 +157,4 @@ def long_corridor() -> Scene:
     for number, x in enumerate((2.0, 4.6, 7.2, 9.8)):
         size = tuple(rng.uniform((0.3, 0.25, 0.4), (0.5, 0.3, 0.8)))
         faces += box(f"box_{number}", rng, objects.carton, (x, 0.7 * (-1) ** number, 0), size, 10 * number)
-    return Scene("corridor", tuple(faces))
+    return Scene(tuple(faces))
