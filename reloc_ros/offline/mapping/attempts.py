@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from reloc_ros.io.atomic import atomic_path, write_json
 from reloc_ros.offline.mapping.consistency import (
+    AGREES,
     Agreement,
     measure_agreement,
     order_distance,
@@ -19,13 +20,14 @@ from reloc_ros.offline.mapping.consistency import (
 )
 from reloc_ros.offline.mapping.features import VerifiedPair, verified_pairs
 from reloc_ros.offline.mapping.mappers import MAPPERS, Made, Part, refuse_fragments, run_mapper
-from reloc_ros.offline.mapping.pairs import OVERLAP
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.sources.gather import Group
 
 MIN_PLACED_SHARE = 0.9
 """Of all images: with fewer, other ways are tried."""
+NEAR_OVERLAP = 4
+"""Where things repeat along a walk, images are matched with so many next ones alone."""
 BEST_PARTNERS = 6
 """Where images are in no order, of each only the pairs with those it matches best are taken."""
 
@@ -40,41 +42,49 @@ class FoundModel:
     """What was tried beyond the plain way, and what came of it, in sentences."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    made: Made
-    agreement: Agreement
-    placed_share: float
-
-    @property
-    def is_folded(self) -> bool:
-        return len(self.agreement.breaks) > 0 or len(self.agreement.parts) > 1
-
-    @property
-    def is_sound(self) -> bool:
-        return not self.is_folded and self.placed_share >= MIN_PLACED_SHARE
-
-    @property
-    def rank(self) -> tuple[int, bool]:
-        return len(self.agreement.parts[0]), not self.is_folded
-
-
 @dataclass(frozen=True)
 class _Way:
     name: str
-    pairs: Sequence[VerifiedPair] | None = None
-    """Map from these alone; from all that the database holds if None."""
+    pairs: Callable[[_Candidate | None], Sequence[VerifiedPair]] | None = None
+    """Map from these alone, by what there is so far; from all that the database holds if None."""
     mapper: str = "incremental"
     along_motion: bool = False
     unfolds: bool = False
     """It may mend a model that contradicts its matches."""
     places_more: bool = False
     """It may place images that found no place."""
+    closes_loops_of: str = ""
+    """It may better what the way of this name found, however sound that is."""
 
     def may_help(self, best: _Candidate | None) -> bool:
-        if best is None or not best.is_folded:
+        if best is None:
             return self.places_more
-        return self.unfolds
+        if self.closes_loops_of:
+            return best.way.name == self.closes_loops_of and best.is_sound
+        return not best.is_sound and (self.unfolds if best.agreement.is_folded else self.places_more)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    way: _Way
+    made: Made
+    agreement: Agreement
+    placed_share: float
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.agreement.is_folded and self.placed_share >= MIN_PLACED_SHARE
+
+    @property
+    def rank(self) -> int:
+        return len(self.agreement.kept)
+
+    def agreeing(self) -> set[frozenset[str]]:
+        """Names of the pairs that the model confirms."""
+        names = self.made.parts[0]
+        return {
+            frozenset((names[a], names[b])) for a, b in self.agreement.pairs[self.agreement.shares >= AGREES]
+        }
 
 
 def read_found(sparse: Path, mapper: str) -> FoundModel | None:
@@ -104,13 +114,17 @@ def find_model(
     told: list[str] = []
     with tempfile.TemporaryDirectory(dir=sparse.parent, prefix="scratch-") as folder:
         for number, way in enumerate(_ways(verified, groups, mapper)):
-            if number and ((best is not None and best.is_sound) or not way.may_help(best)):
+            if number and not way.may_help(best):
                 continue
+            source = database if way.pairs is None else _limited(database, Path(folder), way.pairs(best))
             scratch = Path(folder) / str(number)
-            source = database if way.pairs is None else _limited(database, Path(folder), way.pairs)
             made = run_mapper(images_dir, groups, source, scratch, way.mapper, progress, way.along_motion)
-            found = _candidate(made, verified, groups, images)
-            is_better = found is not None and (best is None or found.rank > best.rank)
+            found = _candidate(way, made, verified, groups, images)
+            is_better = found is not None and (
+                best is None
+                or found.rank > best.rank
+                or (bool(way.closes_loops_of) and found.rank == best.rank)
+            )
             if number:
                 told.append(
                     f"{_problem(best, images)}; mapped again by {way.name}: {_outcome(found, is_better)}"
@@ -127,40 +141,49 @@ def _ways(verified: Sequence[VerifiedPair], groups: Sequence[Group], mapper: str
     places = places_in_order(verified, [group.names for group in groups])
     other = next(name for name in MAPPERS if name != mapper)
     if places:
-        near = [pair for pair in verified if order_distance(places, pair.names) <= OVERLAP]
-        stricter = _Way("the order of the walk alone", near, unfolds=True)
+        near = [pair for pair in verified if order_distance(places, pair.names) <= NEAR_OVERLAP]
+        strict = _Way("the order of the walk alone", lambda best: near, unfolds=True)
     else:
-        stricter = _Way("each image's best partners alone", _best_partners(verified), unfolds=True)
+        near = _best_partners(verified)
+        strict = _Way("each image's best partners alone", lambda best: near, unfolds=True)
+
+    def with_agreeing(best: _Candidate | None) -> list[VerifiedPair]:
+        trusted = best.agreeing() | {frozenset(pair.names) for pair in near} if best else set()
+        return [pair for pair in verified if frozenset(pair.names) in trusted]
+
     return [
         _Way("all matches", mapper=mapper),
-        stricter,
+        strict,
+        _Way("these and all that agrees with them", with_agreeing, closes_loops_of=strict.name),
         _Way("a start along the camera's motion", along_motion=True, places_more=True),
         _Way(f"COLMAP's {other} mapper", mapper=other, unfolds=True, places_more=True),
     ]
 
 
 def _candidate(
-    made: Made, verified: Sequence[VerifiedPair], groups: Sequence[Group], images: int
+    way: _Way, made: Made, verified: Sequence[VerifiedPair], groups: Sequence[Group], images: int
 ) -> _Candidate | None:
     if not made.parts:
         return None
     model = read_colmap(made.folders[0])
     agreement = measure_agreement(model, verified, [group.names for group in groups])
-    return _Candidate(made, agreement, len(model.names) / images)
+    return _Candidate(way, made, agreement, len(model.names) / images)
 
 
 def _problem(best: _Candidate | None, images: int) -> str:
     if best is None:
         return "no two images could be placed against each other"
-    if best.is_folded:
+    if best.agreement.is_folded:
         return "the model contradicts its own matches"
+    if best.is_sound:
+        return "the model agrees with its matches"
     return f"only {100 * best.placed_share:.0f} % of {images} images were placed"
 
 
 def _outcome(found: _Candidate | None, is_better: bool) -> str:
     if found is None:
         return "nothing was placed"
-    confirmed = f"{len(found.agreement.parts[0])} images that agree"
+    confirmed = f"{len(found.agreement.kept)} images that agree"
     return f"{confirmed}, which is taken" if is_better else f"{confirmed}, no better"
 
 

@@ -27,6 +27,8 @@ AGREES, DISAGREES = 0.6, 0.3
 """Shares of a pair's matches. On rendered walks, right maps had no pair under 0.84 and folded ones few above 0.3."""
 NEAR_IN_ORDER = 2
 """Images no farther apart in the order they were taken in see the same things, whatever else looks alike."""
+MAX_DROPPED_SHARE = 0.05
+"""Of a model's images: so few in the wrong place are left out, more mean that the model is not to be believed."""
 MIN_ORDERED_SHARE = 0.8
 """Images are in the order of a walk if so many of all next ones match."""
 
@@ -47,18 +49,14 @@ class Agreement:
     """Images that agree with each other, the largest part first; together they are all images."""
 
     @property
-    def breaks(self) -> NDArray[np.int64]:
-        """(B, 2) pairs taken right after one another whose matches the model contradicts: there it is folded."""
-        return self.pairs[self.is_near & (self.shares < DISAGREES)]
-
-    @property
-    def confirmed(self) -> NDArray[np.int64]:
+    def kept(self) -> NDArray[np.int64]:
         """Indices of the images in the largest part."""
         return self.parts[0]
 
     @property
-    def confirmed_share(self) -> float:
-        return len(self.confirmed) / sum(map(len, self.parts))
+    def is_folded(self) -> bool:
+        """So many images disagree with the largest part that it may lie upon its like itself."""
+        return len(self.kept) < (1 - MAX_DROPPED_SHARE) * sum(map(len, self.parts))
 
 
 def measure_agreement(
@@ -86,7 +84,8 @@ def measure_agreement(
         weights = np.maximum(
             weights, 0
         )  # things that repeat match wherever they are; the order of the walk is obeyed
-    return Agreement(pairs, matches, shares, is_near, consistent_parts(len(model.names), pairs, weights))
+    parts = consistent_parts(len(model.names), pairs, weights)
+    return Agreement(pairs, matches, shares, is_near, _joined_unless_contradicted(parts, pairs[weights < 0]))
 
 
 def consistent_parts(
@@ -128,6 +127,17 @@ def consistent_parts(
         towards[b] = {}
     parts = sorted((sorted(images) for images in members if images), key=lambda part: (-len(part), part))
     return tuple(np.array(part, np.int64) for part in parts)
+
+
+def _joined_unless_contradicted(
+    parts: Sequence[NDArray[np.int64]], contradictions: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], ...]:
+    """The parts, with those joined to the largest that nothing speaks against: they merely have few matches."""
+    contradicted = np.isin(contradictions, parts[0]).any(axis=1)
+    against = set(contradictions[contradicted].ravel().tolist())
+    apart = [part for part in parts[1:] if against & set(part.tolist())]
+    joined = [part for part in parts[1:] if not against & set(part.tolist())]
+    return (np.sort(np.concatenate([parts[0], *joined])), *apart)
 
 
 def _agreeing_share(model: SfmModel, pair: VerifiedPair, first: int, second: int) -> float:

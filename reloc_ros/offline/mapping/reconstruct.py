@@ -81,7 +81,7 @@ class Reconstruction:
     dropped: tuple[str, ...] = ()
     """Images that COLMAP placed against what their matches say; they are not in `model`."""
     is_folded: bool = False
-    """Images taken right after one another contradict each other: what is left may lie upon its like."""
+    """Too many images contradict each other: what is left may lie upon its like."""
 
 
 def run_sfm(
@@ -128,9 +128,9 @@ def run_sfm(
     model = read_colmap(sparse / "0")
     agreement = measure_agreement(model, verified_pairs(database), [group.names for group in groups])
     dropped = np.ones(len(model.names), dtype=bool)
-    dropped[agreement.parts[0]] = False
+    dropped[agreement.kept] = False
     names = tuple(np.array(model.names)[dropped].tolist())
-    return Reconstruction(model.without(dropped), found.parts, found.told, names, len(agreement.breaks) > 0)
+    return Reconstruction(model.without(dropped), found.parts, found.told, names, agreement.is_folded)
 
 
 def _refuse_turns(images_dir: Path, groups: Sequence[Group], verified: Sequence[VerifiedPair]) -> None:

@@ -75,9 +75,10 @@ def judge_model(made: Reconstruction, groups: Sequence[Group]) -> Verdict:
     }
     grades = {name: _grade(value, *_LIMITS[name]) for name, value in figures.items()}
     contradictions = _contradictions(made)
+    is_worthless = made.is_folded or bool(_runaway_focal_lengths(model))
     advice = [_ADVICE[name] for name, grade in grades.items() if grade > 0]
     return Verdict(
-        grade=GRADES[2 if contradictions else max(grades.values())],
+        grade=GRADES[2 if is_worthless else max(grades.values())],
         registered_share=round(figures["registered"], 4),
         coverage=round(figures["coverage"], 3),
         points_per_image=figures["points_per_image"],
@@ -90,21 +91,24 @@ def _contradictions(made: Reconstruction) -> list[str]:
     told = []
     if made.is_folded:
         told.append(
-            "images taken right after one another contradict each other, so that parts of the place lie upon others "
-            "that look alike: do not use this map; film so that more than what repeats is in view"
+            "the images' own matches contradict the model, so that parts of the place may lie upon others that look "
+            "alike: do not use this map; film so that more than what repeats is in view, with more overlap"
         )
     if made.dropped:
         listed = ", ".join(f"'{name}'" for name in made.dropped[:_MOST_NAMED])
         more = f" and {len(made.dropped) - _MOST_NAMED} more" if len(made.dropped) > _MOST_NAMED else ""
         told.append(f"{len(made.dropped)} images disagree with the rest and are left out: {listed}{more}")
-    for camera in made.model.cameras.values():
-        share = camera.fx / max(camera.width, camera.height)
-        if not _FOCAL_SHARES[0] <= share <= _FOCAL_SHARES[1]:
-            told.append(
-                f"the focal length came out as {share:.2f} of the images' longer side, which few cameras have, so it "
-                "was hardly determined: give the intrinsics (--camera), or film more sideways than ahead"
-            )
-    return told
+    return [*told, *_runaway_focal_lengths(made.model)]
+
+
+def _runaway_focal_lengths(model: SfmModel) -> list[str]:
+    shares = [camera.fx / max(camera.width, camera.height) for camera in model.cameras.values()]
+    return [
+        f"the focal length came out as {share:.2f} of the images' longer side, which few cameras have, so it "
+        "was hardly determined: give the intrinsics (--camera), or film more sideways than ahead"
+        for share in shares
+        if not _FOCAL_SHARES[0] <= share <= _FOCAL_SHARES[1]
+    ]
 
 
 def _coverage(model: SfmModel) -> np.ndarray:
