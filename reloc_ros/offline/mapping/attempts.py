@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path, write_json
 from reloc_ros.offline.mapping.consistency import (
     AGREES,
@@ -118,7 +119,13 @@ def find_model(
                 continue
             source = database if way.pairs is None else _limited(database, Path(folder), way.pairs(best))
             scratch = Path(folder) / str(number)
-            made = run_mapper(images_dir, groups, source, scratch, way.mapper, progress, way.along_motion)
+            try:
+                made = run_mapper(images_dir, groups, source, scratch, way.mapper, progress, way.along_motion)
+            except RelocError as error:
+                if number == 0:
+                    raise
+                told.append(f"{_problem(best, images)}; mapping again by {way.name} failed: {error}")
+                continue
             found = _candidate(way, made, verified, groups, images)
             is_better = found is not None and (
                 best is None
