@@ -62,9 +62,37 @@ def test_overrides_are_taken(declared):
     assert given.current == Parameters(bundle="/maps/office", lost_after=7, max_speed=0.5, tf_inverse=True)
 
 
+def test_a_whole_number_is_taken_for_a_double_at_start_and_later(declared):
+    node, given, changes = declared(is_configured=True, max_speed=3, covariance_scale=4)
+    assert (given.current.max_speed, given.current.covariance_scale) == (3.0, 4.0)
+    assert node.get_parameter("max_speed").type_ is Parameter.Type.DOUBLE
+    assert set_one(node, "max_speed", 5) == (True, "")
+    assert changes[-1].max_speed == node.get_parameter("max_speed").value == 5.0
+    assert node.set_parameters_atomically([Parameter("max_speed", value=6)]).successful
+    for name, value in (("max_speed", 1001), ("max_speed", True), ("lost_after", 2.0)):
+        assert not set_one(node, name, value)[0]
+    assert given.current.max_speed == 6.0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-p", "max_speed:=3"], ["--params-file", "FILE"]],
+    ids=["command line", "yaml, as launch writes it"],
+)
+def test_a_whole_number_comes_from_the_command_line_and_from_files(context, tmp_path, arguments):
+    file = tmp_path / "parameters.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    max_speed: 3\n")
+    words = ["--ros-args", *(str(file) if word == "FILE" else word for word in arguments)]
+    node = Node("reloc", context=context, cli_args=words)
+    assert NodeParameters(node, lambda: False, lambda: None).current.max_speed == 3.0
+    node.destroy_node()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("max_speed", 0),
+        ("max_speed", True),
         ("backend", "magic"),
         ("lost_after", 0),
         ("lost_after", "three"),

@@ -31,6 +31,8 @@ class NodeParameters:
         self._node, self._is_configured, self._changed = node, is_configured, changed
         self.current = Parameters(**{field.name: _declare(node, field) for field in FIELDS.values()})
         self._set_by_node = False
+        if hasattr(node, "add_pre_set_parameters_callback"):  # since Iron
+            node.add_pre_set_parameters_callback(_with_doubles)
         node.add_on_set_parameters_callback(self._on_set)
 
     def set_own(self, name: str, value: Any) -> None:
@@ -71,14 +73,38 @@ def _declare(node: Node, field: dataclasses.Field) -> Any:
             descriptor.integer_range = [IntegerRange(**ranges)]
         else:
             descriptor.floating_point_range = [FloatingPointRange(**ranges)]
+    whole = _whole_override(node, field.name) if isinstance(field.default, float) else None
+    initial = field.default if whole is None else float(whole)
     try:
-        value = node.declare_parameter(field.name, field.default, descriptor).value
+        value = node.declare_parameter(
+            field.name, initial, descriptor, ignore_override=whole is not None
+        ).value
     except ParameterException as error:
         wanted = type(field.default).__name__ + (f" from {limits[0]} to {limits[1]}" if limits else "")
         raise RelocError(f"parameter {field.name} must be a {wanted} ({error})") from error
     if refusal := _choice_refusal(field, value):
         raise RelocError(refusal)
     return value
+
+
+def _whole_override(node: Node, name: str) -> int | None:
+    """The whole number that a parameter was given, if it was one: rclpy refuses 3 where a double is declared."""
+    given = node.declare_parameter(name, descriptor=ParameterDescriptor(dynamic_typing=True)).value
+    node.undeclare_parameter(name)
+    return given if type(given) is int else None  # True is an int too
+
+
+def _with_doubles(changes: list[Parameter]) -> list[Parameter]:
+    """The changes, with whole numbers for doubles as doubles."""
+    return [
+        Parameter(change.name, value=float(change.value)) if _is_whole_double(change) else change
+        for change in changes
+    ]
+
+
+def _is_whole_double(change: Parameter) -> bool:
+    field = FIELDS.get(change.name)
+    return field is not None and isinstance(field.default, float) and change.type_ is Parameter.Type.INTEGER
 
 
 def _choice_refusal(field: dataclasses.Field, value: Any) -> str:
