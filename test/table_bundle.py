@@ -24,11 +24,14 @@ LANDMARKS = 32
 HIDDEN = POSES
 """The view from `camera_from_map(5)` again, with most keypoints wrong: solver `opencv` misses it without a prior."""
 HIDDEN_SEEN = 12
+MAP_FROM_FACING = SE3(np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]), np.zeros(3))
+"""The map's z is up; `facing` is as a level camera: x right, y down, z forward."""
 
 
 def camera_from_map(index: int) -> SE3:
     x = SPACING_M * index + (50.0 if index >= POSES - 2 else 0.0)
-    return SE3.from_rotation_vector([0, 0.01 * index, 0.2], [x, 0.5, 0.1]).inverse()
+    facing_from_camera = SE3.from_rotation_vector([0, 0.01 * index, 0.2], [x, 0.5, 0.1])
+    return (MAP_FROM_FACING @ facing_from_camera).inverse()
 
 
 def view(index: int, width: int = CAMERA.width, height: int = CAMERA.height) -> np.ndarray:
@@ -41,7 +44,8 @@ def make_table_bundle(path: Path, *, scale: str = "metric") -> Bundle:
     # Each pose sees landmarks of its own; all are near both groups of cameras.
     positions = rng.uniform([-0.8, -0.2, 2.0], [0.8, 1.2, 4.0], (LANDMARKS, 3))
     positions[LANDMARKS // 2 :, 0] += 50.36
-    directions = np.tile([0.0, 0.0, -1.0], (LANDMARKS, 1))
+    positions = MAP_FROM_FACING.apply(positions)
+    directions = np.tile([0.0, -1.0, 0.0], (LANDMARKS, 1))
     landmarks = Landmarks(np.arange(LANDMARKS), positions, directions, np.full(LANDMARKS, np.radians(60)))
     table = np.zeros((POSES + 6, LANDMARKS, 4), dtype=np.float32)
     for index in range(1, POSES):

@@ -42,7 +42,7 @@ class LoadedMap:
         positions = localizer.bundle.landmarks.positions_map
         return LoadedMap(
             localizer,
-            given.map_frame or localizer.bundle.frame,
+            given.map_frame or localizer.bundle.frame.lstrip("/"),
             _fixed_camera(given, localizer.bundle.camera),
             extent(positions),
         )

@@ -86,6 +86,7 @@ class Session:
     # The way of an image: received, localized, judged, published.
 
     def _on_image(self, message: ImageMessage) -> None:
+        message.header.frame_id = message.header.frame_id.lstrip("/")  # as ROS 1 wrote it
         counts = self._status.counts
         counts.received += 1
         with self._lock:

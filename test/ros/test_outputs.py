@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry
@@ -12,12 +13,14 @@ from node_process import FRAME, publishing
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 from table_bundle import camera_from_map, view
 from tf2_msgs.msg import TFMessage
 
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
-from reloc_ros.ros.conversions import pose_from_se3, se3_from_pose, transform_from_se3
+from reloc_ros.ros.conversions import image_from_pixels, pose_from_se3, se3_from_pose, transform_from_se3
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.05, 0.8])
@@ -50,6 +53,8 @@ def test_poses_of_another_frame_with_its_covariance_odometry_and_smoothing(start
     assert (missing.state, missing.pose_published) == (RelocStatus.TRACKING, False)
     assert "base_link" in missing.detail
     assert peer.poses == []
+    peer.wait_for(lambda: any(d.message == missing.detail for d in diagnostics), "the diagnostic")
+    assert {d.level for d in diagnostics if d.message == missing.detail} == {b"\x01"}
     publish_mount(peer)
     for _ in range(5):
         peer.show(view(5), publishing)
@@ -145,6 +150,92 @@ def test_a_frame_with_a_parent_gets_no_second_one_and_another_mode_helps(start_n
     _, map_from_base = peer.show_transform(view(5), "map", "base_link")
     expected = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
     assert center_error(map_from_base.inverse(), expected.inverse()) < 1e-4
+
+
+def show_named(peer, frame: str, until) -> RelocStatus:
+    """Show the image under that frame's name until there is such a status."""
+    before, publisher = len(peer.statuses), peer.publisher(Image, "/image")
+
+    def shown() -> bool:
+        peer.publish_camera()
+        header = Header(stamp=peer.stamp(), frame_id=frame)
+        publisher.publish(image_from_pixels(view(5), header))
+        time.sleep(0.05)
+        return any(until(status) for status in peer.statuses[before:])
+
+    peer.wait_for(shown, f"the status of an image in {frame}")
+    return next(status for status in peer.statuses[before:] if until(status))
+
+
+def test_slashes_before_frames_as_ros_1_wrote_them_change_nothing(start_node, peer):
+    transforms = peer.listen(TFMessage, "/tf", 100)
+    start_node(silence_timeout_s=5.0, base_frame="/base_link", map_frame="/map")
+    mount = TransformStamped(child_frame_id=f"/{FRAME}", transform=transform_from_se3(BASE_FROM_CAMERA))
+    mount.header.frame_id = "/base_link"
+    peer.publisher(TFMessage, "/tf_static", LATCHED).publish(TFMessage(transforms=[mount]))
+    status = show_named(peer, f"/{FRAME}", lambda s: s.transform == "parent_present")
+    assert (status.header.frame_id, status.map_frame) == (FRAME, "map")
+    assert f"{FRAME} has the parent base_link already" in status.detail
+    for transition in ("deactivate", "cleanup"):
+        assert peer.change(transition)
+    assert peer.set_parameter("tf_mode", "map_base") == (True, "")
+    for transition in ("configure", "activate"):
+        assert peer.change(transition)
+    show_named(peer, f"/{FRAME}", lambda s: publishing(s) and not s.transform)
+    peer.wait_for(lambda: transforms, "the transform")
+    (sent,) = transforms[-1].transforms
+    assert (sent.header.frame_id, sent.child_frame_id) == ("map", "base_link")
+    assert {pose.header.frame_id for pose in peer.poses} == {"map"}
+
+
+def level_robot(camera_frame: str, optical: str) -> list[TransformStamped]:
+    """A standing robot whose camera has a body frame, as Gazebo's images name it, and an optical one."""
+    odom = TransformStamped(child_frame_id="base_link")
+    odom.header.frame_id, odom.transform.rotation.w = "odom", 1.0
+    mount = SE3.from_rotation_vector([0, 0.3, 0], [0.3, 0, 0.8])  # looks down a little
+    body = TransformStamped(child_frame_id=camera_frame, transform=transform_from_se3(mount))
+    body.header.frame_id = "base_link"
+    turn = SE3.from_rotation_vector(np.full(3, 2 * np.pi / 3 / np.sqrt(3)) * [-1, 1, -1], np.zeros(3))
+    turned = TransformStamped(child_frame_id=optical, transform=transform_from_se3(turn))
+    turned.header.frame_id = camera_frame
+    return [odom, body, turned]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "frame"),
+    [
+        ({"tf_mode": "map_base"}, "base_link"),
+        ({"tf_mode": "map_odom"}, "odom"),
+        ({"tf_mode": "none", "pose_frame": "base_link"}, "base_link"),
+    ],
+    ids=["map_base", "map_odom", "pose_frame"],
+)
+def test_images_named_by_a_body_frame_are_told_of_and_camera_frame_is_the_way_out(
+    start_node, peer, parameters, frame
+):
+    """A robot that would lie on its side while the node tracks."""
+    diagnostics = peer.listen_to_diagnostics()
+    node = start_node(silence_timeout_s=5.0, **parameters)
+    transforms = level_robot(FRAME, "optical")
+    if parameters["tf_mode"] == "map_base":
+        transforms.pop(0)  # a robot without odometry
+    peer.publisher(TFMessage, "/tf_static", LATCHED).publish(TFMessage(transforms=transforms))
+    status = peer.show(view(5), lambda s: publishing(s) and "off level" in s.detail)
+    assert status.detail.startswith(f"{frame} lies ")
+    assert "body frame (x forward, z up)" in status.detail and "camera_frame" in status.detail
+    peer.wait_for(lambda: any(d.message == status.detail for d in diagnostics), "the diagnostic")
+    assert {d.level for d in diagnostics if d.message == status.detail} == {b"\x01"}
+    for _ in range(3):
+        peer.show(view(5), publishing)
+    (warning,) = [line for line in node.output.splitlines() if "off level" in line]
+    assert "WARN" in warning
+    for transition in ("deactivate", "cleanup"):
+        assert peer.change(transition)
+    assert peer.set_parameter("camera_frame", "/optical") == (True, "")
+    for transition in ("configure", "activate"):
+        assert peer.change(transition)
+    peer.show(view(5), lambda s: publishing(s) and not s.detail and not s.transform)
+    assert node.output.count("off level") == 1
 
 
 def test_withheld_poses_withhold_the_steady_map_to_odom_too(start_node, peer):

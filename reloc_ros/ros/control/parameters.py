@@ -195,6 +195,11 @@ class Parameters:
         (0.01, 1000.0),
     )
 
+    def __post_init__(self) -> None:
+        for name in ("map_frame", "camera_frame", "pose_frame", "base_frame", "odom_frame"):
+            # ROS 1 wrote /base_link; in ROS 2 frames have no slash.
+            object.__setattr__(self, name, getattr(self, name).lstrip("/"))
+
     def config(self, kind: type[Config], **others: Any) -> Config:
         """A configuration of the core: `others`, and every parameter that has a field's name."""
         named = {field.name for field in dataclasses.fields(kind)} & FIELDS.keys()

@@ -91,7 +91,7 @@ def _judgement(status: RelocStatus, problem: str) -> tuple[bytes, str]:
         return DiagnosticStatus.OK, told
     if status.state == RelocStatus.LOST:
         return DiagnosticStatus.WARN, f"lost: {told}"
-    if status.state == RelocStatus.DEGRADED or status.transform not in ("", "listening"):
+    if status.state == RelocStatus.DEGRADED or (told and status.transform != "listening"):
         return DiagnosticStatus.WARN, told
     return DiagnosticStatus.OK, "tracking"
 

@@ -11,6 +11,7 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from reloc_ros.pose.covariance import CovarianceLimits
+from reloc_ros.pose.level import tilt_problem
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import pose_with_covariance_from, seconds_from_stamp, vector_from
 from reloc_ros.ros.input.image_outcome import ImageOutcome
@@ -38,6 +39,8 @@ class Sent:
     """Why the pose was not published; its reason is empty when it was."""
     transform: TfOutcome = NOTHING_TO_DO
     """Of the broadcast."""
+    remark: str = ""
+    """What is suspicious of a pose that was published, as a sentence."""
 
     def added_to(self, verdict: Verdict) -> Verdict:
         """The verdict on the image, with what sending came to."""
@@ -46,7 +49,7 @@ class Sent:
         if self.problem.reason:
             reason, detail = self.problem.reason, self.problem.detail
             return dataclasses.replace(verdict, publish=False, reason=reason, detail=detail)
-        return dataclasses.replace(verdict, detail=self.transform.detail)
+        return dataclasses.replace(verdict, detail=self.transform.detail or self.remark)
 
 
 class PoseOutputs:
@@ -57,6 +60,7 @@ class PoseOutputs:
         self.enabled = True
         """Whether poses and transforms go out at all."""
         self._smoother = PoseSmoother()
+        self._remarked = False
         self._pose = node.create_publisher(PoseStamped, "~/pose", 10)
         self._with_covariance = node.create_publisher(PoseWithCovarianceStamped, "~/pose_with_covariance", 10)
         self._smoothed = self._odometry = self._initial = None
@@ -122,7 +126,24 @@ class PoseOutputs:
         transform = tree.publish(stamp, outcome.result.camera_from_map.inverse(), camera_frame)
         if self._initial is not None and isinstance(base := limited_pose(given.base_frame), FramePose):
             self._initial.pose(header, base)
-        return Sent(pose, problem, transform)
+        frame, remark = tree.config.robot_frame, ""
+        if frame is None or not transform.published:
+            frame = given.pose_frame if pose is not None else ""
+        if loaded.is_metric and frame in (given.base_frame, given.odom_frame):
+            remark = self._tilt_remark(frame, camera_frame, outcome, tree)
+        return Sent(pose, problem, transform, remark)
+
+    def _tilt_remark(self, frame: str, camera_frame: str, outcome: ImageOutcome, tree: TfTree) -> str:
+        """What speaks against how the robot lies by this pose; the log tells the first."""
+        camera_from_frame = tree.lookup(camera_frame, frame, outcome.header.stamp)
+        if isinstance(camera_from_frame, TfOutcome):
+            return ""
+        map_from_camera = outcome.result.camera_from_map.inverse()
+        remark = tilt_problem(frame, camera_frame, map_from_camera, camera_from_frame)
+        if remark and not self._remarked:
+            self._remarked = True
+            self._node.get_logger().warning(remark)
+        return remark
 
     def _publish(self, message: PoseWithCovarianceStamped, asked: FramePose, verdict: Verdict) -> None:
         self._pose.publish(PoseStamped(header=message.header, pose=message.pose.pose))

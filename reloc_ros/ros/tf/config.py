@@ -43,7 +43,7 @@ class TfConfig:
                 f"tf_mode {self.mode} needs a map in metres, but the scale of this one is unknown; "
                 "run reloc align, or use tf_mode map_camera or none"
             )
-        child = {"map_base": self.base_frame, "map_odom": self.odom_frame}.get(self.mode)
+        child = self.robot_frame
         if child == "" or not self.map_frame:
             raise RelocError(f"tf_mode {self.mode} needs the names of its frames; one of them is empty")
         if child == self.map_frame:
@@ -56,6 +56,11 @@ class TfConfig:
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise RelocError(f"{name} must be from {low} to {high}, got {getattr(self, name)}")
+
+    @property
+    def robot_frame(self) -> str | None:
+        """The robot's frame that is placed in the map, level by REP-105; None where it is the camera's or none."""
+        return {"map_base": self.base_frame, "map_odom": self.odom_frame}.get(self.mode)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -108,9 +108,7 @@ class TfTree:
             return TfOutcome(False, "no_stamp", "the image has no stamp, and a transform needs its time")
         if not camera_frame:
             return TfOutcome(False, "no_frame", "the images name no frame; set camera_frame")
-        child = {"map_base": self.config.base_frame, "map_odom": self.config.odom_frame}.get(
-            self.config.mode, camera_frame
-        )
+        child = self.config.robot_frame or camera_frame
         if child == self.config.map_frame:
             return TfOutcome(False, "no_frame", f"camera and map are both named {child}; set camera_frame")
         self._notice_restart(stamp)
