@@ -57,6 +57,13 @@ def run(
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the bag's messages along.", rich_help_panel=_BAG)
     ] = False,
+    camera_frame: Annotated[
+        str,
+        typer.Option(
+            help="The camera's optical frame, where the bag's images name none or another.",
+            rich_help_panel=_BAG,
+        ),
+    ] = "",
     detections: Annotated[
         Path | None,
         typer.Option(
@@ -86,7 +93,7 @@ def run(
     from reloc_ros.offline.running.overlay import ArContent
     from reloc_ros.offline.sources.open_source import open_source
 
-    outputs = Outputs(poses, tum, overlay, bag, copy)
+    outputs = Outputs(poses, tum, overlay, bag, copy, camera_frame.lstrip("/"))
     outputs.check(source, bundle, camera, mesh, detections)
     if overlay is None and (mesh is not None or mesh_pose is not None):
         raise RelocError("a mesh is shown in the overlay; name that with --overlay")

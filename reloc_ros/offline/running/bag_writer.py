@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import dataclasses
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.bag import BAG_SUFFIXES, Bag, RawMessage
 from reloc_ros.localizer import Localized, Lost
+from reloc_ros.offline.running.bag_tf import BagTf, RobotLevel
 from reloc_ros.offline.running.pose_file_writers import Sink
 from reloc_ros.offline.running.ros_messages import STATUS, TF, TYPES, PoseMessages
 from reloc_ros.offline.sources.frame import Frame
@@ -23,12 +24,21 @@ _NO_HASH = "RIHS01_" + 64 * "0"
 
 
 @contextlib.contextmanager
-def bag_writer(path: Path, messages: PoseMessages, copied: Path | None = None) -> Iterator[Sink]:
+def bag_writer(
+    path: Path,
+    messages: PoseMessages,
+    copied: Path | None = None,
+    *,
+    tf: BagTf | None = None,
+    camera_frame: str = "",
+) -> Iterator[Sink]:
     """A bag with poses, status and `/tf`, see `PoseMessages`; it appears when it is whole.
 
     Args:
         path: a name in .mcap or .db3 is a single file, one without suffix a folder with metadata, in sqlite3.
         copied: a bag whose messages are written into this one as well, in the order of their times.
+        tf: of the bag that the images are from.
+        camera_frame: the camera's optical frame; empty: the one that each image names.
 
     Raises:
         RelocError: the path is taken or has another suffix, or the copied bag has topics of these names.
@@ -44,10 +54,17 @@ def bag_writer(path: Path, messages: PoseMessages, copied: Path | None = None) -
         with contextlib.ExitStack() as stack:
             writer = stack.enter_context(Writer(folder, version=9, storage_plugin=storage))
             output = _Output(writer, messages.store)
-            original = _Original(copied, output, stack) if copied is not None else None
+            original = None
+            if copied is not None:
+                tf = tf or BagTf(copied)
+                original = _Original(copied, tf, output, stack)
+            level = RobotLevel(tf) if tf is not None and messages.bundle.scale == "metric" else None
             ours = {topic: output.connect(topic, kind, _qos(topic)) for topic, kind in TYPES.items()}
 
             def write(frame: Frame, result: Localized | Lost) -> None:
+                frame = dataclasses.replace(frame, frame_id=camera_frame or frame.frame_id)
+                if level is not None and isinstance(result, Localized):
+                    level.add(frame.frame_id, result.camera_from_map.inverse())
                 now_ns, parent = frame.recorded_ns or frame.stamp_ns or 0, None
                 if original is not None:
                     original.copy_until(now_ns)
@@ -58,6 +75,8 @@ def bag_writer(path: Path, messages: PoseMessages, copied: Path | None = None) -
             yield write
             if original is not None:
                 original.copy_until(None)
+            if level is not None:
+                level.tell()
         whole = next(folder.glob(f"*{path.suffix}")) if path.suffix else folder
         with atomic_path(path) as temporary:
             whole.rename(temporary)
@@ -97,9 +116,9 @@ class _Output:
 class _Original:
     """The bag that is copied along, message by message, undecoded."""
 
-    def __init__(self, path: Path, output: _Output, stack: contextlib.ExitStack) -> None:
-        self._path, self._output = path, output
-        self._parents: dict[str, str | None] = {}
+    def __init__(self, path: Path, tf: BagTf, output: _Output, stack: contextlib.ExitStack) -> None:
+        self._tf, self._output = tf, output
+        self._told: set[str] = set()
         bag = stack.enter_context(Bag(path))
         taken = {connection.topic for connection in bag.connections} & set(TYPES) - {TF}
         if taken:
@@ -125,21 +144,12 @@ class _Original:
             self._output.writer.write(self._connections[raw.connection.id], raw.stamp_ns, raw.data)
 
     def parent_of(self, frame: str) -> str | None:
-        """The frame that a frame hangs on in the bag's `/tf_static` and `/tf`; None if on nothing."""
-        if frame not in self._parents:
-            parent = self._parents[frame] = self._look_for_parent(frame)
-            if parent is not None:
-                _logger.warning("no transform is written: in the copied bag, %s hangs on %s", frame, parent)
-        return self._parents[frame]
-
-    def _look_for_parent(self, frame: str) -> str | None:
-        with Bag(self._path) as bag:  # of its own: the other one is being copied from
-            for raw in itertools.chain(bag.messages(["/tf_static"]), bag.messages([TF])):
-                if raw.connection.msgtype == TYPES[TF]:
-                    for transform in raw.decoded().transforms:
-                        if transform.child_frame_id == frame:
-                            return transform.header.frame_id
-        return None
+        """The frame that a frame hangs on in the bag; None if on nothing."""
+        parent = self._tf.parent_of(frame)
+        if parent is not None and frame not in self._told:
+            self._told.add(frame)
+            _logger.warning("no transform is written: in the copied bag, %s hangs on %s", frame, parent)
+        return parent
 
 
 def _qos(topic: str) -> list[Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from reloc_ros.bundle import MANIFEST, Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.io.bag import is_bag
+from reloc_ros.offline.running.bag_tf import BagTf
 from reloc_ros.offline.running.bag_writer import bag_writer, check_bag_path
 from reloc_ros.offline.running.overlay import ArContent, overlay_video
 from reloc_ros.offline.running.pose_file_writers import Sink, poses_json_writer, tum_writer
@@ -29,6 +30,8 @@ class Outputs:
     bag: Path | None = None
     copy: bool = False
     """Whether the source's messages are copied into the bag."""
+    camera_frame: str = ""
+    """The camera's optical frame in the bag; empty: the one that each image names."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -53,6 +56,8 @@ class Outputs:
             check_video_path(self.overlay)
         if self.copy and self.bag is None:
             raise RelocError("--copy copies messages into a new bag; name it with --bag")
+        if self.camera_frame and self.bag is None:
+            raise RelocError("--camera-frame is for the transforms in a new bag; name it with --bag")
         if self.bag is not None:
             check_bag_path(self.bag)
             if not is_bag(source):
@@ -75,7 +80,9 @@ class Outputs:
             sinks.append(overlay_video(self.overlay, bundle, source, content, folder_rate_hz))
         if self.bag is not None:
             messages = PoseMessages(typestore(), bundle, keypoints_by)
-            sinks.append(bag_writer(self.bag, messages, source.path if self.copy else None))
+            copied = source.path if self.copy else None
+            tf = BagTf(source.path)
+            sinks.append(bag_writer(self.bag, messages, copied, tf=tf, camera_frame=self.camera_frame))
         return sinks
 
 

@@ -74,7 +74,7 @@ class BagTopic:
         stamp_ns, frame_id, image, problem = raw.stamp_ns, "", None, ""
         try:
             message = raw.decoded()
-            stamp, frame_id = message.header.stamp, message.header.frame_id
+            stamp, frame_id = message.header.stamp, message.header.frame_id.lstrip("/")  # as ROS 1 wrote it
             stamp_ns = stamp.sec * 10**9 + stamp.nanosec or raw.stamp_ns
             image = _DECODERS[raw.connection.msgtype](message)
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image

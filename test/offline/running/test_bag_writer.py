@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from table_bundle import make_table_bundle
+from table_bundle import camera_from_map, make_table_bundle
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
@@ -14,11 +14,13 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer  # noqa: E402
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: E402
 
+from reloc_ros.offline.running.bag_tf import BagTf  # noqa: E402
 from reloc_ros.offline.running.bag_writer import bag_writer  # noqa: E402
 from reloc_ros.offline.running.ros_messages import STATUS_DEFINITION, PoseMessages, typestore  # noqa: E402
 
 START_NS = 1_700_000_000_123_456_789
 POSE = SE3.from_rotation_vector([0.1, 0.2, 0.3], [1, 2, 3])
+UNTURNED = SE3.identity()
 COVARIANCE = np.arange(36.0).reshape(6, 6)
 LOST = Lost(LostReason.WEAK_EVIDENCE, "too little", NO_KEYPOINTS, np.zeros(0, dtype=bool), {"total": 3.0})
 NEVER = QosTime(2147483647, 4294967295)
@@ -29,9 +31,9 @@ LATCHED = Qos(
 OURS = ["/reloc/pose", "/reloc/pose_with_covariance", "/reloc/status", "/tf"]
 
 
-def found() -> Localized:
+def found(camera_from_map: SE3 = POSE) -> Localized:
     keypoints = Keypoints(np.arange(9), np.zeros((9, 2)), np.ones(9), np.ones(9))
-    return Localized(POSE, COVARIANCE, keypoints, np.arange(9) < 8, 1.5, {"total": 12.0})
+    return Localized(camera_from_map, COVARIANCE, keypoints, np.arange(9) < 8, 1.5, {"total": 12.0})
 
 
 def frame(index: int, frame_id: str = "camera") -> Frame:
@@ -119,13 +121,20 @@ def test_the_status_type_is_the_package_s_own():
     assert [line.split() for line in STATUS_DEFINITION.splitlines()] == [line for line in lines if line]
 
 
-def write_original(path: Path, child: str = "base", topic: str = "/imu") -> list[tuple[str, int, bytes]]:
+def write_original(
+    path: Path,
+    child: str = "base",
+    topic: str = "/imu",
+    parent: str = "robot",
+    parent_from_child: SE3 = UNTURNED,
+) -> list[tuple[str, int, bytes]]:
     """Ten messages of a type that rosbags knows, ten of one that nobody knows, and a mount."""
     store = get_typestore(Stores.ROS2_JAZZY)
     types = store.types
-    header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](1, 2), "robot")
-    zero = types["geometry_msgs/msg/Vector3"](0.0, 0.0, 0.0)
-    turn = types["geometry_msgs/msg/Quaternion"](0.0, 0.0, 0.0, 1.0)
+    header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](1, 2), parent)
+    zero = types["geometry_msgs/msg/Vector3"](*parent_from_child.translation.tolist())
+    w, *vector = parent_from_child.quaternion_wxyz.tolist()
+    turn = types["geometry_msgs/msg/Quaternion"](*vector, w)
     mount = types["geometry_msgs/msg/TransformStamped"](
         header, child, types["geometry_msgs/msg/Transform"](zero, turn)
     )
@@ -175,6 +184,45 @@ def test_a_camera_that_hangs_on_something_in_the_copied_bag_gets_no_second_paren
     assert "/tf" not in [topic for topic, _ in written]
     assert {m.transform for topic, m in written if topic == "/reloc/status"} == {"parent_present"}
     assert caplog.text.count("camera hangs on robot") == 1
+
+
+def test_slashes_before_frames_as_ros_1_wrote_them_hide_no_parent(tmp_path, messages, caplog):
+    write_original(tmp_path / "original", child="/camera", parent="/robot")
+    with bag_writer(tmp_path / "out.mcap", messages, tmp_path / "original") as write:
+        write(frame(0), found())
+    assert "camera hangs on robot" in caplog.text
+    assert "/tf" not in [topic for topic, _, _ in read(tmp_path / "out.mcap")]
+
+
+@pytest.mark.parametrize("copy", [False, True], ids=["alone", "copied"])
+def test_a_robot_that_would_lie_on_its_side_is_told_of(tmp_path, messages, caplog, copy):
+    """The camera's frame is a body frame, x forward, as Gazebo names it; the bag has no other."""
+    mount = SE3.from_rotation_vector([0, 0.3, 0], [0.3, 0.0, 0.8])
+    original = tmp_path / "original"
+    write_original(original, child="camera", parent="/base_link", parent_from_child=mount)
+    copied = original if copy else None
+    with bag_writer(tmp_path / "out.mcap", messages, copied, tf=BagTf(original)) as write:
+        for index in range(3):
+            write(frame(index), found(camera_from_map(index)))
+    (told,) = [r.getMessage() for r in caplog.records if "off level" in r.getMessage()]
+    assert told.startswith("in 3 of 3 poses, base_link lies ")
+    assert "body frame" in told and "--camera-frame" in told
+    caplog.clear()
+    with bag_writer(
+        tmp_path / "again.mcap", messages, copied, tf=BagTf(original), camera_frame="optical"
+    ) as write:
+        write(frame(0), found(camera_from_map(0)))
+    assert not caplog.text
+    (transform,) = next(m for topic, _, m in read_known(tmp_path / "again.mcap") if topic == "/tf").transforms
+    assert transform.child_frame_id == "optical"
+
+
+def test_a_robot_that_lies_level_is_not_told_of(tmp_path, messages, caplog):
+    optical = SE3.from_rotation_vector(np.full(3, 2 * np.pi / 3 / np.sqrt(3)) * [-1, 1, -1], [0.3, 0, 0.8])
+    write_original(tmp_path / "original", child="camera", parent="base_link", parent_from_child=optical)
+    with bag_writer(tmp_path / "out.mcap", messages, tf=BagTf(tmp_path / "original")) as write:
+        write(frame(0), found(camera_from_map(0)))
+    assert not caplog.text
 
 
 def read_known(path: Path) -> list[tuple[str, int, object]]:
