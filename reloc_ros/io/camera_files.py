@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,18 @@ _COLMAP_MODELS = {
     8: _ColmapModel("SIMPLE_RADIAL_FISHEYE", True, "fisheye", (0,)),
     9: _ColmapModel("RADIAL_FISHEYE", True, "fisheye", (0, 1)),
 }
-_UNSUPPORTED_MODELS = {7: "FOV", 10: "THIN_PRISM_FISHEYE", 11: "RAD_TAN_THIN_PRISM_FISHEYE"}
+_UNSUPPORTED_MODELS = {
+    7: ("FOV", 5),
+    10: ("THIN_PRISM_FISHEYE", 12),
+    11: ("RAD_TAN_THIN_PRISM_FISHEYE", 16),
+    12: ("SIMPLE_DIVISION", 4),
+    13: ("DIVISION", 5),
+    14: ("SIMPLE_FISHEYE", 3),
+    15: ("FISHEYE", 4),
+    16: ("EUCM", 6),
+    17: ("EQUIRECTANGULAR", 2),
+}
+"""By number, the names of the others and how many parameters they have."""
 _MODELS_BY_NAME = {model.name: model for model in _COLMAP_MODELS.values()}
 COLMAP_CAMERA_MODELS = tuple(_MODELS_BY_NAME)
 """Those of COLMAP's camera models that are special cases of `Camera`."""
@@ -115,8 +126,12 @@ def read_camera_file(path: str | Path) -> Camera:
     return next(iter(cameras.values()))
 
 
-def read_colmap_cameras(path: str | Path) -> dict[int, Camera]:
-    """Read COLMAP's cameras.txt or cameras.bin: camera id to camera."""
+def read_colmap_cameras(path: str | Path, used: Set[int] | None = None) -> dict[int, Camera]:
+    """Read COLMAP's cameras.txt or cameras.bin: camera id to camera.
+
+    Args:
+        used: the ids that matter, so that the others may be of any model; all by default.
+    """
     path = Path(path)
     if path.suffix not in (".txt", ".bin"):
         raise RelocError(
@@ -124,36 +139,40 @@ def read_colmap_cameras(path: str | Path) -> dict[int, Camera]:
         )
     data = _read_bytes(path)
     try:
-        return _parse_cameras_txt(data) if path.suffix == ".txt" else _parse_cameras_bin(data)
+        return _parse_cameras_txt(data, used) if path.suffix == ".txt" else _parse_cameras_bin(data, used)
     except (struct.error, ValueError, IndexError) as error:
         raise RelocError(f"'{path}' is damaged or not a COLMAP camera file ({error})") from error
     except RelocError as error:
         raise RelocError(f"'{path}': {error}") from error
 
 
-def _parse_cameras_bin(data: bytes) -> dict[int, Camera]:
+def _parse_cameras_bin(data: bytes, used: Set[int] | None) -> dict[int, Camera]:
     (count,) = struct.unpack_from("<Q", data, 0)
     offset, cameras = 8, {}
     for _ in range(count):
         camera_id, number, width, height = struct.unpack_from("<IiQQ", data, offset)
-        if number not in _COLMAP_MODELS:
-            raise _unsupported(_UNSUPPORTED_MODELS.get(number, f"number {number}"))
-        colmap = _COLMAP_MODELS[number]
-        params = struct.unpack_from(f"<{colmap.params_count}d", data, offset + 24)
-        cameras[camera_id] = camera_from_colmap(colmap.name, width, height, params)
-        offset += 24 + 8 * colmap.params_count
+        name, params_count = _UNSUPPORTED_MODELS.get(number, (f"number {number}", None))
+        if number in _COLMAP_MODELS:
+            name, params_count = _COLMAP_MODELS[number].name, _COLMAP_MODELS[number].params_count
+        elif used is None or camera_id in used or params_count is None:
+            raise _unsupported(name)
+        params = struct.unpack_from(f"<{params_count}d", data, offset + 24)
+        if used is None or camera_id in used:
+            cameras[camera_id] = camera_from_colmap(name, width, height, params)
+        offset += 24 + 8 * params_count
     return cameras
 
 
-def _parse_cameras_txt(data: bytes) -> dict[int, Camera]:
+def _parse_cameras_txt(data: bytes, used: Set[int] | None) -> dict[int, Camera]:
     cameras = {}
     for line in data.decode("utf-8").splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         camera_id, name, width, height, *params = line.split()
-        cameras[int(camera_id)] = camera_from_colmap(
-            name, int(width), int(height), [float(p) for p in params]
-        )
+        if used is None or int(camera_id) in used:
+            cameras[int(camera_id)] = camera_from_colmap(
+                name, int(width), int(height), [float(p) for p in params]
+            )
     return cameras
 
 

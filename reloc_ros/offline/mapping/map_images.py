@@ -71,7 +71,8 @@ def map_images(
     if not paths:
         raise RelocError("give at least one video, bag or folder of photographs")
     parse_holdout(holdout)  # a typing mistake should not show after ten minutes of work
-    given = None if model is None else read_colmap(model)
+    told: list[str] = []
+    given = None if model is None else read_colmap(model, told.append)
     gathered = _gather(paths, root, given, reading, progress)
     parse_holdout(holdout).is_held_out(gathered.names)
     inputs = _inputs(gathered, model, holdout, options)
@@ -81,7 +82,7 @@ def map_images(
     if given is None:
         made = run_sfm(gathered.images_dir, gathered.groups, root / "sfm", options, progress)
     else:
-        made = Reconstruction(given, (given.names,))
+        made = Reconstruction(given, (given.names,), tuple(told))
         _check_against_images(given, Path(str(model)), gathered.images_dir, gathered.names)
     return _write(root, gathered, holdout, inputs, made)
 

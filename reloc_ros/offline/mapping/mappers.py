@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.model.colmap_files import read_images
+from reloc_ros.offline.model.colmap_records import read_images
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.sources.gather import Group
 
@@ -56,8 +56,8 @@ def run_mapper(
     else:
         _map_incrementally(images_dir, groups, scratch, database, along_motion, progress)
     progress("reconstruct", images, images)
-    folders = [folder for folder in scratch.iterdir() if (folder / "images.bin").is_file()]
-    found = [(tuple(sorted(image.name for image in read_images(folder))), folder) for folder in folders]
+    files = sorted(scratch.glob("*/images.bin"))
+    found = [(tuple(sorted(image.name for image in read_images(file))), file.parent) for file in files]
     found.sort(key=lambda part: (-len(part[0]), part[0]))
     # COLMAP's further models take up images of the first one, which says nothing about the place.
     placed: set[str] = set()

@@ -1,90 +1,74 @@
-"""Read a COLMAP model, text or binary.
-
-By our own hand rather than pycolmap's, which aborts the whole process when points3D.bin is cut short, and
-is not to be had on every machine. Format: COLMAP's documentation, "Output Format".
-"""
+"""Read a COLMAP model, text or binary, as COLMAP itself reads it, and say what of it cannot be used."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.io.camera_files import px_from_colmap, read_colmap_cameras
+from reloc_ros.io.camera_files import read_colmap_cameras
+from reloc_ros.offline.model.colmap_records import (
+    NO_POINT,
+    NO_POINT_UNSIGNED,
+    ColmapImage,
+    ColmapPoints,
+    read_frame_poses,
+    read_images,
+    read_points,
+)
 from reloc_ros.offline.model.sfm import SfmModel
 
-_NO_POINT = np.uint64(2**64 - 1)
-_POINT2D = np.dtype([("xy", "<f8", 2), ("point_id", "<u8")])
-_Parsed = TypeVar("_Parsed")
+MIN_TRACK_IMAGES = 2
+"""A point that fewer images see is nowhere on its ray."""
+_NO_POINTS = ColmapPoints(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros((0, 3), np.uint8))
+_POSES, _POINTS = ("cameras", "images"), "points3D"
+_RETRIANGULATE = "reloc map --retriangulate finds points anew from its images and poses"
+
+Tell = Callable[[str], None]
+"""Takes a sentence that the user should read."""
 
 
-@dataclass(frozen=True, eq=False)
-class ColmapImage:
-    """A registered image and those of its keypoints that see a point."""
-
-    name: str
-    camera_id: int
-    camera_from_map: SE3
-    observations_px: NDArray[np.float64]
-    """(M, 2) in our pixel convention."""
-    point_ids: NDArray[np.int64]
-    """(M,) which point each sees."""
-
-
-@dataclass(frozen=True, eq=False)
-class ColmapPoints:
-    """The points of a model, without their tracks: the images' observations say the same."""
-
-    ids: NDArray[np.int64]
-    """(P,)"""
-    positions_map: NDArray[np.float64]
-    """(P, 3)"""
-    colors: NDArray[np.uint8]
-    """(P, 3) red, green, blue."""
-
-
-def read_colmap(path: str | Path) -> SfmModel:
+def read_colmap(path: str | Path, tell: Tell = lambda sentence: None, with_points: bool = True) -> SfmModel:
     """Read a COLMAP model, text or binary.
+
+    Observations without a point that both they and another image can have seen are left out.
 
     Args:
         path: the folder with cameras.bin and its like, or one above it (the one with `sparse/0`).
+        tell: is told what the model contradicts itself in, and what of it was left out.
+        with_points: without, cameras, images and poses alone are read, and the model has no points.
     """
     folder = _find_model(Path(path))
-    cameras = read_colmap_cameras(find_file(folder, "cameras"))
-    images = sorted(read_images(folder), key=lambda image: image.name)
-    points = read_points(folder)
-    if not images:
-        raise RelocError(f"COLMAP model '{folder}' has no images")
-    if len(points.ids) == 0:
-        raise RelocError(f"COLMAP model '{folder}' has no points")
-    for image in images:
-        if image.camera_id not in cameras:
-            raise RelocError(
-                f"COLMAP model '{folder}' lacks camera {image.camera_id} of image '{image.name}'"
-            )
-    observation_point, observation_image, observation_px = _gather(folder, images, points.ids)
+    suffix = _find_suffix(folder, with_points)
+    images = sorted(read_images(folder / f"images{suffix}"), key=lambda image: image.name)
+    cameras = read_colmap_cameras(folder / f"cameras{suffix}", {image.camera_id for image in images})
+    points = read_points(folder / f"{_POINTS}{suffix}") if with_points else _NO_POINTS
+    if with_points and images and len(points.ids) == 0:
+        raise RelocError(f"COLMAP model '{folder}' has no points; {_RETRIANGULATE}")
+    _check_images(folder, suffix, images, cameras, tell)
+    poses = _poses(folder, suffix, images, tell)
+    point, image, px = _observations(images, points.ids, f"{_POINTS}{suffix}", tell if with_points else None)
     model = SfmModel(
         cameras=cameras,
         names=tuple(image.name for image in images),
         camera_ids=np.array([image.camera_id for image in images], dtype=np.int32),
-        camera_from_map=tuple(image.camera_from_map for image in images),
+        camera_from_map=poses,
         points_map=points.positions_map,
         point_ids=points.ids,
         colors=points.colors,
         errors_px=np.zeros(len(points.ids)),
-        observation_point=observation_point,
-        observation_image=observation_image,
-        observation_px=observation_px,
+        observation_point=point,
+        observation_image=image,
+        observation_px=px,
     )
-    model = model.keep_points(model.track_lengths > 0)
-    return replace(model, errors_px=model.observed_rays.mean_errors_px(model.points_map))
+    return _usable(model, folder, tell) if with_points else model
 
 
 def _find_model(path: Path) -> Path:
@@ -108,125 +92,131 @@ def _is_model(folder: Path) -> bool:
     return any((folder / f"cameras{suffix}").is_file() for suffix in (".bin", ".txt"))
 
 
-def _gather(
-    folder: Path, images: list[ColmapImage], point_ids: NDArray[np.int64]
+def _find_suffix(folder: Path, with_points: bool) -> str:
+    """Binary or else text, whichever is whole: COLMAP mixes none."""
+    for stems in ((*_POSES, _POINTS), *(() if with_points else (_POSES,))):
+        for suffix in (".bin", ".txt"):
+            if all((folder / f"{stem}{suffix}").is_file() for stem in stems):
+                return suffix
+    for stem in (*_POSES, _POINTS):
+        if not any((folder / f"{stem}{suffix}").is_file() for suffix in (".bin", ".txt")):
+            raise RelocError(f"'{folder}' is not a COLMAP model: it has no {stem}.bin or {stem}.txt")
+    raise RelocError(
+        f"'{folder}' holds no whole COLMAP model, binary or text: cameras, images and points3D must all be .bin or "
+        f"all be .txt, and it lacks {', '.join(_lacking(folder))}; export it again"
+    )
+
+
+def _lacking(folder: Path) -> list[str]:
+    files = [f"{stem}{suffix}" for suffix in (".bin", ".txt") for stem in (*_POSES, _POINTS)]
+    return [file for file in files if not (folder / file).is_file()]
+
+
+def _check_images(
+    folder: Path, suffix: str, images: Sequence[ColmapImage], cameras: dict[int, Camera], tell: Tell
+) -> None:
+    if not images:
+        raise RelocError(f"COLMAP model '{folder}' has no images")
+    for image in images:
+        if image.camera_id not in cameras:
+            raise RelocError(
+                f"COLMAP model '{folder}' lacks camera {image.camera_id} of image '{image.name}'"
+            )
+    counts = Counter(image.name for image in images)
+    doubled = sorted(name for name, count in counts.items() if count > 1)
+    if doubled:
+        raise RelocError(
+            f"in COLMAP model '{folder}' {sum(counts[name] for name in doubled)} of its images have a name in common, "
+            f"as '{doubled[0]}'; give the images names of their own, without spaces: COLMAP ends a name in images.txt "
+            "at the first space"
+        )
+    spaced = sum(" " in image.name for image in images)
+    if spaced and suffix == ".txt":
+        tell(
+            f"{spaced} names in '{folder / 'images.txt'}' have spaces and are read whole, where COLMAP itself ends "
+            "a name at its first space"
+        )
+
+
+def _poses(folder: Path, suffix: str, images: Sequence[ColmapImage], tell: Tell) -> tuple[SE3, ...]:
+    """Of each image, from rigs and frames where there are any: COLMAP does not look at the images' own then."""
+    files = [folder / f"{stem}{suffix}" for stem in ("rigs", "frames")]
+    found = [file for file in files if file.is_file()]
+    if not found:
+        return tuple(image.camera_from_map for image in images)
+    if len(found) == 1:
+        (missing,) = set(files) - set(found)
+        raise RelocError(
+            f"COLMAP model '{folder}' has {found[0].name} without {missing.name}; export it again, or remove "
+            f"{found[0].name} for the poses in images{suffix}"
+        )
+    poses = read_frame_poses(*files)
+    nowhere = [image.name for image in images if image.image_id not in poses]
+    if nowhere:
+        raise RelocError(
+            f"COLMAP model '{folder}' has {len(nowhere)} images in none of the frames in {files[1].name}, the first "
+            f"is '{nowhere[0]}'; export it again, or remove rigs{suffix} and frames{suffix} for the poses in "
+            f"images{suffix}"
+        )
+    taken = tuple(poses[image.image_id] for image in images)
+    moved = sum(
+        not np.allclose(pose.matrix, image.camera_from_map.matrix, rtol=1e-6, atol=1e-6)
+        for pose, image in zip(taken, images, strict=True)
+    )
+    if moved:
+        tell(
+            f"{moved} of {len(images)} images have another pose in {files[1].name} than in images{suffix}; that of "
+            f"{files[1].name} is taken, as COLMAP does: remove rigs{suffix} and frames{suffix} if a tool that does not "
+            f"know them changed images{suffix}"
+        )
+    return taken
+
+
+def _observations(
+    images: Sequence[ColmapImage], point_ids: NDArray[np.int64], points_file: str, tell: Tell | None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
     """All observations as (point index, image index, pixel), in point order."""
     seen_ids = np.concatenate([image.point_ids for image in images])
     image_index = np.repeat(np.arange(len(images)), [len(image.point_ids) for image in images])
-    pixels = np.concatenate([image.observations_px for image in images])
-    point_index = np.searchsorted(point_ids, seen_ids)
-    found = point_ids[np.minimum(point_index, len(point_ids) - 1)] == seen_ids
-    if not found.all():
-        raise RelocError(
-            f"COLMAP model '{folder}' is damaged: {np.count_nonzero(~found)} observations are of points "
-            "that points3D does not hold"
+    pixels = np.concatenate([image.keypoints_px for image in images])
+    found = np.isin(seen_ids, point_ids)
+    claimed = seen_ids != NO_POINT
+    unsigned = int(np.count_nonzero((seen_ids == NO_POINT_UNSIGNED) & ~found))
+    lacking = int(np.count_nonzero(claimed & ~found)) - unsigned
+    if tell and unsigned:
+        tell(f"{unsigned} keypoints have -1 written unsigned for a point, and are taken to have none")
+    if tell and lacking:
+        tell(
+            f"{lacking} of {np.count_nonzero(claimed) - unsigned} observations are of points that {points_file} does "
+            "not hold, and left out"
         )
+    seen_ids, image_index, pixels = seen_ids[found], image_index[found], pixels[found]
+    point_index = np.searchsorted(point_ids, seen_ids)
     order = np.lexsort([image_index, point_index])
     return point_index[order].astype(np.int32), image_index[order].astype(np.int32), pixels[order]
 
 
-def read_images(folder: Path) -> list[ColmapImage]:
-    """Read images.bin or images.txt."""
-    return _read(folder, "images", _parse_images_bin, _parse_images_txt)
-
-
-def read_points(folder: Path) -> ColmapPoints:
-    """Read points3D.bin or points3D.txt."""
-    return _read(folder, "points3D", _parse_points_bin, _parse_points_txt)
-
-
-def find_file(folder: Path, stem: str) -> Path:
-    """The binary or else the text file of that name in a model's folder."""
-    for suffix in (".bin", ".txt"):
-        if (folder / f"{stem}{suffix}").is_file():
-            return folder / f"{stem}{suffix}"
-    raise RelocError(f"'{folder}' is not a COLMAP model: it has no {stem}.bin or {stem}.txt")
-
-
-def _read(
-    folder: Path, stem: str, parse_bin: Callable[[bytes], _Parsed], parse_txt: Callable[[str], _Parsed]
-) -> _Parsed:
-    file = find_file(folder, stem)
-    try:
-        data = file.read_bytes()
-        return parse_bin(data) if file.suffix == ".bin" else parse_txt(data.decode("utf-8"))
-    except OSError as error:
-        raise RelocError(f"cannot read '{file}': {error.strerror}") from error
-    except (struct.error, ValueError, IndexError, MemoryError) as error:
-        raise RelocError(f"'{file}' is damaged or cut short; export the COLMAP model again") from error
-
-
-def _parse_images_bin(data: bytes) -> list[ColmapImage]:
-    (count,) = struct.unpack_from("<Q", data, 0)
-    offset, images = 8, []
-    for _ in range(count):
-        _, *pose, camera_id = struct.unpack_from("<I7dI", data, offset)
-        end = data.index(b"\0", offset + 64)
-        name = data[offset + 64 : end].decode("utf-8")
-        (points_count,) = struct.unpack_from("<Q", data, end + 1)
-        points = np.frombuffer(data, _POINT2D, points_count, end + 9)
-        offset = end + 9 + points.nbytes
-        images.append(_image(name, camera_id, pose, points["xy"], points["point_id"]))
-    return images
-
-
-def _parse_images_txt(text: str) -> list[ColmapImage]:
-    # Two lines an image; the second may be empty, so empty lines count once the images have begun.
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    images = []
-    for head, tail in zip(lines[0::2], [*lines[1::2], ""], strict=False):
-        if not head.strip():
-            continue
-        _, *pose, camera_id, name = head.split(maxsplit=9)
-        table = np.array(tail.split(), dtype=np.str_).reshape(-1, 3)
-        # Ids are read as integers: float64 would round large ones.
-        point_ids = np.array([int(value) for value in table[:, 2]], dtype=np.int64).astype(np.uint64)
-        images.append(_image(name, int(camera_id), pose, table[:, :2].astype(np.float64), point_ids))
-    return images
-
-
-def _image(name: str, camera_id: int, pose: list, xy: np.ndarray, point_ids: np.ndarray) -> ColmapImage:
-    numbers = np.array(pose, dtype=np.float64)
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"the pose of {name} is not finite")
-    seen = point_ids != _NO_POINT
-    return ColmapImage(
-        name=name,
-        camera_id=camera_id,
-        camera_from_map=SE3.from_quaternion_wxyz(numbers[:4], numbers[4:]),
-        observations_px=px_from_colmap(xy[seen]),
-        point_ids=point_ids[seen].astype(np.int64),
-    )
-
-
-def _parse_points_bin(data: bytes) -> ColmapPoints:
-    (count,) = struct.unpack_from("<Q", data, 0)
-
-    def rows() -> Iterator[tuple]:
-        offset = 8
-        for _ in range(count):
-            *row, _error, track_length = struct.unpack_from("<Q3d3BdQ", data, offset)
-            offset += 51 + 8 * track_length
-            if offset > len(data):
-                raise ValueError("a track is cut short")
-            yield tuple(row)
-
-    return _points(rows())
-
-
-def _parse_points_txt(text: str) -> ColmapPoints:
-    lines = (line for line in text.splitlines() if line.strip() and not line.startswith("#"))
-    return _points(tuple(line.split(maxsplit=7)[:7]) for line in lines)
-
-
-def _points(rows: Iterator[tuple]) -> ColmapPoints:
-    table = sorted((int(row[0]), *map(float, row[1:4]), *map(int, row[4:7])) for row in rows)
-    columns = np.array([row[1:] for row in table], dtype=np.float64).reshape(-1, 6)
-    if not np.isfinite(columns).all():
-        raise ValueError("a point is not finite")
-    return ColmapPoints(
-        ids=np.array([row[0] for row in table], dtype=np.int64),
-        positions_map=columns[:, :3],
-        colors=columns[:, 3:].astype(np.uint8),
-    )
+def _usable(model: SfmModel, folder: Path, tell: Tell) -> SfmModel:
+    """The points that images can have seen, by what two of them at least saw of each."""
+    can_be_seen = np.isfinite(model.project_observed()).all(axis=1)
+    behind = int(np.count_nonzero(~can_be_seen))
+    if behind:
+        tell(
+            f"{behind} of {len(can_be_seen)} observations are of points behind their camera or beyond what its lens "
+            "can show, and left out"
+        )
+    model = model.keep_observations(can_be_seen)
+    pairs = np.unique(np.column_stack([model.observation_point, model.observation_image]), axis=0)
+    kept = np.bincount(pairs[:, 0], minlength=len(model.points_map)) >= MIN_TRACK_IMAGES
+    if not kept.any():
+        raise RelocError(
+            f"COLMAP model '{folder}' has {len(kept)} points, but none that two of its images see, as exports without "
+            f"tracks and networks that reconstruct in one go write them; {_RETRIANGULATE}"
+        )
+    if not kept.all():
+        tell(
+            f"{np.count_nonzero(~kept)} of {len(kept)} points are seen by fewer than two images, and left out; if "
+            f"too few remain, {_RETRIANGULATE}"
+        )
+    model = model.keep_points(kept)
+    return replace(model, errors_px=model.observed_rays.mean_errors_px(model.points_map))

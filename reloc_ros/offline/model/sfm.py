@@ -190,7 +190,7 @@ class SfmModel:
             camera_from_map=tuple(self.camera_from_map[image] for image in kept),
             observation_image=(np.cumsum(keep) - 1)[self.observation_image].astype(np.int32),
         )
-        return model._keep_observations(keep[self.observation_image])
+        return model.keep_observations(keep[self.observation_image])
 
     def keep_points(self, keep: NDArray[np.bool_]) -> SfmModel:
         """The model with some of the points, (P,) bool."""
@@ -199,9 +199,10 @@ class SfmModel:
             **{field: getattr(self, field)[keep] for field in _OF_POINTS},
             observation_point=(np.cumsum(keep) - 1)[self.observation_point].astype(np.int32),
         )
-        return model._keep_observations(keep[self.observation_point])
+        return model.keep_observations(keep[self.observation_point])
 
-    def _keep_observations(self, keep: NDArray[np.bool_]) -> SfmModel:
+    def keep_observations(self, keep: NDArray[np.bool_]) -> SfmModel:
+        """The model with some of the observations, (M,) bool; a point may be left with none."""
         return replace(self, **{field: getattr(self, field)[keep] for field in _OF_OBSERVATIONS})
 
 

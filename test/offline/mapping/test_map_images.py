@@ -306,6 +306,13 @@ def test_a_model_of_a_videos_frames_is_taken_with_just_these_frames(given):
         map_images(given / "short.avi", given / "ws2", given / "colmap", "none")
 
 
+def test_what_a_given_model_contradicts_itself_in_is_said(given):
+    file = given / "colmap" / "points3D.txt"
+    file.write_text("\n".join(file.read_text().splitlines()[5:]) + "\n")
+    _, summary = map_images(given / "images", given / "ws", given / "colmap", "none")
+    assert any("points3D.txt does not hold" in remark for remark in summary.remarks), summary.remarks
+
+
 def test_two_models_in_a_folder_are_named(given):
     for number in "01":
         shutil.copytree(given / "colmap", given / "sparse" / number)
