@@ -16,7 +16,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.bag import Bag
 from reloc_ros.offline.align.trajectory import Trajectory
-from reloc_ros.offline.sources.frame_extraction import frame_stamps_ns
+from reloc_ros.offline.sources.frame_extraction import read_frame_notes
 
 POSE_TYPES = {
     "nav_msgs/msg/Odometry": lambda message: message.pose.pose,
@@ -117,7 +117,7 @@ def camera_trajectory(
 
 def image_stamps_ns(images_dir: Path, names: Sequence[str]) -> dict[str, int]:
     """When each image of a map was taken: as noted beside frames of a bag, or by a name that is a time."""
-    noted = frame_stamps_ns(images_dir)
+    noted = read_frame_notes(images_dir).stamps_ns
     stamps = {name: noted.get(name, _stamp_in_name(Path(name).stem)) for name in names}
     return {name: stamp_ns for name, stamp_ns in stamps.items() if stamp_ns is not None}
 

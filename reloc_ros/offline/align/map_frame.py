@@ -46,7 +46,7 @@ from reloc_ros.offline.model.workspace_model import (
     write_map_frame,
 )
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frame_extraction import frame_rate_hz
+from reloc_ros.offline.sources.frame_extraction import read_frame_notes
 from reloc_ros.offline.workspace import Workspace
 
 NO_LEVER = (
@@ -177,13 +177,13 @@ def _fit_trajectory(model: SfmModel, workspace: Workspace, sources: AlignSources
         label, trajectory, remedy = str(sources.trajectory), read_trajectory(sources.trajectory), REMEDY
     else:
         return None
-    rate_hz = frame_rate_hz(workspace.images_dir)
+    times_ns = read_frame_notes(workspace.images_dir).times_ns
     try:
-        return fit_trajectory(model, trajectory, label, rate_hz, remedy=remedy)
+        return fit_trajectory(model, trajectory, label, times_ns, remedy=remedy)
     except OnOneLineError:
         if not sources.up:
             raise
-    return fit_trajectory(model, trajectory, label, rate_hz, False, remedy)
+    return fit_trajectory(model, trajectory, label, times_ns, False, remedy)
 
 
 def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> Trajectory:

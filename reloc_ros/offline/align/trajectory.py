@@ -15,6 +15,9 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.tum import parse_tum_pose
 
+MAX_TIME_GAP_S = 1 / 60
+"""A pose belongs to the frame of a video that is this near to it: half of the usual time between frames."""
+
 _Key = TypeVar("_Key", str, int)
 
 
@@ -65,23 +68,27 @@ def _parse_line(file: Path, number: int, line: str) -> tuple[str, SE3]:
         ) from error
 
 
-def match_images(keys: Sequence[str], names: Sequence[str], rate_hz: float | None = None) -> list[int | None]:
+def match_images(
+    keys: Sequence[str], names: Sequence[str], times_ns: Mapping[str, int] | None = None
+) -> list[int | None]:
     """For each trajectory key the index of its image; None where there is none, or more than one.
 
     Args:
-        keys: an image's name, that name without folder or suffix, the whole number it ends in, or, when `rate_hz` is
-            given and the number is the frame's place in a video, the seconds since the video began.
+        keys: an image's name, that name without folder or suffix, the whole number it ends in, or, for frames of a
+            video, the seconds since it began.
         names: of the images.
-        rate_hz: frames a second of that video.
+        times_ns: when each frame of that video was taken, since it began, by name.
     """
     stems = dict(enumerate(Path(name).stem for name in names))
     file_names = dict(enumerate(Path(name).name for name in names))
     tables = [_unique(dict(enumerate(names))), _unique(file_names), _unique(stems)]
     numbers = {i: int(found[1]) for i, stem in stems.items() if (found := re.search(r"([0-9]+)$", stem))}
     found_images = [_look_up(key, tables, _unique(numbers)) for key in keys]
-    if rate_hz is not None:
-        for row, image in _nearest_in_time(keys, numbers, rate_hz):
-            found_images[row] = image
+    times_s = {i: 1e-9 * times_ns[name] for i, name in enumerate(names) if name in (times_ns or {})}
+    for _, row, image in sorted(
+        _nearest_in_time(keys, times_s), reverse=True
+    ):  # the nearest last, which stays
+        found_images[row] = image
     return found_images
 
 
@@ -98,13 +105,11 @@ def _look_up(key: str, tables: Sequence[Mapping[str, int]], by_number: Mapping[i
     return by_number.get(int(key)) if re.fullmatch(r"[0-9]+", key) else None
 
 
-def _nearest_in_time(
-    keys: Sequence[str], numbers: Mapping[int, int], rate_hz: float
-) -> Iterator[tuple[int, int]]:
-    """For each image the row of the key nearest in time, if it is within half a frame."""
+def _nearest_in_time(keys: Sequence[str], times_s: Mapping[int, float]) -> Iterator[tuple[float, int, int]]:
+    """For each image how near the nearest key in time is, and its row, if it is near enough."""
     rows = [row for row, key in enumerate(keys) if re.fullmatch(r"[0-9]*\.[0-9]+", key)]
-    times_s = np.array([float(keys[row]) for row in rows])
-    for image, number in numbers.items() if rows else ():
-        gaps_s = np.abs(times_s - number / rate_hz)
-        if gaps_s.min() <= 0.5 / rate_hz:
-            yield rows[int(gaps_s.argmin())], image
+    keys_s = np.array([float(keys[row]) for row in rows])
+    for image, time_s in times_s.items() if rows else ():
+        gaps_s = np.abs(keys_s - time_s)
+        if gaps_s.min() <= MAX_TIME_GAP_S:
+            yield float(gaps_s.min()), rows[int(gaps_s.argmin())], image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +60,7 @@ def fit_trajectory(
     model: SfmModel,
     trajectory: Trajectory,
     label: str = "the trajectory",
-    rate_hz: float | None = None,
+    times_ns: Mapping[str, int] | None = None,
     frame: bool = True,
     remedy: str = REMEDY,
 ) -> TrajectoryFit:
@@ -68,11 +68,11 @@ def fit_trajectory(
 
     Args:
         label: of the trajectory, in sentences.
-        rate_hz: see `match_images`.
+        times_ns: see `match_images`.
         frame: False when the scale alone is of interest: then the cameras may be on a line.
         remedy: what to check when it contradicts the model.
     """
-    images = match_images(trajectory.keys, model.names, rate_hz)
+    images = match_images(trajectory.keys, model.names, times_ns)
     pairs = [
         (pose, image)
         for pose, image in zip(trajectory.map_from_camera, images, strict=True)

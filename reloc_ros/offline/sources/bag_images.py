@@ -30,7 +30,7 @@ class BagTopic:
     """One topic's images, named by their place in it; a message without a picture is a frame with its problem."""
 
     rotation: int | None = None
-    has_fixed_rate = False  # each image has a time of its own
+    top: str | None = None
 
     def __init__(self, path: Path, topic: str | None = None, needs_camera: bool = False) -> None:
         """Look into it.

@@ -65,8 +65,8 @@ class Recording(Source, Protocol):
     """For messages to people."""
     key: dict[str, object]
     """What tells it from others, for `fingerprint`."""
-    has_fixed_rate: bool
-    """Whether the images are `1 / rate_hz` apart, as far as the file tells."""
+    top: str | None
+    """The side of its images that is up, left, right, top or bottom; None where it does not tell."""
 
     def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
         """All frames, or only those at some places, counted from zero."""

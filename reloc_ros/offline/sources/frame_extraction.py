@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ MIN_FRAMES = 3
 ENDS_EARLY = 0.9
 """Containers tell their number of frames by estimate; with less than this share of them, it was cut off."""
 NOTES = "frames.json"
-"""Beside the frames: what they were made from, and when they were taken."""
+"""Beside the frames: what they were made from, when they were taken, and which side of them is up."""
+FORMAT = 3
 
 
 def take_frames(
@@ -43,7 +45,7 @@ def take_frames(
     if count < MIN_FRAMES:
         raise RelocError(f"cannot map from {count} frames of a video; ask for {MIN_FRAMES} at least")
     source = fingerprint(recording.key)
-    made_from = {"format": 2, "source": source, "count": count}
+    made_from = {"format": FORMAT, "source": source, "count": count}
     notes = _read_notes(folder)
     if made_from.items() <= notes.items():
         return notes.get("remark", "")
@@ -65,20 +67,17 @@ def write_frames(
     progress: Progress = silent,
 ) -> None:
     """Write the frames of these numbers to a folder, with its notes; it appears when it is complete."""
-    stamps_ns: dict[str, int] = {}
+    times: dict[str, dict[str, int]] = {"stamps_ns": {}, "times_ns": {}}
     wanted = set(numbers)
     with atomic_path(folder) as temporary:
         temporary.mkdir(parents=True)
         for done, frame in enumerate(recording.frames(wanted)):
             if frame.image is not None:
                 _write_jpeg(temporary / frame.name, frame.image)
-            if (
-                frame.image is not None and frame.recorded_ns is not None
-            ):  # a video knows no time since the epoch
-                stamps_ns[frame.name] = frame.stamp_ns
+                # A bag knows the time since the epoch, a video that since its beginning.
+                times["times_ns" if frame.recorded_ns is None else "stamps_ns"][frame.name] = frame.stamp_ns
             progress("extract frames", done + 1, len(wanted))
-        rate = {"rate_hz": recording.rate_hz if recording.has_fixed_rate else None}
-        write_json(temporary / NOTES, notes | rate | ({"stamps_ns": stamps_ns} if stamps_ns else {}))
+        write_json(temporary / NOTES, {**notes, "top": recording.top, **times})
 
 
 def keep_frames(
@@ -87,10 +86,11 @@ def keep_frames(
     """See that a folder holds at least the frames of these numbers of a video or bag."""
     source, notes = fingerprint(recording.key), _read_notes(folder)
     names = {frame_name(number) for number in numbers}
-    if notes.get("source") == source and all((folder / name).is_file() for name in names):
+    known = {"format": FORMAT, "source": source}
+    if known.items() <= notes.items() and all((folder / name).is_file() for name in names):
         return
     _refuse_foreign(folder)
-    write_frames(recording, folder, numbers, {"format": 2, "source": source}, progress)
+    write_frames(recording, folder, numbers, known, progress)
     missing = sorted(names - set(list_photos(folder)))
     if missing:
         raise RelocError(f"{recording.title} has no frame for '{missing[0]}'; give the video that it is from")
@@ -103,18 +103,17 @@ def judge_frames(
     kept = _read_judged(path, source)
     if kept is not None:
         return kept
-    announced = len(recording.names or ())
     meter, rows, problem = MotionMeter(), [], ""
     try:
         for number, frame in enumerate(recording.frames()):
             if frame.image is not None:
                 rows.append((number, sharpness(frame.image), meter.add(frame.image)))
-                progress("judge frames", len(rows), max(announced, len(rows)))
+                progress("judge frames", len(rows), max(len(recording.names or ()), len(rows)))
     except RelocError as error:
         if not rows:
             raise
         problem = str(error)
-    read = len(rows)
+    read, announced = len(rows), len(recording.names or ())
     progress("judge frames", read, read)
     remark = ""
     if problem or read < ENDS_EARLY * announced:
@@ -159,17 +158,41 @@ def _refuse_foreign(folder: Path) -> None:
         raise RelocError(f"'{folder}' holds files that are not frames of reloc map; name another workspace")
 
 
-def frame_rate_hz(folder: str | Path) -> float | None:
-    """Frames a second of the video that a folder's frames were taken from; None for a folder of photographs."""
-    rate_hz = _read_notes(Path(folder)).get("rate_hz")
-    return float(rate_hz) if rate_hz else None
+@dataclass(frozen=True)
+class FrameNotes:
+    """What a map's folder of images knows of those that are frames of a video or bag, each by its name."""
+
+    stamps_ns: dict[str, int]
+    """When frames of bags were taken, since the epoch."""
+    times_ns: dict[str, int]
+    """When those of a video were taken, since it began; of several videos none, as each has a beginning of its own."""
+    tops: dict[str, str]
+    """The side that is up, where a video tells."""
 
 
-def frame_stamps_ns(folder: str | Path) -> dict[str, int]:
-    """When each frame of a bag was taken, since the epoch, by its name; empty where nobody noted it."""
-    return {
-        str(name): int(stamp) for name, stamp in (_read_notes(Path(folder)).get("stamps_ns") or {}).items()
+def read_frame_notes(images_dir: str | Path) -> FrameNotes:
+    """Of one recording, or of several sources with a folder each; empty for photographs."""
+    images_dir = Path(images_dir)
+    root = _read_notes(images_dir)
+    labels = root.get("sources", ())
+    parts = {f"{label}/": _read_notes(images_dir / label) for label in labels} if labels else {"": root}
+
+    def merged(key: str) -> dict[str, int]:
+        return {
+            prefix + name: int(time_ns)
+            for prefix, part in parts.items()
+            for name, time_ns in (part.get(key) or {}).items()
+        }
+
+    stamps_ns, times_ns = merged("stamps_ns"), merged("times_ns")
+    videos = sum(bool(part.get("times_ns")) for part in parts.values())
+    tops = {
+        prefix + name: part["top"]
+        for prefix, part in parts.items()
+        if part.get("top")
+        for name in part.get("times_ns") or ()
     }
+    return FrameNotes(stamps_ns, times_ns if videos == 1 else {}, tops)
 
 
 def _write_jpeg(file: Path, image: Image) -> None:

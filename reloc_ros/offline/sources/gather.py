@@ -15,7 +15,7 @@ from reloc_ros.io.bag import is_bag
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.bag_images import BagTopic
 from reloc_ros.offline.sources.frame import Recording
-from reloc_ros.offline.sources.frame_extraction import NOTES, frame_stamps_ns, take_frames
+from reloc_ros.offline.sources.frame_extraction import FORMAT, NOTES, take_frames
 from reloc_ros.offline.sources.open_source import open_source
 from reloc_ros.offline.sources.photographs import PhotoFolder, list_photos, refuse_mixed_lenses
 
@@ -84,7 +84,7 @@ def gather(
     if len(opened) == 1:
         return _one(opened[0], cameras[0], root, options, progress)
     labels = _labels(paths)
-    groups, remarks, stamps_ns = [], [], {}
+    groups, remarks = [], []
     _clear(root / "frames", labels)
     for source, camera, label in zip(opened, cameras, labels, strict=True):
         folder = root / "frames" / label
@@ -93,11 +93,9 @@ def gather(
         else:
             judged = root / "judged" / f"{label}.npz"
             remarks.append(take_frames(source, folder, judged, options.frames, _named(progress, label)))
-            stamps_ns |= {f"{label}/{name}": stamp for name, stamp in frame_stamps_ns(folder).items()}
         placed = tuple(f"{label}/{name}" for name in list_photos(folder))
         groups.append(Group(label, placed, not isinstance(source, PhotoFolder), camera))
-    notes = {"format": 2, "sources": labels} | ({"stamps_ns": stamps_ns} if stamps_ns else {})
-    write_json(root / "frames" / NOTES, notes)
+    write_json(root / "frames" / NOTES, {"format": FORMAT, "sources": labels})
     return Gathered(root / "frames", tuple(groups), tuple(filter(None, remarks)))
 
 

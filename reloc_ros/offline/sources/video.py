@@ -11,10 +11,19 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.sources.frame import Frame, frame_name
+from reloc_ros.offline.sources.mp4_track import read_mp4_track
 
 _USUAL_RATE_HZ = 30.0
 """For videos that do not tell theirs."""
-_ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_TOPS = {90: "left", 180: "bottom", 270: "right"}
+"""The side that is up, by the clockwise turn in degrees that shows a picture upright."""
+_ROTATIONS = {
+    "left": cv2.ROTATE_90_CLOCKWISE,
+    "bottom": cv2.ROTATE_180,
+    "right": cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
+_WHOLE_SHARE = 0.99
+"""A video whose pictures reach this far into the time that it announces is whole, however many they are."""
 
 
 class Video:
@@ -30,12 +39,19 @@ class Video:
         self.key: dict[str, object] = {"video": path}
         capture = self._open()
         rate_hz = float(capture.get(cv2.CAP_PROP_FPS))
-        self.has_fixed_rate = bool(np.isfinite(rate_hz) and rate_hz > 0)
-        self.rate_hz: float | None = rate_hz if self.has_fixed_rate else _USUAL_RATE_HZ
-        announced = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.names = tuple(map(frame_name, range(announced))) if announced > 0 else None
-        self.rotation = _ROTATIONS.get(round(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360)
+        tells_rate = bool(np.isfinite(rate_hz) and rate_hz > 0)
+        self.rate_hz: float | None = rate_hz if tells_rate else _USUAL_RATE_HZ
+        announced = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        turn_deg = round(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         capture.release()
+        track = read_mp4_track(path)
+        shown_s = None if track is None else track.shown_s
+        if tells_rate and announced and shown_s is not None:  # the rest was cut away and is not shown
+            announced = min(announced, max(1, round(shown_s * rate_hz)))
+        self._announced_s = announced / rate_hz if tells_rate else 0.0
+        self.names = tuple(map(frame_name, range(announced))) if announced else None
+        self.top: str | None = _TOPS.get(turn_deg) if track is None else track.top
+        self.rotation = _ROTATIONS.get(self.top or "top")
 
     def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
         capture = self._open()
@@ -52,6 +68,9 @@ class Video:
                         return
                     yield Frame(frame_name(number), image, stamp_ns=stamp_ns)
                 number += 1
+            if wanted is None and stamp_ns + 1e9 / self.rate_hz >= 1e9 * _WHOLE_SHARE * self._announced_s > 0:
+                # It is whole; of a varying rate many containers tell the number by duration and rate alone.
+                self.names = tuple(map(frame_name, range(number)))
         finally:
             capture.release()
 

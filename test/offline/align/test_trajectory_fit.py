@@ -181,5 +181,6 @@ def test_ambiguous_keys_belong_to_no_image():
 
 def test_a_dense_trajectory_gives_each_frame_only_its_nearest_pose():
     keys = [f"{0.01 * i:.3f}" for i in range(41)]
-    found = match_images(keys, ["frame_000000.jpg", "frame_000010.jpg", "frame_000500.jpg"], rate_hz=30.0)
+    times_ns = {"frame_000000.jpg": 0, "frame_000010.jpg": 333_333_333, "frame_000500.jpg": 16_666_666_667}
+    found = match_images(keys, list(times_ns), times_ns)
     assert {row: image for row, image in enumerate(found) if image is not None} == {0: 0, 33: 1}

@@ -8,9 +8,9 @@ from reloc_ros.errors import RelocError
 from reloc_ros.offline.sources.bag_images import BagTopic
 from reloc_ros.offline.sources.frame import frame_name
 from reloc_ros.offline.sources.frame_extraction import (
-    frame_rate_hz,
-    frame_stamps_ns,
+    FrameNotes,
     keep_frames,
+    read_frame_notes,
     take_frames,
 )
 from reloc_ros.offline.sources.open_source import open_source
@@ -36,7 +36,8 @@ def test_frames_are_sharp_numbered_by_their_place_and_dense_where_the_camera_mov
     assert 16 <= len(taken) <= 22
     assert sum(number % 3 == 0 for number in taken) > 0.75 * len(taken)  # a third of all are sharp
     assert sum(number >= 60 for number in taken) > 2 * sum(number < 60 for number in taken)
-    assert frame_rate_hz(tmp_path / "frames") == 25
+    times_ns = read_frame_notes(tmp_path / "frames").times_ns
+    assert times_ns == {frame_name(number): number * 40_000_000 for number in taken}  # 25 a second
 
 
 def test_a_video_of_few_moving_frames_gives_each_of_them(tmp_path):
@@ -112,9 +113,9 @@ def test_frames_of_a_bag_keep_their_times_and_unreadable_messages_are_passed_ove
     bag = write_image_bag(tmp_path / "bag", {"/camera/image_raw": pictures})
     take_frames(BagTopic(bag), tmp_path / "frames", tmp_path / "judged.npz", 250)
     assert numbers(tmp_path / "frames") == [number for number in range(20) if number != 7]
-    stamps = frame_stamps_ns(tmp_path / "frames")
-    assert stamps["frame_000011.jpg"] == START_NS + 11 * PERIOD_NS
-    assert frame_rate_hz(tmp_path / "frames") is None
+    noted = read_frame_notes(tmp_path / "frames")
+    assert noted.stamps_ns["frame_000011.jpg"] == START_NS + 11 * PERIOD_NS
+    assert not noted.times_ns
 
 
 def test_named_frames_are_kept_or_written_and_missing_ones_refused(tmp_path):
@@ -129,5 +130,5 @@ def test_named_frames_are_kept_or_written_and_missing_ones_refused(tmp_path):
         keep_frames(film, tmp_path / "frames", [3, 99])
 
 
-def test_photographs_have_no_frame_rate(tmp_path):
-    assert frame_rate_hz(tmp_path) is None
+def test_nothing_is_noted_of_photographs(tmp_path):
+    assert read_frame_notes(tmp_path) == FrameNotes({}, {}, {})

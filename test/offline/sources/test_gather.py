@@ -6,7 +6,7 @@ from moving_picture import pan, write_video
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.sources.frame_extraction import frame_stamps_ns
+from reloc_ros.offline.sources.frame_extraction import read_frame_notes
 from reloc_ros.offline.sources.gather import SourceOptions, gather
 
 CAMERA = Camera("pinhole", 160, 120, 150.0, 151.0, 79.5, 59.5)
@@ -42,8 +42,9 @@ def test_several_sources_are_brought_together_each_in_a_folder_of_its_own(source
     assert "photos/left/photo 1.png" in gathered.names
     linked = gathered.images_dir / "photos" / "left" / "photo 1.png"
     assert linked.samefile(sources / "photos" / "left" / "photo 1.png")
-    stamps = frame_stamps_ns(gathered.images_dir)
-    assert set(stamps) == {name for name in gathered.names if name.startswith("drive/")}
+    noted = read_frame_notes(gathered.images_dir)
+    assert set(noted.stamps_ns) == {name for name in gathered.names if name.startswith("drive/")}
+    assert set(noted.times_ns) == {name for name in gathered.names if name.startswith("day/")}
 
 
 def test_gathering_again_does_nothing_and_other_sources_replace_what_was_there(sources):
