@@ -52,8 +52,12 @@ def align(
         str | None, typer.Option(help="identity, body (x ahead, y left, z up), or qx,qy,qz,qw.")
     ] = None,
     picture_top: Annotated[
-        str, typer.Option(help="The side of the pictures that is up: top, left, right or bottom.")
-    ] = "top",
+        str | None,
+        typer.Option(
+            help="The side of the pictures, as they are stored, that is up: top, left, right or bottom. Without it, "
+            "what EXIF or the video notes of each, or else top."
+        ),
+    ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Go back to the frame of the reconstruction.")] = False,
 ) -> None:
     """Bring the map to metres and upright, from what is known about the place.

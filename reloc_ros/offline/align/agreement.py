@@ -136,3 +136,21 @@ def agreeing(ratios: Array, errors: Array, labels: Sequence[str], subject: str) 
 def angle_deg(a: Array, b: Array) -> float:
     """Between two unit vectors, accurate near zero."""
     return float(np.degrees(2 * np.arcsin(min(1.0, np.linalg.norm(a - b) / 2))))
+
+
+def robust_direction(directions: Array) -> tuple[Array, NDArray[np.bool_], float]:
+    """The direction that most of some (N, 3) unit vectors have, which of them, and the scatter of those in degrees.
+
+    Least median of angles over the vectors themselves, then the mean of those within three times the scatter.
+    """
+    chosen = np.linspace(0, len(directions) - 1, min(len(directions), 300)).astype(int)
+    gaps = np.linalg.norm(directions[chosen, None] - directions, axis=2)
+    best = directions[chosen[int(np.argmin(np.median(gaps, axis=1)))]]
+    for _ in range(5):
+        gaps = np.linalg.norm(directions - best, axis=1)
+        # The median length of an error with two normal parts is 1.177 sigma.
+        used = gaps <= max(3 * np.median(gaps) / 1.177, 1e-6)
+        best = directions[used].mean(axis=0)
+        best /= np.linalg.norm(best)
+    scatter = np.sqrt(np.mean(np.sum((directions[used] - best) ** 2, axis=1)))
+    return best, used, float(np.degrees(scatter))

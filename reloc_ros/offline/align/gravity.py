@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.align.agreement import UpEstimate, angle_deg
+from reloc_ros.offline.align.agreement import UpEstimate, angle_deg, robust_direction
 from reloc_ros.offline.align.bag_readings import Accelerations
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.scene_size import extent
@@ -18,7 +19,12 @@ from reloc_ros.scene_size import extent
 Array = NDArray[np.float64]
 
 PICTURE_TOPS = {"top": (0, -1, 0), "left": (-1, 0, 0), "right": (1, 0, 0), "bottom": (0, 1, 0)}
-"""Which side of the pictures is up, as a direction in the optical frame."""
+"""Which side of the stored pictures is up, as a direction in the optical frame."""
+MIN_SWING_DEG = 8.0
+"""A camera whose pictures' axes scatter by less, at the median, hardly turned."""
+MAX_STILL_SHARE, MAX_STILL_DEG = 0.8, 35.0
+"""The axis that a camera turns about scatters by this share of the other one at the most (0.8 is a level camera
+that looks down by 53 deg), and by this angle."""
 GRAVITY_M_S2 = 9.81
 MIN_IMAGES = 5
 MIN_AGREEING_SHARE = 0.5
@@ -51,31 +57,74 @@ _FLOOR_REGIONS = 16
 """So many parts of a floor are off by themselves; more points than that do not make it surer."""
 
 
-def up_of_cameras(model: SfmModel, top: str = "top") -> UpEstimate:
+def up_of_cameras(
+    model: SfmModel, top: str | None = None, noted: Mapping[str, str] | None = None
+) -> UpEstimate:
     """Up by a camera that was held level.
 
     A level camera may look up or down, but the horizontal of its picture is level: up is what is square to the
     horizontals of most pictures. Where those are all alike, as the camera never turned, up is the mean of the
     pictures' own ups, and then a camera that looked down tilts the map.
+
+    Args:
+        top: the side of all pictures that is up, one of `PICTURE_TOPS`.
+        noted: without it, that of single images by name, as the camera noted it; the others' is their top.
     """
     if len(model.names) < MIN_IMAGES:
         raise RelocError(
             f"--up camera needs {MIN_IMAGES} images, the map has {len(model.names)}; use another source"
         )
-    camera_up = np.array(PICTURE_TOPS[top], dtype=np.float64)
-    ups = camera_up @ model.rotations
-    sides = np.cross([0.0, 0, 1], camera_up) @ model.rotations
-    label = "the level camera" if top == "top" else f"the level camera, {top} up"
+    noted = {} if top else noted or {}
+    _refuse_sideways(model, top, noted)
+    ups, sides = _picture_axes(model, top, noted)
+    label = "the level camera" if top in (None, "top") else f"the level camera, {top} up"
+    turned = sum(noted.get(name, "top") != "top" for name in model.names)
+    notes = (f"{turned} of {len(ups)} pictures are turned, as they or their video note",) if turned else ()
     rough = robust_direction(ups)[0]
     upright = np.abs(sides @ rough) < np.sin(np.pi / 4)  # in portrait they look like a camera that turned
     turn = np.linalg.svd(sides[upright], compute_uv=False)[1] / np.sqrt(max(1, upright.sum()))
-    if turn < MIN_TURN:
-        up, used, scatter_deg = robust_direction(ups)
-        _refuse_scatter(label, used, scatter_deg, 2 * MAX_ROLL_DEG)
-        error_deg = scatter_deg / float(np.sqrt(used.sum()))
-        note = "all pictures look the same way: if the camera was tilted up or down, so is the map now"
-        return UpEstimate(label, up, error_deg, int(used.sum()), len(ups), scatter_deg, notes=(note,))
-    return _level_of_sides(label, ups, sides, rough)
+    if turn >= MIN_TURN:
+        return dataclasses.replace(_level_of_sides(label, ups, sides, rough), notes=notes)
+    up, used, scatter_deg = robust_direction(ups)
+    _refuse_scatter(label, used, scatter_deg, 2 * MAX_ROLL_DEG)
+    error_deg = scatter_deg / float(np.sqrt(used.sum()))
+    notes += ("all pictures look the same way: if they are tilted, or on their side, so is the map now",)
+    return UpEstimate(label, up, error_deg, int(used.sum()), len(ups), scatter_deg, notes=notes)
+
+
+def _picture_axes(model: SfmModel, top: str | None, noted: Mapping[str, str]) -> tuple[Array, Array]:
+    """(N, 3) where each picture's top points, and where its side does, which is level in a level picture."""
+    tops = [top or noted.get(name, "top") for name in model.names]
+    camera_ups = np.array([PICTURE_TOPS[one] for one in tops], dtype=np.float64)
+    camera_sides = np.cross([0.0, 0, 1], camera_ups)
+    return tuple(np.einsum("ni,nij->nj", axes, model.rotations) for axes in (camera_ups, camera_sides))
+
+
+def _refuse_sideways(model: SfmModel, top: str | None, noted: Mapping[str, str]) -> None:
+    """Refuse pictures that seem to lie on their side, where nobody said which one is up.
+
+    A camera turns about the vertical more than it tilts, so of the two axes of its pictures the upright one scatters
+    less. One that hardly turns is moved along the ground more than up and down.
+    """
+    untold = np.array([name not in noted for name in model.names])
+    if top is not None or untold.sum() < MIN_IMAGES:
+        return
+    rotations, centers = model.rotations[untold], model.centers_map[untold]
+    means = np.array([robust_direction(rotations[:, axis])[0] for axis in (0, 1)])
+    off = np.degrees(np.arccos(np.clip(np.einsum("nai,ai->na", rotations[:, :2], means), -1, 1)))
+    across, along = np.median(off, axis=0)
+    if max(across, along) > MIN_SWING_DEG and min(across, along) < MAX_STILL_SHARE * max(across, along):
+        sideways = across < min(along, MAX_STILL_DEG)
+        seen = f"the camera turned about their long way (by {along:.0f} deg, across it by {across:.0f})"
+    else:
+        across, along = (centers @ means.T).std(axis=0)
+        sideways = along > 2 * across and along > 0.5 * np.linalg.norm(centers.std(axis=0))
+        seen = "the camera moved along their short way, and hardly along the long one"
+    if sideways:
+        raise RelocError(
+            f"the pictures seem to lie on their side, as {seen}, and no EXIF or video notes how they were held; say "
+            "with --picture-top which side of them, as stored, is up: left or right, or top if they are upright"
+        )
 
 
 def _level_of_sides(label: str, ups: Array, sides: Array, rough: Array) -> UpEstimate:
@@ -157,11 +206,13 @@ def _refuse_units(label: str, norm: float) -> None:
         raise RelocError(f"{label} reads {norm:.2g} at rest, so it is in g; sensor_msgs/Imu is in m/s^2")
 
 
-def up_of_plane(model: SfmModel, top: str = "top") -> UpEstimate:
+def up_of_plane(
+    model: SfmModel, top: str | None = None, noted: Mapping[str, str] | None = None
+) -> UpEstimate:
     """Up by the plane that holds most points, of those that are level by how the camera was held, and under it."""
     points = _thinned(model.points_map)
     band = _PLANE_BAND * _typical_distance(model)
-    normals, heights = _level_planes(points, model.centers_map, _rough_up(model, top))
+    normals, heights = _level_planes(points, model.centers_map, _rough_up(model, top, noted or {}))
     some = points[np.random.default_rng(1).permutation(len(points))[:_COUNTED]]
     counts = np.array(
         [np.count_nonzero(np.abs(some @ n - h) <= band) for n, h in zip(normals, heights, strict=True)]
@@ -193,11 +244,12 @@ def _level_planes(points: Array, centers: Array, rough_up: Array) -> tuple[Array
     return normals[level], heights[level]
 
 
-def _rough_up(model: SfmModel, top: str) -> Array:
+def _rough_up(model: SfmModel, top: str | None, noted: Mapping[str, str]) -> Array:
+    _refuse_sideways(model, top, noted)
     try:
-        return up_of_cameras(model, top).up_sfm
+        return up_of_cameras(model, top, noted).up_sfm
     except RelocError:
-        return robust_direction(np.array(PICTURE_TOPS[top], dtype=np.float64) @ model.rotations)[0]
+        return robust_direction(_picture_axes(model, top, {} if top else noted)[0])[0]
 
 
 def _refined_plane(points: Array, normal: Array, height: float, band: float) -> UpEstimate:
@@ -215,24 +267,6 @@ def _refined_plane(points: Array, normal: Array, height: float, band: float) -> 
     return UpEstimate(
         "the largest level plane", normal, float(error), int(near.sum()), len(points), float(residual), height
     )
-
-
-def robust_direction(directions: Array) -> tuple[Array, NDArray[np.bool_], float]:
-    """The direction that most of some (N, 3) unit vectors have, which of them, and the scatter of those in degrees.
-
-    Least median of angles over the vectors themselves, then the mean of those within three times the scatter.
-    """
-    chosen = np.linspace(0, len(directions) - 1, min(len(directions), 300)).astype(int)
-    gaps = np.linalg.norm(directions[chosen, None] - directions, axis=2)
-    best = directions[chosen[int(np.argmin(np.median(gaps, axis=1)))]]
-    for _ in range(5):
-        gaps = np.linalg.norm(directions - best, axis=1)
-        # The median length of an error with two normal parts is 1.177 sigma.
-        used = gaps <= max(3 * np.median(gaps) / 1.177, 1e-6)
-        best = directions[used].mean(axis=0)
-        best /= np.linalg.norm(best)
-    scatter = np.sqrt(np.mean(np.sum((directions[used] - best) ** 2, axis=1)))
-    return best, used, float(np.degrees(scatter))
 
 
 def _refuse_scatter(label: str, used: NDArray[np.bool_], scatter_deg: float, most_deg: float) -> None:

@@ -46,7 +46,7 @@ from reloc_ros.offline.model.workspace_model import (
     write_map_frame,
 )
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frame_extraction import read_frame_notes
+from reloc_ros.offline.sources.frame_extraction import noted_tops, read_frame_notes
 from reloc_ros.offline.workspace import Workspace
 
 NO_LEVER = (
@@ -154,10 +154,9 @@ def _frame(
 def _up(
     word: str, model: SfmModel, workspace: Workspace, sources: AlignSources, boards: list[BoardFit]
 ) -> UpEstimate:
-    if word == "camera":
-        return up_of_cameras(model, sources.picture_top)
-    if word == "plane":
-        return up_of_plane(model, sources.picture_top)
+    if word in ("camera", "plane"):
+        noted = {} if sources.picture_top else noted_tops(workspace.images_dir, model.names)
+        return (up_of_cameras if word == "camera" else up_of_plane)(model, sources.picture_top, noted)
     if word.startswith("board"):
         return up_estimate(boards, on_wall=word == "board-wall")
     from reloc_ros.offline.align.bag_readings import read_bag_accelerations

@@ -37,7 +37,8 @@ class AlignSources:
     board: str | None = None
     up: tuple[str, ...] = ()
     imu_from_camera: str | None = None
-    picture_top: str = "top"
+    picture_top: str | None = None
+    """The side of all pictures that is up; else what each notes of itself, or its top."""
 
     def check(self) -> None:
         """Refuse what says too little, or contradicts itself."""
@@ -64,7 +65,7 @@ class AlignSources:
             raise RelocError("--up board needs to know the board; describe it with --board")
         if self.bag is None and (self.odometry or any(word.startswith("imu:") for word in self.up)):
             raise RelocError("a topic is read from a recording; name it with --bag")
-        if self.picture_top not in PICTURE_TOPS:
+        if self.picture_top is not None and self.picture_top not in PICTURE_TOPS:
             raise RelocError(f"--picture-top is {', '.join(PICTURE_TOPS)}, not '{self.picture_top}'")
 
 

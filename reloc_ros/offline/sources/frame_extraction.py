@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path, write_json
 from reloc_ros.io.npz import read_npz
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sources.exif import picture_tops
 from reloc_ros.offline.sources.frame import Image, Recording, frame_name
 from reloc_ros.offline.sources.frame_choice import Judged, MotionMeter, choose_frames, sharpness
 from reloc_ros.offline.sources.photographs import list_photos
@@ -193,6 +194,12 @@ def read_frame_notes(images_dir: str | Path) -> FrameNotes:
         for name in part.get("times_ns") or ()
     }
     return FrameNotes(stamps_ns, times_ns if videos == 1 else {}, tops)
+
+
+def noted_tops(images_dir: Path, names: Sequence[str]) -> dict[str, str]:
+    """The side that is up of those images, frames and photographs, of which it was noted."""
+    frames = read_frame_notes(images_dir).tops
+    return {**picture_tops(images_dir, [name for name in names if name not in frames]), **frames}
 
 
 def _write_jpeg(file: Path, image: Image) -> None:

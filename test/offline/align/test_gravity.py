@@ -67,6 +67,46 @@ def test_pictures_in_portrait_are_told_their_top(top, degrees):
     assert off_deg(up_of_cameras(model, top)) < 1e-3
 
 
+def at_heights(low: float, high: float, count: int = 30, arc: float = 2.0) -> list[SE3]:
+    """Cameras that look at the origin from all around, up and down, as somebody walks and stoops."""
+    heights = np.random.default_rng(3).uniform(low, high, count)
+    return [around(height, count, arc)[i] for i, height in enumerate(heights)]
+
+
+@pytest.mark.parametrize("arc", [0.7, 2.0, 6.0])
+def test_the_side_that_each_picture_notes_as_up_is_used(arc):
+    turns = {"top": 0, "left": -90, "right": 90, "bottom": 180}
+    tops = [list(turns)[i % 4] for i in range(30)]
+    poses = [rolled(pose, turns[top]) for pose, top in zip(at_heights(-0.3, 1.5, arc=arc), tops, strict=True)]
+    model = with_poses(poses)
+    found = up_of_cameras(model, noted=dict(zip(model.names, tops, strict=True)))
+    assert off_deg(found) < 1e-3 and found.used == 30
+    assert found.notes[0].startswith("22 of 30 pictures are turned")
+
+
+@pytest.mark.parametrize("arc", [0.7, 2.0, 6.0])
+@pytest.mark.parametrize("degrees", [90, -90])
+def test_pictures_that_lie_on_their_side_and_do_not_say_so_are_refused(degrees, arc):
+    upright = at_heights(-0.3, 0.6 if arc < 1 else 1.5, arc=arc)
+    model = dataclasses.replace(with_poses([rolled(pose, degrees) for pose in upright]), points_map=floor())
+    for up_of in (up_of_cameras, up_of_plane):
+        with pytest.raises(RelocError, match=r"seem to lie on their side.*--picture-top.*left or right"):
+            up_of(model)
+    assert off_deg(up_of_cameras(model, "left" if degrees < 0 else "right")) < 1e-3
+    assert off_deg(up_of_cameras(with_poses(upright))) < 1e-3
+
+
+@pytest.mark.parametrize("degrees", [90, -90])
+def test_sidewards_steps_tell_pictures_that_lie_on_their_side_where_the_camera_never_turned(degrees):
+    first = around(0.4)[0]
+    steps = [
+        SE3(first.rotation, first.translation + np.array([0.1 * i, 0.01 * (i % 3), 0])) for i in range(12)
+    ]
+    with pytest.raises(RelocError, match=r"moved along their short way.*--picture-top"):
+        up_of_cameras(with_poses([rolled(pose, degrees) for pose in steps]))
+    assert "look the same way" in up_of_cameras(with_poses(steps)).notes[0]
+
+
 def test_a_third_of_pictures_in_portrait_do_not_matter():
     poses = [rolled(pose, 90) if i % 3 == 0 else pose for i, pose in enumerate(around(1.5, 30))]
     found = up_of_cameras(with_poses(poses))

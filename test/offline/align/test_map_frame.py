@@ -7,6 +7,7 @@ import json
 
 import align_sources as made
 import numpy as np
+import PIL.Image
 import pytest
 from metric_room import (
     CHARUCO,
@@ -173,6 +174,34 @@ def test_up_of_the_level_camera_and_of_the_floor(room, workspace, seed):
     assert workspace.scale == "unknown" and frame.map_from_sfm.scale == 1
     assert [up_error_deg(up.up_sfm) < MAX_UP_ERROR_DEG for up in frame.ups] == [True, True]
     assert frame.map_from_sfm.rotation[2] @ frame.ups[0].up_sfm == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("top", "degrees"), [("left", -90), ("right", 90), ("bottom", 180)])
+def test_frames_of_a_turned_video_and_turned_photographs_are_known_to_be(room, tmp_path, top, degrees):
+    """Half of the pictures are a video's; some of the photographs are turned the other way round."""
+    names = tuple(("walk/" if i % 2 else "photos/") + name for i, name in enumerate(NAMES))
+    write_json(tmp_path / "images" / "frames.json", {"sources": ["photos", "walk"]})
+    times_ns = {name[5:]: i for i, name in enumerate(names) if i % 2}
+    write_json(tmp_path / "images" / "walk" / "frames.json", {"top": top, "times_ns": times_ns})
+    (tmp_path / "images" / "photos").mkdir()
+    for i in range(0, len(names), 2):
+        picture = PIL.Image.new("RGB", (64, 48))
+        exif = picture.getexif()
+        exif[0x0112] = 8
+        picture.save(tmp_path / "images" / names[i], exif=exif)
+    turns = [
+        SE3.from_rotation_vector([0, 0, np.radians(degrees if i % 2 else 90)], np.zeros(3))
+        for i in range(len(names))
+    ]
+    model = room.model()
+    poses = tuple(turn @ pose for turn, pose in zip(turns, model.camera_from_map, strict=True))
+    workspace = Workspace.create(tmp_path / "ws", tmp_path / "images", names, "none")
+    dataclasses.replace(model, names=names, camera_from_map=poses).save(workspace.model_path)
+    frame = align(workspace, AlignSources(up=("camera", "plane")))
+    assert [up_error_deg(up.up_sfm) < MAX_UP_ERROR_DEG for up in frame.ups] == [True, True]
+    assert frame.ups[0].notes == (
+        f"{len(names)} of {len(names)} pictures are turned, as they or their video note",
+    )
 
 
 def test_the_map_stands_on_the_plane_and_looks_along_x(workspace):
