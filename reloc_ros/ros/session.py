@@ -81,7 +81,8 @@ class Session:
             self._bond.close()
         self._bond = ManagerBond(self._node) if self.given.bond else None
         self._node.get_logger().info(f"images from {self.input.topic}")
-        self._status.publish_idle("waiting_for_image", "no image has arrived yet", self.loaded)
+        waiting = f"no image has arrived on {self.input.topic} yet"
+        self._status.publish_idle("waiting_for_image", waiting, self.loaded)
 
     # The way of an image: received, localized, judged, published.
 
@@ -139,6 +140,7 @@ class Session:
 
     def _watch(self) -> None:
         self.requests.expire()
+        self._status.tell_why_lost()
         self._listen_if_needed()
         self.input.follow()
         if not self.input.is_listening:

@@ -72,6 +72,32 @@ def test_status_is_latched_and_says_what_the_node_waits_for(start_node, peer):
         late.close()
 
 
+def test_a_node_that_has_no_pose_logs_why_after_a_second_and_each_reason_rarely(start_node, peer):
+    node = start_node(remap={"image": "/front/image"})
+
+    def told() -> list[str]:
+        return [line for line in node.output.splitlines() if "no pose for" in line]
+
+    peer.wait_for(told, "the reason")
+    (line,) = told()
+    assert "WARN" in line and "(waiting_for_image): no image has arrived on /front/image yet" in line
+
+    def shown(pixels: np.ndarray) -> None:
+        peer.publish_image(pixels, topic="/front/image")
+        time.sleep(0.1)
+
+    peer.wait_for(lambda: shown(view(5)) or len(told()) > 1, "the next reason")
+    assert "(waiting_for_camera_info): nothing has arrived on /camera_info yet" in told()[1]
+    peer.publish_camera()
+    peer.wait_for(lambda: shown(view(0)) or len(told()) > 2, "the localizer's reason")
+    assert "(no_keypoints): no landmark of the map" in told()[2]
+    for _ in range(20):
+        shown(view(0))
+    assert len(told()) == 3
+    peer.wait_for(lambda: shown(view(5)) or tracking(peer.statuses[-1]), "tracking")
+    assert len(told()) == 3
+
+
 def test_camera_killed_and_restarted_goes_lost_and_comes_back(start_node, peer):
     start_node(silence_timeout_s=0.5)
     camera = Peer()

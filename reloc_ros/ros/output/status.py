@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
+import time
 
 import numpy as np
 from rclpy.node import Node
@@ -32,6 +33,10 @@ class ImageCounts:
     """Not looked at, by the rate limit."""
 
 
+LOST_AFTER_S = 1.0
+"""Without a pose, until the log says why."""
+REMIND_AFTER_S = 60.0
+"""Until it says the same reason again."""
 COUNTS = tuple(field.name for field in dataclasses.fields(ImageCounts))
 
 
@@ -42,6 +47,8 @@ class StatusPublisher:
         self._node = node
         self._lock = threading.Lock()
         self._logged = State.LOST  # as everybody knows of a node that just came up
+        self._lost_since_s: float | None = None
+        self._told_s: dict[str, float] = {}
         self.counts = ImageCounts()
         self.last = RelocStatus()
         """The newest status published."""
@@ -92,6 +99,19 @@ class StatusPublisher:
     def publish_idle(self, reason: str, detail: str, loaded: LoadedMap | None = None) -> None:
         """Publish why the node does not look at images."""
         self.publish(Verdict(State.LOST, False, reason, detail), loaded=loaded)
+
+    def tell_why_lost(self) -> None:
+        """Call it now and then: the log says why there has been no pose for a second, and then rarely."""
+        now_s, last = time.monotonic(), self.last
+        if last.state != RelocStatus.LOST or last.reason == "nobody_listens":
+            self._lost_since_s = None
+            return
+        self._lost_since_s = self._lost_since_s or now_s
+        lost_s = now_s - self._lost_since_s
+        told_s = self._told_s.get(last.reason, -math.inf)
+        if lost_s >= LOST_AFTER_S and now_s - told_s >= REMIND_AFTER_S and last.reason != "confirming":
+            self._told_s[last.reason] = now_s
+            self._node.get_logger().warning(f"no pose for {lost_s:.0f} s ({last.reason}): {last.detail}")
 
     def _log(self, verdict: Verdict) -> None:
         # While lost, the reasons may change with every image: the log tells the first.
