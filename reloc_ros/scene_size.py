@@ -15,3 +15,8 @@ def median_distance(centers: ArrayLike, points: NDArray[np.float64]) -> float:
     """Median, over camera centres (C, 3) or of one (3,), of the median distance from there to points (N, 3)."""
     distances = [np.median(np.linalg.norm(points - center, axis=1)) for center in np.atleast_2d(centers)]
     return float(np.median(distances))
+
+
+def single_precision_step(points: NDArray[np.float64]) -> float:
+    """What coordinates of points (N, 3) are rounded to at worst in single precision, in their unit."""
+    return float(np.spacing(np.float32(np.abs(points).max(initial=0.0))))

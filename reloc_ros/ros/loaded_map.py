@@ -5,13 +5,19 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.camera_files import read_camera_file
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.ros.control.parameters import Parameters
-from reloc_ros.scene_size import extent
+from reloc_ros.scene_size import extent, single_precision_step
 from reloc_ros.stream.status import StatusConfig
+
+FINEST_STEP = 1e-3
+"""Metres that must not be lost in single precision: those of coordinates up to 16 km."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,6 +61,26 @@ class LoadedMap:
     def ruler(self) -> float:
         """What stands for a metre, in the map's unit: a map of unknown scale has its own size for that."""
         return 1.0 if self.is_metric else self.size
+
+    @property
+    def precision_problem(self) -> str:
+        """What single precision makes of coordinates as large as these, as a sentence; empty where it holds them."""
+        positions = self.localizer.bundle.landmarks.positions_map
+        step, unit = single_precision_step(positions), " m" if self.is_metric else ""
+        if step <= FINEST_STEP * self.ruler:
+            return ""
+        return (
+            f"landmarks are up to {np.abs(positions).max():,.0f}{unit} from the origin of {self.frame}, where single "
+            f"precision has steps of {step:.2g}{unit}: map_cloud is rounded to them, and RViz draws by them; poses, "
+            "transforms, keypoints and markers are exact. Give the map an origin near the place, and tie that to the "
+            "world by REP-105's earth frame"
+        )
+
+    @property
+    def drawing_origin(self) -> NDArray[np.float64]:
+        """(3,) in the map, about which positions can be drawn in single precision: the map's own where that will do."""
+        positions = self.localizer.bundle.landmarks.positions_map
+        return np.rint(np.median(positions, axis=0)) if self.precision_problem else np.zeros(3)
 
     def status_config(self, given: Parameters) -> StatusConfig:
         """Plausible motion in the map's unit."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -19,11 +21,12 @@ from std_msgs.msg import Header
 from table_bundle import CAMERA, LANDMARKS, camera_from_map, view
 from visualization_msgs.msg import Marker, MarkerArray
 
+from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
-from reloc_ros.ros.output.debug_views import DebugViews, cloud_of, markers_of
+from reloc_ros.ros.output.debug_views import DebugViews, cloud_of, keypoints_of, markers_of
 from reloc_ros.stream.status import State, Verdict
 
 TRACKING = Verdict(State.TRACKING, True, "", "")
@@ -142,6 +145,51 @@ def test_the_map_cloud_holds_the_landmarks(loaded):
     np.testing.assert_array_equal(points["id"], landmarks.ids)
     assert [(f.name, f.offset) for f in cloud.fields] == [("x", 0), ("y", 4), ("z", 8), ("id", 12)]
     assert cloud.row_step == len(cloud.data) == cloud.point_step * cloud.width
+
+
+def moved_to(loaded, offset) -> LoadedMap:
+    """The same map with its origin elsewhere."""
+    bundle = loaded.localizer.bundle
+    landmarks = dataclasses.replace(bundle.landmarks, positions_map=bundle.landmarks.positions_map + offset)
+    localizer = SimpleNamespace(bundle=dataclasses.replace(bundle, landmarks=landmarks), backend=None)
+    return dataclasses.replace(loaded, localizer=localizer)
+
+
+def test_in_projected_coordinates_markers_are_exact_and_the_cloud_s_rounding_is_told(node, loaded, capfd):
+    """UTM, as robots with GNSS have it: in single precision its northings are 0.5 m apart."""
+    offset = np.array([500_123.25, 4_649_876.5, 412.0])
+    far, outcome = moved_to(loaded, offset), outcome_of(loaded, 5)
+    pose = outcome.result.camera_from_map @ SE3(np.eye(3), -offset)
+    far_result = Localized(**{**vars(outcome.result), "camera_from_map": pose})
+    views = DebugViews(node, far)
+    told = capfd.readouterr().err
+    assert told.count("4,649,88") == 1 and "steps of 0.5 m" in told and "earth" in told
+    found = {m.ns: m for m in markers_of(dataclasses.replace(outcome, result=far_result), far).markers}
+    near = {m.ns: m for m in markers_of(outcome, loaded).markers}
+    for name, marker in found.items():
+        points, origin = places_of(marker.points), np.array(places_of([marker.pose.position])[0])
+        assert marker.header.frame_id == "map" and marker.pose.orientation.w == 1.0
+        assert len(points) == 0 or np.abs(points).max() < 1000
+        rounded = points.astype(np.float32) + origin  # as RViz draws it
+        np.testing.assert_allclose(rounded - offset, places_of(near[name].points), atol=1e-5)
+        assert near[name].pose.position.x == near[name].pose.position.y == 0
+    cloud = np.frombuffer(
+        cloud_of(far.localizer.bundle.landmarks, Header()).data, [("xyz", "<f4", 3), ("id", "<u4")]
+    )
+    np.testing.assert_allclose(cloud["xyz"], far.localizer.bundle.landmarks.positions_map, atol=0.25, rtol=0)
+    positions = places_of([k.position for k in keypoints_of(outcome, far).keypoints])
+    exact = far.localizer.bundle.landmarks.positions_map[outcome.result.keypoints.landmarks]
+    np.testing.assert_array_equal(positions, exact)
+    views.close()
+
+
+def places_of(points) -> np.ndarray:
+    return np.array([(p.x, p.y, p.z) for p in points]).reshape(-1, 3)
+
+
+def test_of_coordinates_that_single_precision_holds_nothing_is_said(node, loaded, capfd):
+    DebugViews(node, moved_to(loaded, [9_000.0, -12_000.0, 300.0])).close()
+    assert capfd.readouterr().err == ""
 
 
 def test_markers_tell_used_from_rejected_and_unseen(loaded):

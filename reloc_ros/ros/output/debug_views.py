@@ -7,7 +7,6 @@ import collections
 import cv2
 import numpy as np
 from geometry_msgs.msg import Point
-from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
@@ -15,10 +14,11 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from reloc_ros.annotate import annotated
+from reloc_ros.geometry import SE3, Array
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.msg import Keypoint, KeypointArray
-from reloc_ros.ros.conversions import bytes_from, image_from_pixels, vector_from
+from reloc_ros.ros.conversions import bytes_from, image_from_pixels, pose_from_se3, vector_from
 from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.stream.status import Verdict
@@ -58,6 +58,8 @@ class DebugViews:
 
     def show_map(self, loaded: LoadedMap) -> None:
         """Publish the landmarks once; whoever comes later gets them too."""
+        if loaded.precision_problem:
+            self._node.get_logger().warning(loaded.precision_problem)
         stamp = self._node.get_clock().now().to_msg()
         self._cloud.publish(
             cloud_of(loaded.localizer.bundle.landmarks, Header(stamp=stamp, frame_id=loaded.frame))
@@ -115,7 +117,10 @@ def keypoints_of(outcome: ImageOutcome, loaded: LoadedMap) -> KeypointArray:
 
 
 def markers_of(outcome: ImageOutcome, loaded: LoadedMap) -> MarkerArray:
-    """Landmarks unseen (grey), used (green), rejected (red), seen without a pose (yellow), and the lines of sight."""
+    """Landmarks unseen (grey), used (green), rejected (red), seen without a pose (yellow), and the lines of sight.
+
+    Where coordinates are large, points are about an origin in the markers' pose: RViz draws in single precision.
+    """
     result, positions = outcome.result, loaded.localizer.bundle.landmarks.positions_map
     seen, localized = result.keypoints.landmarks, isinstance(result, Localized)
     unseen = np.setdiff1d(np.arange(len(positions)), seen)
@@ -124,13 +129,13 @@ def markers_of(outcome: ImageOutcome, loaded: LoadedMap) -> MarkerArray:
     header = Header(stamp=outcome.header.stamp, frame_id=loaded.frame)
     groups = (("unseen", GREY, unseen), ("used", GREEN, used), ("rejected", RED, rejected))
     groups += (("seen", YELLOW, seen[:0] if localized else seen),)
-    size = 0.03 * loaded.size
+    size, origin = 0.03 * loaded.size, loaded.drawing_origin
     markers = [
-        _marker(header, name, Marker.SPHERE_LIST, color, size, _points_of(positions[rows]))
+        _marker(header, name, Marker.SPHERE_LIST, color, size, positions[rows], origin)
         for name, color, rows in groups
     ]
     lines = _lines_of_sight(result, positions[used])
-    markers.append(_marker(header, "sight", Marker.LINE_LIST, GREEN, 0.1 * size, lines))
+    markers.append(_marker(header, "sight", Marker.LINE_LIST, GREEN, 0.1 * size, lines, origin))
     return MarkerArray(markers=markers)
 
 
@@ -155,22 +160,23 @@ def cloud_of(landmarks: Landmarks, header: Header) -> PointCloud2:
 
 
 def _marker(
-    header: Header, name: str, kind: int, color: ColorRGBA, size: float, points: list[Point]
+    header: Header, name: str, kind: int, color: ColorRGBA, size: float, positions: Array, origin: Array
 ) -> Marker:
     # RViz complains about a list without points, so an empty one takes the former away instead.
-    action = Marker.ADD if points else Marker.DELETE
+    action, points = Marker.ADD if len(positions) else Marker.DELETE, _points_of(positions - origin)
     marker = Marker(header=header, ns=name, id=0, type=kind, action=action, color=color, points=points)
-    marker.pose.orientation.w = 1.0
+    marker.pose = pose_from_se3(SE3(np.eye(3), origin))
     marker.scale = vector_from(np.full(3, size))
     return marker
 
 
-def _lines_of_sight(result: Localized | Lost, positions: NDArray[np.float64]) -> list[Point]:
+def _lines_of_sight(result: Localized | Lost, positions: Array) -> Array:
+    """(2 N, 3) from the camera to each position (N, 3), if it has a pose."""
     if not isinstance(result, Localized):
-        return []
+        return np.zeros((0, 3))
     ends = np.stack([np.broadcast_to(result.camera_from_map.center, positions.shape), positions], axis=1)
-    return _points_of(ends.reshape(-1, 3))
+    return ends.reshape(-1, 3)
 
 
-def _points_of(positions: NDArray[np.float64]) -> list[Point]:
+def _points_of(positions: Array) -> list[Point]:
     return [Point(x=x, y=y, z=z) for x, y, z in positions.tolist()]
