@@ -18,6 +18,7 @@ from walks import write_walk
 
 from reloc_ros import cli
 from reloc_ros.bundle import ONNX_MODEL, Bundle
+from reloc_ros.cli import common
 from reloc_ros.cli.common import tell
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
@@ -78,6 +79,51 @@ def test_help_of_every_verb_has_an_example(reloc, verb):
 def test_brackets_in_a_path_are_printed_as_they_are(capsys):
     tell("photos [bold]/a [1].jpg is kept")
     assert capsys.readouterr().err == "photos [bold]/a [1].jpg is kept\n"
+
+
+def lines_of(printed: str) -> list[str]:
+    return [line for line in printed.splitlines() if line]
+
+
+def test_without_a_terminal_progress_is_a_line_a_phase_and_one_every_ten_seconds(capsys, monkeypatch):
+    monkeypatch.setattr(common, "LINE_PERIOD_S", 0.3)
+    with common.bars() as progress:
+        for done in range(1, 41):
+            progress("read images", done, 40)
+        time.sleep(0.75)
+        progress("match", 0, 7)
+    told = lines_of(capsys.readouterr().err)
+    assert (told[0], told[-1]) == ("read images: 1 of 40, 0 s", "match: 0 of 7, 0 s")
+    assert {line.rpartition(",")[0] for line in told[1:-1]} == {"read images: 40 of 40"}
+    assert 1 <= len(told[1:-1]) <= 3
+
+
+def test_without_a_terminal_a_verb_that_works_in_silence_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(common, "LINE_PERIOD_S", 0.2)
+    with common.bars() as progress:
+        time.sleep(0.3)
+        monkeypatch.setattr(common, "LINE_PERIOD_S", 60)
+        time.sleep(0.3)
+        with common.phase(progress, "export"):
+            pass
+    told = lines_of(capsys.readouterr().err)
+    assert {line.partition(":")[0] for line in told[:-1]} == {"working"}
+    assert told[-1] == "export: 0 s"
+
+
+def test_every_verb_that_works_says_what_it_does(reloc, labelled, bundle, photos, tmp_path):
+    told = {
+        ("clean", "-w", labelled): "clean:",
+        ("select", "-w", labelled, "--count", "16"): "select:",
+        ("label", "-w", labelled): "compare patches: 1 of",
+        ("report", "-w", labelled, "-o", tmp_path / "page.html"): "report:",
+        ("align", "-w", labelled, "--up", "camera"): "align:",
+        ("run", bundle, photos, "--poses", tmp_path / "p.json"): "load the bundle: 0 s localize: 1 of 2, 0 s",
+    }
+    for arguments, words in told.items():
+        printed = reloc(*arguments)[1]
+        assert words in printed, printed
+        assert "\x1b" not in printed and "━" not in printed
 
 
 def test_version_is_printed(reloc):
@@ -325,6 +371,15 @@ def test_a_camera_of_another_size_loses_every_image_with_the_reason(reloc, bundl
     code, _ = reloc("run", bundle, photos, "--camera", tmp_path / "cameras.txt", "--poses", poses)
     entries = json.loads(poses.read_text())["images"].values()
     assert code == 0 and all("800x600" in entry["detail"] for entry in entries)
+
+
+def test_a_run_that_localizes_nothing_says_why_by_reason(reloc, bundle, photos, tmp_path):
+    (tmp_path / "cameras.txt").write_text("1 PINHOLE 800 600 500 500 400 300\n")
+    (photos / "broken.png").write_bytes(b"no picture")
+    arguments = ("--camera", tmp_path / "cameras.txt", "--poses", tmp_path / "poses.json")
+    code, printed = reloc("run", bundle, photos, *arguments)
+    assert code == 0 and "0 of 3 images localized" in printed
+    assert "- bad_image, 3 images, such as 0.png: " in printed and "800x600" in printed
 
 
 @pytest.fixture(scope="module")

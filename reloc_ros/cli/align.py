@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, tell
+from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, phase, tell
 
 
 def align(
@@ -90,7 +90,7 @@ def align(
         undo_align(opened)
         tell("the map is in the frame of its reconstruction again")
         return
-    with bars() as progress:
+    with bars() as progress, phase(progress, "align"):
         frame = align_map(opened, sources, progress)
     for scale in frame.scales:
         percent = 100 * scale.standard_error / scale.scale

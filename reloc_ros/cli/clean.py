@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, open_workspace, tell
+from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, phase, tell
 from reloc_ros.errors import RelocError
 
 
@@ -69,7 +69,8 @@ def clean(
         cleaning.undo_clean(opened)
         tell("all points of the reconstruction are back")
     else:
-        done = cleaning.clean(opened, options)
+        with bars() as progress, phase(progress, "clean"):
+            done = cleaning.clean(opened, options)
         tell(f"{done.kept} of {done.points} points kept")
         for reason, count in done.removed.items():
             tell(f"{count:8d} removed: {reason}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,7 +21,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+if TYPE_CHECKING:
+    from reloc_ros.offline.progress import Progress as ProgressCallback
+
 console = Console(stderr=True)
+LINE_PERIOD_S = 10.0
+"""Between two lines of progress where there is no terminal."""
 
 WorkspaceOption = Annotated[
     Path, typer.Option("--workspace", "-w", help="The workspace folder.", show_default=False)
@@ -44,8 +51,15 @@ def tell(sentence: str) -> None:
 
 
 @contextmanager
-def bars() -> Iterator[Any]:
-    """A progress callback that draws one bar per phase."""
+def bars() -> Iterator[ProgressCallback]:
+    """A progress callback that draws one bar per phase, or prints lines where there is no terminal to draw on."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        lines = _Lines()
+        try:
+            yield lines
+        finally:
+            lines.close()
+        return
     columns = (
         TextColumn("{task.description:>16}"),
         BarColumn(),
@@ -62,3 +76,44 @@ def bars() -> Iterator[Any]:
             drawn.update(tasks[phase], completed=done, total=total)
 
         yield progress
+
+
+@contextmanager
+def phase(progress: ProgressCallback, name: str) -> Iterator[None]:
+    """A phase of which nobody can say how far it is."""
+    progress(name, 0, 1)
+    yield
+    progress(name, 1, 1)
+
+
+class _Lines:
+    """A progress callback that prints a line for each phase, and one every ten seconds, come what may."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._began_s: dict[str, float] = {"working": time.monotonic()}
+        self._now = "working", 0, 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tell_again, name="progress", daemon=True)
+        self._thread.start()
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        with self._lock:
+            self._now = phase, done, total
+            if phase not in self._began_s:
+                self._began_s[phase] = time.monotonic()
+                self._tell()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _tell_again(self) -> None:
+        while not self._ended.wait(LINE_PERIOD_S):
+            with self._lock:
+                self._tell()
+
+    def _tell(self) -> None:
+        phase, done, total = self._now
+        count = f" {done} of {total}," if total > 1 else ""
+        tell(f"{phase}:{count} {time.monotonic() - self._began_s[phase]:.0f} s")

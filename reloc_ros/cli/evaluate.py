@@ -19,6 +19,7 @@ from reloc_ros.cli.common import (
     WorkspaceOption,
     bars,
     open_workspace,
+    phase,
     tell,
 )
 
@@ -102,6 +103,6 @@ def report(
     from reloc_ros.offline.report.page import write_report
 
     opened = open_workspace(workspace)
-    with bars() as progress:
+    with bars() as progress, phase(progress, "report"):
         size = write_report(opened, output, progress)
     tell(f"{output}: {size / 1e6:.1f} MB")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, tell
+from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, phase, tell
 
 
 def label(
@@ -58,7 +58,8 @@ def label(
     keeps = keeps and (preview or export is not None or opened.summary("label")["method"] == "import")
     with bars() as progress:
         if import_ is not None:
-            imported = label_step.import_labels_step(opened, import_)
+            with phase(progress, "import labels"):
+                imported = label_step.import_labels_step(opened, import_)
         elif not keeps:
             size = VOXEL_SIZE if voxel_size is None else voxel_size
             label_step.label_step(opened, method or "appearance", progress, size)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.cli.common import tell
+from reloc_ros.cli.common import bars, tell
 from reloc_ros.errors import RelocError
 
 
@@ -37,7 +37,8 @@ def replay(
 
     renamed = _remappings(remap or [])
     options = ReplayOptions(rate, loop, start, tuple(topic or ()), renamed, clock_hz, wait, wait_for)
-    done = play(bag, options)
+    with bars() as progress:
+        done = play(bag, options, progress)
     how = "stopped" if done.stopped else "played"
     late = f", at most {done.worst_delay_s:.2f} s late" if done.worst_delay_s > 0.1 else ""
     tell(f"{bag}: {how} after {done.messages} messages{late}")

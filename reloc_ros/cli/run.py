@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.cli.common import BackendOption, PrecisionOption, RefineOption, ThreadsOption, bars, tell
+from reloc_ros.cli.common import (
+    BackendOption,
+    PrecisionOption,
+    RefineOption,
+    ThreadsOption,
+    bars,
+    phase,
+    tell,
+)
 from reloc_ros.errors import RelocError
 
 _AR, _BAG, _DETECTIONS = "AR content", "Bags", "Detections made elsewhere"
@@ -99,23 +107,25 @@ def run(
         raise RelocError("a mesh is shown in the overlay; name that with --overlay")
     content = ArContent.read(mesh, mesh_pose, mesh_scale)
     intrinsics = None if camera is None else read_camera_file(camera)
-    localizer = Localizer.from_bundle(bundle, backend, LocalizerConfig(refine=refine), threads, precision)
-    images = open_source(source, topic, needs_camera=intrinsics is None)
-    detected, keypoints_by = None, localizer.backend.name
-    if detections is not None:
-        landmarks = len(localizer.bundle.landmarks)
-        detected = read_detections(detections, landmarks, images.names, detection_sigma)
-        keypoints_by = f"the keypoints of {detections}, with a sigma of {detection_sigma:g} px"
-    sinks = outputs.sinks(localizer.bundle, images, keypoints_by, content, rate)
     tally = Tally()
-    try:
-        with bars() as progress:
+    with bars() as progress:
+        with phase(progress, "load the bundle"):
+            config = LocalizerConfig(refine=refine)
+            localizer = Localizer.from_bundle(bundle, backend, config, threads, precision)
+        images = open_source(source, topic, needs_camera=intrinsics is None)
+        detected, keypoints_by = None, localizer.backend.name
+        if detections is not None:
+            landmarks = len(localizer.bundle.landmarks)
+            detected = read_detections(detections, landmarks, images.names, detection_sigma)
+            keypoints_by = f"the keypoints of {detections}, with a sigma of {detection_sigma:g} px"
+        sinks = outputs.sinks(localizer.bundle, images, keypoints_by, content, rate)
+        try:
             localize_source(localizer, images, sinks, intrinsics, detected, progress, tally)
-    except RelocError:
-        raise
-    except BaseException:
-        tell(f"stopped after {tally.images} images; files are written only when all are done")
-        raise
+        except RelocError:
+            raise
+        except BaseException:
+            tell(f"stopped after {tally.images} images; files are written only when all are done")
+            raise
     announced = len(images.names or ())
     if announced - tally.images > max(1, announced // 100):  # some containers only tell about how many
         tell(f"'{source}' ends early: {tally.images} of {announced} frames could be read and were used")
@@ -124,3 +134,6 @@ def run(
         f"{tally.localized} of {tally.images} images localized by {keypoints_by}"
         f"{f' (lost: {reasons})' if reasons else ''}; results in {', '.join(map(str, outputs.paths))}"
     )
+    if not tally.localized:
+        for reason, count in tally.reasons.most_common():
+            tell(f"- {reason}, {count} images, such as {tally.examples[reason]}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, bars, console, open_workspace, tell
+from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, phase, tell
 
 _NAMED = 12
 """Of the images in trouble, so many are named."""
@@ -41,7 +41,7 @@ def select(
         raise RelocError(
             "--points lists the landmarks and --count asks for a number of them; use one of the two"
         )
-    with bars() as progress:
+    with bars() as progress, phase(progress, "select"):
         done = steps.select_step(opened, wanted, most, progress, points, replace)
     tell(
         f"{done['landmarks']} landmarks of {done['of_points']} points; {done['map_images']} images see "
@@ -85,7 +85,7 @@ def web(
     from reloc_ros.offline.picking.web import Page
 
     opened = open_workspace(workspace)
-    with console.status("reading the map"):
+    with bars() as progress, phase(progress, "read the map"):
         session = LandmarkSession(opened)
     for notice in session.notices:
         tell(notice)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, tell
+from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, phase, tell
 
 
 def train(
@@ -102,7 +102,7 @@ def export(
     from reloc_ros.offline import steps
 
     opened = open_workspace(workspace)
-    with bars() as progress:
+    with bars() as progress, phase(progress, "export"):
         bundle = steps.export_step(opened, output, torch, progress)
     size_mb = sum(file.stat().st_size for file in bundle.path.iterdir()) / 1e6
     int8 = bundle.made_from.get("int8")

@@ -7,7 +7,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import rclpy
@@ -45,8 +45,11 @@ class Played:
     """How late a message was sent at most."""
 
 
-def replay(path: Path, options: ReplayOptions) -> Played:
+def replay(path: Path, options: ReplayOptions, progress: Callable[[str, int, int], None]) -> Played:
     """Play the bag to its end, or until SIGINT or SIGTERM.
+
+    Args:
+        progress: called as progress(phase, done, total), in seconds.
 
     Raises:
         RelocError: no readable bag, or nothing in it to play.
@@ -58,7 +61,7 @@ def replay(path: Path, options: ReplayOptions) -> Played:
         try:
             with room_for_large_messages():
                 rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-                player = Player(bag, chosen, options, stopped)
+                player = Player(bag, chosen, options, stopped, progress)
             return player.play()
         finally:
             rclpy.try_shutdown()
@@ -70,10 +73,16 @@ class Player(Node):
     """Holds the publishers; one thread does all."""
 
     def __init__(
-        self, bag: Bag, chosen: Mapping[str, Recorded], options: ReplayOptions, stopped: threading.Event
+        self,
+        bag: Bag,
+        chosen: Mapping[str, Recorded],
+        options: ReplayOptions,
+        stopped: threading.Event,
+        progress: Callable[[str, int, int], None],
     ) -> None:
         super().__init__("reloc_replay", enable_rosout=False, start_parameter_services=False)
         self._bag, self._chosen, self._options, self._stopped = bag, chosen, options, stopped
+        self._progress = progress
         self._sent, self._worst_delay_s = 0, 0.0
         self._topic_publishers = {
             topic: self._publisher(recorded, options.remap.get(topic, topic))
@@ -107,6 +116,7 @@ class Player(Node):
 
     def _wait_for_listeners(self) -> None:
         """Until somebody listens, and for a moment nobody new; meanwhile the clock stands at the start."""
+        self._progress("wait for listeners", 0, 1)
         listeners, changed_s = 0, time.monotonic()
         deadline_s = changed_s + self._options.wait_s
         while (now_s := time.monotonic()) < deadline_s:
@@ -138,11 +148,15 @@ class Player(Node):
     def _play_once(self) -> None:
         clock = self._bag_clock
         clock.start()
+        told_s, length_s = -1, int((self._bag.end_ns - self._first_ns) * 1e-9)
         for message in self._bag.messages(self._chosen, self._first_ns):
             due_s = clock.due_s(message.stamp_ns)
             clock.run_until(message.stamp_ns, due_s)
             self._worst_delay_s = max(self._worst_delay_s, time.monotonic() - due_s)
             self._send(message)
+            if (played_s := int((message.stamp_ns - self._first_ns) * 1e-9)) != told_s:
+                told_s = played_s
+                self._progress("play, seconds", played_s, length_s)
         clock.run_until(self._bag.end_ns, clock.due_s(self._bag.end_ns))
         clock.tick(self._bag.end_ns)
 

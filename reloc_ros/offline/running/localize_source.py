@@ -29,6 +29,16 @@ class Tally:
     images: int = 0
     reasons: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     """Lost images by their reason."""
+    examples: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Of each reason, the first image and what was wrong with it."""
+
+    def add(self, name: str, result: Localized | Lost) -> None:
+        """Count an image."""
+        self.images += 1
+        if isinstance(result, Lost):
+            reason = result.reason.value
+            self.reasons[reason] += 1
+            self.examples.setdefault(reason, f"{name}: {result.detail}")
 
     @property
     def localized(self) -> int:
@@ -62,9 +72,7 @@ def localize_source(
                 result = _localize(localizer, frame, detections)
                 for write in writers:
                     write(frame, result)
-                tally.images += 1
-                if isinstance(result, Lost):
-                    tally.reasons[result.reason.value] += 1
+                tally.add(frame.name, result)
                 progress("localize", tally.images, max(len(source.names or ()), tally.images))
             if not tally.images:
                 raise RelocError(f"'{source.path}' has no image that can be read")
