@@ -20,9 +20,23 @@ def map_(
     ],
     workspace: WorkspaceOption,
     model: Annotated[Path | None, typer.Option(help="An existing COLMAP model of these images.")] = None,
+    retriangulate: Annotated[
+        bool,
+        typer.Option(
+            "--retriangulate",
+            help="Take poses and intrinsics alone of --model and find points for them anew: for models without tracks.",
+        ),
+    ] = False,
     holdout: Annotated[
         str, typer.Option(help="Images kept out of the map to test it: every:K:R, last:N, list:FILE or none.")
     ] = "every:10:0",
+    holdout_strict: Annotated[
+        bool,
+        typer.Option(
+            "--holdout-strict",
+            help="Map without the held-out images altogether, and place them in the finished map.",
+        ),
+    ] = False,
     frames: Annotated[
         int, typer.Option(min=3, help="About how many frames to take from each video or bag.")
     ] = 250,
@@ -64,7 +78,17 @@ def map_(
     )
     reading = SourceOptions(frames, topic, bag_camera)
     with bars() as progress:
-        opened, done = map_images(sources, workspace, model, holdout, options, reading, progress)
+        opened, done = map_images(
+            sources,
+            workspace,
+            model,
+            holdout,
+            options,
+            reading,
+            progress,
+            retriangulate=retriangulate,
+            holdout_strict=holdout_strict,
+        )
     tell(
         f"{opened.path}: {done.registered} of {done.images} images placed, {done.held_out} of them held out; "
         f"{done.points} points, {done.mean_error_px:.2f} px mean error, {done.mean_track_length:.1f} mean track, "

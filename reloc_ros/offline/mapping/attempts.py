@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from reloc_ros.offline.mapping.consistency import (
 )
 from reloc_ros.offline.mapping.features import VerifiedPair, verified_pairs
 from reloc_ros.offline.mapping.mappers import MAPPERS, Made, Part, refuse_fragments, run_mapper
+from reloc_ros.offline.mapping.registration import place_in_model
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.sources.gather import Group
@@ -88,11 +89,11 @@ class _Candidate:
         }
 
 
-def read_found(sparse: Path, mapper: str) -> FoundModel | None:
-    """The outcome of a search that ended, with this mapper to begin with; None if there is none."""
+def read_found(sparse: Path, mapper: str, held_out: Set[str]) -> FoundModel | None:
+    """The outcome of a search that ended, with this mapper to begin with and without these images; None if none did."""
     try:
         contents = json.loads((sparse / "parts.json").read_text(encoding="utf-8"))
-        if contents["mapper"] != mapper:
+        if contents["mapper"] != mapper or set(contents.get("held_out", ())) != held_out:
             return None
         return FoundModel(tuple(map(tuple, contents["parts"])), tuple(contents.get("told", ())))
     except (OSError, ValueError, KeyError, TypeError):
@@ -100,24 +101,35 @@ def read_found(sparse: Path, mapper: str) -> FoundModel | None:
 
 
 def find_model(
-    images_dir: Path, groups: Sequence[Group], sparse: Path, database: Path, mapper: str, progress: Progress
+    images_dir: Path,
+    groups: Sequence[Group],
+    sparse: Path,
+    database: Path,
+    mapper: str,
+    progress: Progress,
+    held_out: Set[str] = frozenset(),
 ) -> None:
     """Leave the best model in `sparse`/0, and what was found of its parts and ways in `sparse`/parts.json.
 
     The best is the one with the most images that its own matches confirm.
 
+    Args:
+        groups: the images to map.
+        held_out: images of the database that no way knows of; they are placed in the model that was taken.
+
     Raises:
         RelocError: no way places enough of the images in one model.
     """
     images = sum(len(group.names) for group in groups)
-    verified = verified_pairs(database)
+    verified = [pair for pair in verified_pairs(database) if held_out.isdisjoint(pair.names)]
     best: _Candidate | None = None
     told: list[str] = []
     with tempfile.TemporaryDirectory(dir=sparse.parent, prefix="scratch-") as folder:
+        mapped = _limited(database, Path(folder), verified) if held_out else database
         for number, way in enumerate(_ways(verified, groups, mapper)):
             if number and not way.may_help(best):
                 continue
-            source = database if way.pairs is None else _limited(database, Path(folder), way.pairs(best))
+            source = mapped if way.pairs is None else _limited(mapped, Path(folder), way.pairs(best))
             scratch = Path(folder) / str(number)
             try:
                 made = run_mapper(images_dir, groups, source, scratch, way.mapper, progress, way.along_motion)
@@ -141,7 +153,14 @@ def find_model(
         refuse_fragments(images_dir, parts, images)
         with atomic_path(sparse) as temporary:
             shutil.copytree(best.made.folders[0], temporary / "0")
-            write_json(temporary / "parts.json", {"mapper": mapper, "parts": parts, "told": told})
+            if held_out:
+                placed = place_in_model(temporary / "0", database, held_out)
+                parts = ((*parts[0], *placed), *parts[1:])
+                told.append(
+                    f"{len(placed)} of {len(held_out)} held-out images were placed in the finished map"
+                )
+            outcome = {"mapper": mapper, "held_out": sorted(held_out), "parts": parts, "told": told}
+            write_json(temporary / "parts.json", outcome)
 
 
 def _ways(verified: Sequence[VerifiedPair], groups: Sequence[Group], mapper: str) -> list[_Way]:
@@ -210,7 +229,7 @@ def _limited(database: Path, folder: Path, pairs: Sequence[VerifiedPair]) -> Pat
     import pycolmap
 
     kept = {frozenset(pair.names) for pair in pairs}
-    copy = folder / "limited.db"
+    copy = folder / f"{database.stem}-limited.db"
     shutil.copyfile(database, copy)
     with closing(pycolmap.Database.open(str(copy))) as opened:
         names = {image.image_id: image.name for image in opened.read_all_images()}

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.mapping.reconstruct import Reconstruction, SfmOptions, names_sizes_times, run_sfm
+from reloc_ros.offline.mapping.reconstruct import (
+    Reconstruction,
+    SfmOptions,
+    names_sizes_times,
+    run_sfm,
+    triangulate_given,
+)
 from reloc_ros.offline.mapping.verdict import Verdict, judge_model
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.holdout import parse_holdout
@@ -24,6 +30,13 @@ from reloc_ros.offline.sources.photographs import PhotoFolder, list_photos, read
 from reloc_ros.offline.workspace import Workspace
 
 DEFAULT_HOLDOUT = "every:10:0"
+_USED = (
+    "the held-out images took part in bundle adjustment, so the poses of the others and the intrinsics know a little "
+    "of them; --holdout-strict maps without them"
+)
+_USED_IN_GIVEN = (
+    "whatever made the given model may have used the held-out images for its poses and intrinsics"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,38 +66,70 @@ def map_images(
     options: SfmOptions | None = None,
     reading: SourceOptions | None = None,
     progress: Progress = silent,
+    *,
+    retriangulate: bool = False,
+    holdout_strict: bool = False,
 ) -> tuple[Workspace, MapSummary]:
     """Make a workspace from photographs, videos and bags of one place.
 
     The model is of all images, held-out ones included: their poses there are what later estimates are
-    judged by. Use `SfmModel.without` for the map that may be used. Interrupted, it goes on where it was;
-    done, it does nothing.
+    judged by. Use `SfmModel.without` for the map that may be used: what they saw has no part in its points, and
+    with `holdout_strict` none in its poses and intrinsics either. Interrupted, it goes on where it was; done, it
+    does nothing.
 
     Args:
         sources: folder of photographs, video or bag, or several of these.
         model: a COLMAP model of those images; without it, pycolmap makes one.
         options: how to make one.
         reading: how to read the sources.
+        retriangulate: of a given model take poses and intrinsics alone, and find points for them in the images.
+        holdout_strict: map without the held-out images, and place them in the finished map.
     """
     paths = [Path(sources)] if isinstance(sources, (str, Path)) else [Path(source) for source in sources]
     root, options, reading = Path(workspace_path), options or SfmOptions(), reading or SourceOptions()
     if not paths:
         raise RelocError("give at least one video, bag or folder of photographs")
     parse_holdout(holdout)  # a typing mistake should not show after ten minutes of work
+    _refuse_contradictions(model, options, reading, retriangulate, holdout_strict)
     told: list[str] = []
-    given = None if model is None else read_colmap(model, told.append)
+    given = None if model is None else read_colmap(model, told.append, with_points=not retriangulate)
     gathered = _gather(paths, root, given, reading, progress)
-    parse_holdout(holdout).is_held_out(gathered.names)
-    inputs = _inputs(gathered, model, holdout, options)
+    names = np.array(gathered.names)
+    held_out = frozenset(names[parse_holdout(holdout).is_held_out(gathered.names)].tolist())
+    inputs = _inputs(gathered, model, holdout, options, retriangulate, holdout_strict)
     current = _current(root, inputs)
     if current is not None:
         return current
     if given is None:
-        made = run_sfm(gathered.images_dir, gathered.groups, root / "sfm", options, progress)
+        kept_apart = held_out if holdout_strict else frozenset()
+        made = run_sfm(gathered.images_dir, gathered.groups, root / "sfm", options, progress, kept_apart)
     else:
-        made = Reconstruction(given, (given.names,), tuple(told))
         _check_against_images(given, Path(str(model)), gathered.images_dir, gathered.names)
-    return _write(root, gathered, holdout, inputs, made)
+        made = Reconstruction(given, (given.names,))
+        if retriangulate:
+            made = triangulate_given(
+                gathered.images_dir, gathered.groups, root / "sfm", given, options, progress
+            )
+    if not holdout_strict and not held_out.isdisjoint(made.model.names):
+        told.append(_USED_IN_GIVEN if given else _USED)
+    return _write(root, gathered, holdout, inputs, replace(made, told=(*told, *made.told)))
+
+
+def _refuse_contradictions(
+    model: str | Path | None,
+    options: SfmOptions,
+    reading: SourceOptions,
+    retriangulate: bool,
+    holdout_strict: bool,
+) -> None:
+    if retriangulate and model is None:
+        raise RelocError("--retriangulate finds points for the poses of a COLMAP model; name it with --model")
+    if holdout_strict and model is not None:
+        raise RelocError(
+            "--holdout-strict maps without the held-out images, but with --model their poses are given; leave one out"
+        )
+    if model is not None and (options.camera is not None or reading.bag_camera):
+        raise RelocError("a COLMAP model has intrinsics of its own; leave --camera and --bag-camera out")
 
 
 def _gather(
@@ -107,11 +152,18 @@ def _gather(
 
 
 def _inputs(
-    gathered: Gathered, model: str | Path | None, holdout: str, options: SfmOptions
+    gathered: Gathered,
+    model: str | Path | None,
+    holdout: str,
+    options: SfmOptions,
+    retriangulate: bool,
+    holdout_strict: bool,
 ) -> dict[str, Any]:
     images_dir = gathered.images_dir
     images = names_sizes_times(images_dir, gathered.names)
     made_by = [options, gathered.groups] if model is None else Path(model)
+    if retriangulate or holdout_strict:
+        made_by = [made_by, options, retriangulate, holdout_strict]
     listed = sorted(parse_holdout(holdout).listed)
     return {"dir": str(images_dir.absolute()), "images": images, "held": [holdout, listed], "by": made_by}
 
@@ -160,8 +212,13 @@ def _write(
 def _check_against_images(model: SfmModel, path: Path, images_dir: Path, names: Sequence[str]) -> None:
     missing = sorted(set(model.names) - set(names))
     if missing:
+        is_cut = any(name.startswith(f"{missing[0]} ") for name in names)
+        why = (
+            "; its names end at their first space, as COLMAP reads them: rename the images" if is_cut else ""
+        )
         raise RelocError(
-            f"COLMAP model '{path}' has {len(missing)} images that '{images_dir}' lacks, the first is '{missing[0]}'"
+            f"COLMAP model '{path}' has {len(missing)} images that '{images_dir}' lacks, the first is "
+            f"'{missing[0]}'{why}"
         )
     for image in np.unique(model.camera_ids, return_index=True)[1].tolist():
         name, camera = model.names[image], model.camera(image)

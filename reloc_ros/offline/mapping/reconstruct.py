@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from reloc_ros.offline.mapping.features import (
 )
 from reloc_ros.offline.mapping.mappers import MAPPERS, MIN_IMAGES, Part
 from reloc_ros.offline.mapping.pairs import choose_pairs, exhaustive_pairs
+from reloc_ros.offline.mapping.registration import triangulate_at_poses
 from reloc_ros.offline.mapping.retrieval import database_descriptors, similarity_of
 from reloc_ros.offline.mapping.turning import MAX_PARALLAX_SHARE, parallax_share
 from reloc_ros.offline.model.colmap_files import read_colmap
@@ -34,6 +35,10 @@ from reloc_ros.offline.sources.photographs import read_photo
 from reloc_ros.offline.workspace import fingerprint
 
 MATCHINGS = ("auto", "exhaustive", "sequential")
+_STAYED = (
+    "points were found anew at the poses and intrinsics of the given model, which stay as they are; where they are not "
+    "exact, leave --model out to have them found, too"
+)
 
 
 @dataclass(frozen=True)
@@ -90,14 +95,73 @@ def run_sfm(
     sfm_dir: str | Path,
     options: SfmOptions | None = None,
     progress: Progress = silent,
+    held_out: Set[str] = frozenset(),
 ) -> Reconstruction:
     """Reconstruct the place from photographs; the model is left in `sfm_dir`/sparse/0, too.
 
     It may be interrupted at any time: features and matches found so far are kept in `sfm_dir`/database.db,
     and a finished model is not made again. Other images or options start afresh, another mapper does not.
+
+    Args:
+        held_out: images that have no part in making the model, and are placed in it once it is finished.
     """
     images_dir, sfm_dir, options = Path(images_dir), Path(sfm_dir), options or SfmOptions()
-    groups = [
+    groups = _as_asked(groups, options)
+    mapped = _restricted(groups, lambda name: name not in held_out)
+    count = sum(len(group.names) for group in mapped)
+    if count < MIN_IMAGES:
+        beside = " besides those held out" if held_out else ""
+        raise RelocError(
+            f"'{images_dir}' holds {count} images{beside}; a map needs {MIN_IMAGES} at the very least"
+        )
+    _start_or_resume(images_dir, groups, sfm_dir, options)
+    database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
+    if read_found(sparse, options.mapper, held_out) is None:
+        _find_matches(images_dir, groups, groups, database, options, progress)
+        _refuse_turns(images_dir, mapped, verified_pairs(database))
+        find_model(images_dir, mapped, sparse, database, options.mapper, progress, held_out)
+    found = read_found(sparse, options.mapper, held_out)
+    return _agreeing(read_colmap(sparse / "0"), database, groups, found.parts, found.told)
+
+
+def triangulate_given(
+    images_dir: Path,
+    groups: Sequence[Group],
+    sfm_dir: Path,
+    given: SfmModel,
+    options: SfmOptions,
+    progress: Progress = silent,
+) -> Reconstruction:
+    """Find points anew for a model's images, whose poses and intrinsics stay; resumed and left as by `run_sfm`.
+
+    Args:
+        groups: the images as they were taken, those of the model among them.
+    """
+    names = np.array(given.names)
+    lenses = [
+        Group(f"camera {key}", tuple(names[given.camera_ids == key].tolist()), False, camera)
+        for key, camera in sorted(given.cameras.items())
+    ]
+    groups = _restricted(_as_asked(groups, options), set(given.names).__contains__)
+    _start_or_resume(images_dir, lenses, sfm_dir, options)
+    database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
+    _find_matches(images_dir, lenses, groups, database, options, progress)
+    progress("triangulate", 0, 1)
+    with atomic_path(sparse) as temporary:
+        (temporary / "0").mkdir(parents=True)
+        triangulate_at_poses(given, images_dir, database, temporary / "0")
+    progress("triangulate", 1, 1)
+    made = _agreeing(read_colmap(sparse / "0"), database, groups, (given.names,), (_STAYED,))
+    if made.is_folded:
+        raise RelocError(
+            f"the poses of the given model contradict the matches between its images, {len(made.dropped)} of "
+            f"{len(given.names)} with the rest; leave --model out to have poses found, too"
+        )
+    return made
+
+
+def _as_asked(groups: Sequence[Group], options: SfmOptions) -> list[Group]:
+    return [
         replace(
             group,
             in_sequence=group.in_sequence or options.matching == "sequential",
@@ -105,32 +169,52 @@ def run_sfm(
         )
         for group in groups
     ]
-    count = sum(len(group.names) for group in groups)
-    if count < MIN_IMAGES:
-        raise RelocError(f"'{images_dir}' holds {count} images; a map needs {MIN_IMAGES} at the very least")
-    _start_or_resume(images_dir, groups, sfm_dir, options)
-    database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
-    if read_found(sparse, options.mapper) is None:
-        silence_colmap()
-        extract_features(
-            images_dir,
-            groups,
-            database,
-            options.camera_model,
-            options.max_image_size,
-            options.max_features,
-            progress,
-        )
-        match_pairs(database, _pairs(groups, database, options, progress), progress)
-        _refuse_turns(images_dir, groups, verified_pairs(database))
-        find_model(images_dir, groups, sparse, database, options.mapper, progress)
-    found = read_found(sparse, options.mapper)
-    model = read_colmap(sparse / "0")
+
+
+def _restricted(groups: Sequence[Group], keep: Callable[[str], bool]) -> list[Group]:
+    """Some of the images of each group; groups without any of them are left out."""
+    kept = [replace(group, names=tuple(filter(keep, group.names))) for group in groups]
+    return [group for group in kept if group.names]
+
+
+def _find_matches(
+    images_dir: Path,
+    lenses: Sequence[Group],
+    groups: Sequence[Group],
+    database: Path,
+    options: SfmOptions,
+    progress: Progress,
+) -> None:
+    """Fill the database with what it lacks.
+
+    Args:
+        lenses: the images by what they were taken with: those of a size in one share their intrinsics.
+        groups: the same images as they were taken, one after the other.
+    """
+    silence_colmap()
+    limits = options.max_image_size, options.max_features
+    extract_features(images_dir, lenses, database, options.camera_model, *limits, progress)
+    match_pairs(database, _pairs(groups, database, options, progress), progress)
+
+
+def _agreeing(
+    model: SfmModel,
+    database: Path,
+    groups: Sequence[Group],
+    parts: tuple[Part, ...],
+    told: tuple[str, ...],
+) -> Reconstruction:
+    """What the matches confirm of a model."""
     agreement = measure_agreement(model, verified_pairs(database), [group.names for group in groups])
     dropped = np.ones(len(model.names), dtype=bool)
     dropped[agreement.kept] = False
+    kept = model.without(dropped)
+    if len(kept.names) < MIN_IMAGES or len(kept.points_map) == 0:
+        raise RelocError(
+            f"the matches between the {len(model.names)} images contradict their poses: no {MIN_IMAGES} of them agree"
+        )
     names = tuple(np.array(model.names)[dropped].tolist())
-    return Reconstruction(model.without(dropped), found.parts, found.told, names, agreement.is_folded)
+    return Reconstruction(kept, parts, told, names, agreement.is_folded)
 
 
 def _refuse_turns(images_dir: Path, groups: Sequence[Group], verified: Sequence[VerifiedPair]) -> None:
