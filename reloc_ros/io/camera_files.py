@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ _COLMAP_MODELS = {
     5: _ColmapModel("OPENCV_FISHEYE", False, "fisheye", (0, 1, 2, 3)),
     8: _ColmapModel("SIMPLE_RADIAL_FISHEYE", True, "fisheye", (0,)),
     9: _ColmapModel("RADIAL_FISHEYE", True, "fisheye", (0, 1)),
+    14: _ColmapModel("SIMPLE_FISHEYE", True, "fisheye"),
+    15: _ColmapModel("FISHEYE", False, "fisheye"),
 }
 _UNSUPPORTED_MODELS = {
     7: ("FOV", 5),
@@ -57,12 +59,10 @@ _UNSUPPORTED_MODELS = {
     11: ("RAD_TAN_THIN_PRISM_FISHEYE", 16),
     12: ("SIMPLE_DIVISION", 4),
     13: ("DIVISION", 5),
-    14: ("SIMPLE_FISHEYE", 3),
-    15: ("FISHEYE", 4),
     16: ("EUCM", 6),
     17: ("EQUIRECTANGULAR", 2),
 }
-"""By number, the names of the others and how many parameters they have."""
+"""Their names and how many parameters they have, by number."""
 _MODELS_BY_NAME = {model.name: model for model in _COLMAP_MODELS.values()}
 COLMAP_CAMERA_MODELS = tuple(_MODELS_BY_NAME)
 """Those of COLMAP's camera models that are special cases of `Camera`."""
@@ -97,11 +97,23 @@ def camera_from_colmap(name: str, width: int, height: int, params: Sequence[floa
 
 def _unsupported(name: str) -> RelocError:
     supported = ", ".join(COLMAP_CAMERA_MODELS)
-    return RelocError(f"COLMAP camera model {name} is not supported; use one of {supported}")
+    return RelocError(
+        f"COLMAP camera model {name} is not supported; use one of {supported}, or undistort the images "
+        "(colmap image_undistorter, which writes a PINHOLE model)"
+    )
 
 
 def colmap_from_camera(camera: Camera) -> tuple[str, list[float]]:
-    """COLMAP's model name and parameters of a camera, as they would stand in its files."""
+    """COLMAP's model name and parameters of a camera, as they would stand in its files.
+
+    Raises:
+        RelocError: the camera has a skew, which none of COLMAP's models has.
+    """
+    if camera.skew:
+        raise RelocError(
+            f"the camera's K has a skew of {camera.skew:g} px, which no camera model of COLMAP has; leave its intrinsics "
+            "to be found, or calibrate it without skew"
+        )
     params = [camera.fx, camera.fy, *colmap_from_px([camera.cx, camera.cy]).tolist(), *camera.coefficients]
     if camera.model == "pinhole":
         return "PINHOLE", params
@@ -126,11 +138,11 @@ def read_camera_file(path: str | Path) -> Camera:
     return next(iter(cameras.values()))
 
 
-def read_colmap_cameras(path: str | Path, used: Set[int] | None = None) -> dict[int, Camera]:
+def read_colmap_cameras(path: str | Path, used: Collection[int] | None = None) -> dict[int, Camera]:
     """Read COLMAP's cameras.txt or cameras.bin: camera id to camera.
 
     Args:
-        used: the ids that matter, so that the others may be of any model; all by default.
+        used: the ids that matter; others are passed over, whatever is wrong with them. None: all matter.
     """
     path = Path(path)
     if path.suffix not in (".txt", ".bin"):
@@ -139,40 +151,37 @@ def read_colmap_cameras(path: str | Path, used: Set[int] | None = None) -> dict[
         )
     data = _read_bytes(path)
     try:
-        return _parse_cameras_txt(data, used) if path.suffix == ".txt" else _parse_cameras_bin(data, used)
+        return (_parse_cameras_txt if path.suffix == ".txt" else _parse_cameras_bin)(data, used)
     except (struct.error, ValueError, IndexError) as error:
         raise RelocError(f"'{path}' is damaged or not a COLMAP camera file ({error})") from error
     except RelocError as error:
         raise RelocError(f"'{path}': {error}") from error
 
 
-def _parse_cameras_bin(data: bytes, used: Set[int] | None) -> dict[int, Camera]:
+def _parse_cameras_bin(data: bytes, used: Collection[int] | None) -> dict[int, Camera]:
     (count,) = struct.unpack_from("<Q", data, 0)
     offset, cameras = 8, {}
     for _ in range(count):
         camera_id, number, width, height = struct.unpack_from("<IiQQ", data, offset)
-        name, params_count = _UNSUPPORTED_MODELS.get(number, (f"number {number}", None))
-        if number in _COLMAP_MODELS:
-            name, params_count = _COLMAP_MODELS[number].name, _COLMAP_MODELS[number].params_count
-        elif used is None or camera_id in used or params_count is None:
-            raise _unsupported(name)
-        params = struct.unpack_from(f"<{params_count}d", data, offset + 24)
+        if number not in _COLMAP_MODELS and number not in _UNSUPPORTED_MODELS:
+            raise _unsupported(f"number {number}")
+        colmap = _COLMAP_MODELS.get(number)
+        name, params_count = (colmap.name, colmap.params_count) if colmap else _UNSUPPORTED_MODELS[number]
         if used is None or camera_id in used:
+            params = struct.unpack_from(f"<{params_count}d", data, offset + 24) if colmap else ()
             cameras[camera_id] = camera_from_colmap(name, width, height, params)
         offset += 24 + 8 * params_count
     return cameras
 
 
-def _parse_cameras_txt(data: bytes, used: Set[int] | None) -> dict[int, Camera]:
+def _parse_cameras_txt(data: bytes, used: Collection[int] | None) -> dict[int, Camera]:
     cameras = {}
     for line in data.decode("utf-8").splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         camera_id, name, width, height, *params = line.split()
         if used is None or int(camera_id) in used:
-            cameras[int(camera_id)] = camera_from_colmap(
-                name, int(width), int(height), [float(p) for p in params]
-            )
+            cameras[int(camera_id)] = camera_from_colmap(name, int(width), int(height), [*map(float, params)])
     return cameras
 
 
