@@ -21,10 +21,11 @@ CameraModel = Literal["pinhole", "brown", "fisheye"]
 
 _ROS_MODELS: Mapping[str, tuple[CameraModel, tuple[int, ...]]] = {
     "plumb_bob": ("brown", (4, 5)),
-    "rational_polynomial": ("brown", (8,)),
+    "rational_polynomial": ("brown", (4, 5, 8)),
     "equidistant": ("fisheye", (4,)),
     "fisheye": ("fisheye", (4,)),
 }
+"""Which camera each of ROS's distortion models is, and how many coefficients it may have."""
 COEFFICIENT_COUNT: Mapping[CameraModel, int] = {"pinhole": 0, "brown": 8, "fisheye": 4}
 
 
@@ -78,29 +79,17 @@ class Camera:
     ) -> Camera:
         """From the fields of a ROS camera_info: model name, size, 3x3 row-major K, and D.
 
-        An empty or all-zero D is a pinhole whatever the model is called, as drivers of ideal cameras do.
+        An empty or all-zero D is a pinhole whatever the model is called, as drivers of ideal cameras do. Zeros beyond
+        the model's own coefficients do not matter, and five without a name are plumb_bob's.
         """
         k_values, d_values = [float(x) for x in k], [float(x) for x in d]
         if len(k_values) != 9:
             raise RelocError(f"camera_info K has 9 numbers, got {len(k_values)}")
         if not any(k_values):
             raise RelocError("camera_info K is all zeros: the camera is not calibrated; set its intrinsics")
-        fx, _, cx, _, fy, cy = k_values[:6]
-        if not any(d_values):
-            return Camera("pinhole", int(width), int(height), fx, fy, cx, cy)
-        if distortion_model not in _ROS_MODELS:
-            raise RelocError(
-                f"camera_info distortion model {distortion_model!r} is not supported; "
-                f"use one of {', '.join(_ROS_MODELS)}"
-            )
-        model, counts = _ROS_MODELS[distortion_model]
-        if len(d_values) not in counts:
-            raise RelocError(
-                f"camera_info distortion model {distortion_model} has {' or '.join(map(str, counts))} "
-                f"coefficients, got {len(d_values)}"
-            )
-        padded = d_values + [0.0] * (COEFFICIENT_COUNT[model] - len(d_values))
-        return Camera(model, int(width), int(height), fx, fy, cx, cy, tuple(padded))
+        fx, skew, cx, _, fy, cy = k_values[:6]
+        model, coefficients = _distortion_from_ros(distortion_model, d_values)
+        return Camera(model, int(width), int(height), fx, fy, cx, cy, coefficients, skew)
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Camera:
@@ -200,9 +189,45 @@ class Camera:
         """The camera of the window of width x height pixels whose top-left pixel is (x, y)."""
         return dataclasses.replace(self, width=int(width), height=int(height), cx=self.cx - x, cy=self.cy - y)
 
+    def shift_px(self, other: Camera) -> float:
+        """How far from each other the two put the same ray at most, over an image of the size of both."""
+        u, v = np.linspace(0, self.width - 1, 9), np.linspace(0, self.height - 1, 9)
+        pixels = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
+        rays = np.column_stack([self.unproject(pixels), np.ones(len(pixels))])
+        return float(np.nan_to_num(np.linalg.norm(other.project(rays) - pixels, axis=1)).max())
+
     @property
     def _lens(self) -> Lens:
         return lens_of(self.model, self.coefficients)
 
 
 _CAMERA_FIELDS = tuple(field.name for field in dataclasses.fields(Camera))
+
+
+def _distortion_from_ros(name: str, d: Sequence[float]) -> tuple[CameraModel, tuple[float, ...]]:
+    """A camera model and its coefficients from camera_info's distortion model and D."""
+    if not any(d):
+        return "pinhole", ()
+    if not name and len(d) == 4:
+        raise RelocError(
+            "camera_info names no distortion model, and a D of 4 may be plumb_bob's or equidistant's; set the one it is"
+        )
+    known = name or "plumb_bob"
+    if known not in _ROS_MODELS:
+        raise RelocError(
+            f"camera_info distortion model {name!r} is not supported; use one of {', '.join(_ROS_MODELS)}, "
+            "or undistort the images"
+        )
+    model, counts = _ROS_MODELS[known]
+    own, surplus = d[: counts[-1]], d[counts[-1] :]
+    called = name or "plumb_bob (none is named)"
+    has = f"camera_info distortion model {called} has {' or '.join(map(str, counts))} coefficients"
+    if len(own) not in counts:
+        raise RelocError(f"{has}, got {len(d)}")
+    for number, value in enumerate(surplus, counts[-1] + 1):
+        if value:
+            raise RelocError(
+                f"{has}, but number {number} of the {len(d)} in D is {value:g}, not zero; name the model that they are "
+                "of, or undistort the images"
+            )
+    return model, (*own, *[0.0] * (COEFFICIENT_COUNT[model] - len(own)))

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import cv2
@@ -232,3 +233,61 @@ def test_impossible_camera_info_is_refused_with_a_sentence(change, sentence):
     info = {"distortion_model": "plumb_bob", "width": 640, "height": 480, "k": K, "d": ROS["plumb_bob"]}
     with pytest.raises(RelocError, match=sentence):
         Camera.from_ros(**(info | change))
+
+
+@pytest.mark.parametrize(
+    ("name", "d", "model", "coefficients"),
+    [
+        (
+            "plumb_bob",
+            [0.1, -0.2, 1e-3, 2e-3, 0.05, 0, 0, 0],
+            "brown",
+            [0.1, -0.2, 1e-3, 2e-3, 0.05, 0, 0, 0],
+        ),
+        ("plumb_bob", [0.1, -0.2, 1e-3, 2e-3, *[0] * 10], "brown", [0.1, -0.2, 1e-3, 2e-3, 0, 0, 0, 0]),
+        ("equidistant", [0.1, 0.2, 0.3, 0.4, 0], "fisheye", [0.1, 0.2, 0.3, 0.4]),
+        ("rational_polynomial", [0.1, 0.2, 0, 0], "brown", [0.1, 0.2, 0, 0, 0, 0, 0, 0]),
+        ("rational_polynomial", [0.1, 0.2, 0, 0, 0.3], "brown", [0.1, 0.2, 0, 0, 0.3, 0, 0, 0]),
+        ("rational_polynomial", [*range(1, 9), 0, 0, 0, 0], "brown", [*range(1, 9)]),
+        ("rational_polynomial", [*range(1, 9), *[0] * 6], "brown", [*range(1, 9)]),
+        ("", [0.1, -0.2, 1e-3, 2e-3, 0.05], "brown", [0.1, -0.2, 1e-3, 2e-3, 0.05, 0, 0, 0]),
+        ("", [0.1, -0.2, 1e-3, 2e-3, 0.05, 0, 0, 0], "brown", [0.1, -0.2, 1e-3, 2e-3, 0.05, 0, 0, 0]),
+    ],
+)
+def test_zeros_beyond_a_models_coefficients_do_not_matter(name, d, model, coefficients):
+    camera = Camera.from_ros(name, 640, 480, K, d)
+    assert (camera.model, camera.coefficients) == (model, tuple(map(float, coefficients)))
+
+
+@pytest.mark.parametrize(
+    ("name", "d", "sentence"),
+    [
+        ("plumb_bob", [0.1, 0, 0, 0, 0, 0, 0, 1.5], "number 8 of the 8 in D is 1.5, not zero"),
+        ("equidistant", [0.1, 0, 0, 0, -0.25], "number 5 of the 5 in D is -0.25"),
+        ("rational_polynomial", [0.1] * 8 + [0, 0, 0, 0, 0.03, 0], "number 13 of the 14 in D is 0.03"),
+        ("", [0.1, 0, 0, 0, 0, 0, 0, 0.5], r"plumb_bob \(none is named\).*number 8 of the 8 in D is 0.5"),
+        ("", [0.1, 0.1, 0, 0], "names no distortion model.*plumb_bob's or equidistant's"),
+        ("rational_polynomial", [0.1] * 6, "4 or 5 or 8 coefficients, got 6"),
+        ("double_sphere", [0.1] * 2, "'double_sphere' is not supported.*undistort the images"),
+    ],
+)
+def test_coefficients_that_the_model_does_not_have_are_refused_by_their_number(name, d, sentence):
+    with pytest.raises(RelocError, match=sentence):
+        Camera.from_ros(name, 640, 480, K, d)
+
+
+def test_skew_moves_pixels_sideways_as_they_go_down():
+    skewed = Camera.from_ros("plumb_bob", 640, 480, (500, 4.0, 320, 0, 510, 240, 0, 0, 1), [])
+    np.testing.assert_allclose(
+        skewed.project([[0.1, 0.2, 1]]), [[500 * 0.1 + 4 * 0.2 + 320, 510 * 0.2 + 240]]
+    )
+    np.testing.assert_array_equal(skewed.matrix, [[500, 4, 320], [0, 510, 240], [0, 0, 1]])
+    with pytest.raises(RelocError, match="finite"):
+        Camera.from_ros("plumb_bob", 640, 480, (500, np.nan, 320, 0, 510, 240, 0, 0, 1), [])
+
+
+def test_two_cameras_differ_by_how_far_apart_they_put_a_ray():
+    camera = CAMERAS["pinhole"]
+    assert camera.shift_px(camera) == 0
+    longer = dataclasses.replace(camera, fx=1.02 * camera.fx)
+    assert camera.shift_px(longer) == pytest.approx(0.02 * camera.cx)

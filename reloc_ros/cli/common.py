@@ -36,6 +36,15 @@ RefineOption = Annotated[
     bool, typer.Option("--refine/--coarse", help="Sharpen poses against the reference views, or do not.")
 ]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")]
+RectifiedOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--rectified/--unrectified",
+        help="Whether images are rectified: their intrinsics are then P of camera_info, without distortion, else K "
+        "and D. Not given: as a bag's topic is named (image_rect...).",
+        show_default=False,
+    ),
+]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="Inference threads; 0 leaves it to the engine.")]
 
 

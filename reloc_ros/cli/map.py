@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, bars, console, tell
+from reloc_ros.cli.common import RectifiedOption, WorkspaceOption, bars, console, tell
+from reloc_ros.errors import RelocError
 
 
 def map_(
@@ -48,6 +49,7 @@ def map_(
     bag_camera: Annotated[
         bool, typer.Option("--bag-camera", help="Take a bag's camera_info for known intrinsics.")
     ] = False,
+    rectified: RectifiedOption = None,
     matching: Annotated[
         str,
         typer.Option(
@@ -69,14 +71,16 @@ def map_(
     from reloc_ros.offline.mapping.reconstruct import SfmOptions
     from reloc_ros.offline.sources.gather import SourceOptions
 
+    if rectified is not None and camera is None and not bag_camera:
+        raise RelocError("--rectified is about the camera_info of --bag-camera or of --camera; leave it out")
     options = SfmOptions(
         camera_model=camera_model,
-        camera=None if camera is None else read_camera_file(camera),
+        camera=None if camera is None else read_camera_file(camera, rectified=bool(rectified)),
         matching=matching,
         loops=loops,
         mapper=mapper,
     )
-    reading = SourceOptions(frames, topic, bag_camera)
+    reading = SourceOptions(frames, topic, bag_camera, rectified)
     with bars() as progress:
         opened, done = map_images(
             sources,

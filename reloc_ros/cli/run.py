@@ -10,6 +10,7 @@ import typer
 from reloc_ros.cli.common import (
     BackendOption,
     PrecisionOption,
+    RectifiedOption,
     RefineOption,
     ThreadsOption,
     bars,
@@ -62,6 +63,7 @@ def run(
             help="Write poses and status as topics: .mcap, .db3, or a folder.", rich_help_panel=_BAG
         ),
     ] = None,
+    rectified: RectifiedOption = None,
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the bag's messages along.", rich_help_panel=_BAG)
     ] = False,
@@ -93,26 +95,33 @@ def run(
 
     Example: [bold]reloc run desk.bundle walk.mp4 --tum walk.tum --overlay poses.mp4[/bold]
     """
+    from reloc_ros.io.bag import is_bag
     from reloc_ros.io.camera_files import read_camera_file
+    from reloc_ros.io.camera_info import log_given_camera
     from reloc_ros.localizer import Localizer, LocalizerConfig
     from reloc_ros.offline.running.detections import read_detections
     from reloc_ros.offline.running.localize_source import Tally, localize_source
     from reloc_ros.offline.running.output_files import Outputs
     from reloc_ros.offline.running.overlay import ArContent
+    from reloc_ros.offline.sources.bag_images import BagTopic
     from reloc_ros.offline.sources.open_source import open_source
 
     outputs = Outputs(poses, tum, overlay, bag, copy, camera_frame.lstrip("/"))
     outputs.check(source, bundle, camera, mesh, detections)
     if overlay is None and (mesh is not None or mesh_pose is not None):
         raise RelocError("a mesh is shown in the overlay; name that with --overlay")
+    if rectified is not None and camera is None and not is_bag(source):
+        raise RelocError("--rectified is about the camera_info of a bag or of --camera; leave it out")
     content = ArContent.read(mesh, mesh_pose, mesh_scale)
-    intrinsics = None if camera is None else read_camera_file(camera)
+    intrinsics = None if camera is None else read_camera_file(camera, rectified=bool(rectified))
     tally = Tally()
     with bars() as progress:
         with phase(progress, "load the bundle"):
             config = LocalizerConfig(refine=refine)
             localizer = Localizer.from_bundle(bundle, backend, config, threads, precision)
-        images = open_source(source, topic, needs_camera=intrinsics is None)
+        images = open_source(source, topic, needs_camera=intrinsics is None, rectified=rectified)
+        if intrinsics is not None and rectified is None and isinstance(images, BagTopic):
+            log_given_camera(intrinsics, images.topic)
         detected, keypoints_by = None, localizer.backend.name
         if detections is not None:
             landmarks = len(localizer.bundle.landmarks)

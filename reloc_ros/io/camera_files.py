@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+import types
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reloc_ros.cameras import COEFFICIENT_COUNT, Camera, CameraModel
 from reloc_ros.errors import RelocError, first_line
+from reloc_ros.io.camera_info import CameraInfo, camera_from_message, log_camera_info
 
 COLMAP_HALF_PIXEL = 0.5
 
@@ -111,8 +113,8 @@ def colmap_from_camera(camera: Camera) -> tuple[str, list[float]]:
     """
     if camera.skew:
         raise RelocError(
-            f"the camera's K has a skew of {camera.skew:g} px, which no camera model of COLMAP has; leave its intrinsics "
-            "to be found, or calibrate it without skew"
+            f"the camera's K has a skew of {camera.skew:g} px, which no camera model of COLMAP has; leave its "
+            "intrinsics to be found, or calibrate it without skew"
         )
     params = [camera.fx, camera.fy, *colmap_from_px([camera.cx, camera.cy]).tolist(), *camera.coefficients]
     if camera.model == "pinhole":
@@ -123,15 +125,18 @@ def colmap_from_camera(camera: Camera) -> tuple[str, list[float]]:
     return ("FULL_OPENCV", params) if any(camera.coefficients[4:]) else ("OPENCV", params[:8])
 
 
-def read_camera_file(path: str | Path) -> Camera:
+def read_camera_file(path: str | Path, *, rectified: bool = False) -> Camera:
     """Read one camera: COLMAP's cameras.txt or cameras.bin, or a ROS camera_info .yaml.
 
     The yaml may be what camera_calibration writes (`camera_matrix: {data: ...}`) or the fields of a
     sensor_msgs/CameraInfo as `ros2 topic echo` prints them.
+
+    Args:
+        rectified: the images are rectified, so P of a camera_info holds; COLMAP's files are of the images as they are.
     """
     path = Path(path)
     if path.suffix in (".yaml", ".yml"):
-        return _read_ros_yaml(path)
+        return _read_ros_yaml(path, rectified)
     cameras = read_colmap_cameras(path)
     if len(cameras) != 1:
         raise RelocError(f"'{path}' holds {len(cameras)} cameras; leave the one that took the images")
@@ -185,7 +190,7 @@ def _parse_cameras_txt(data: bytes, used: Collection[int] | None) -> dict[int, C
     return cameras
 
 
-def _read_ros_yaml(path: Path) -> Camera:
+def _read_ros_yaml(path: Path, rectified: bool) -> Camera:
     try:
         documents = list(yaml.safe_load_all(_read_bytes(path)))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -194,32 +199,59 @@ def _read_ros_yaml(path: Path) -> Camera:
     if not isinstance(info, Mapping):
         raise RelocError(f"'{path}' is not a camera_info: it holds no fields")
     try:
-        return _camera_from_fields(info)
+        message = _message_from_fields(info)
+        camera = camera_from_message(message, rectified=rectified)
+        log_camera_info(message, f"images that '{path}' is for", rectified=rectified)
+        return camera
     except KeyError as error:
         raise RelocError(f"'{path}' is not a camera_info: it lacks {error}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise RelocError(f"'{path}' is not a camera_info ({error})") from error
     except RelocError as error:
         raise RelocError(f"'{path}': {error}") from error
 
 
-def _camera_from_fields(info: Mapping[str, Any]) -> Camera:
+def _message_from_fields(info: Mapping[str, Any]) -> CameraInfo:
+    """The camera_info that either form of yaml stands for."""
     if "camera_matrix" in info:
+        names = ("camera_matrix", "distortion_coefficients", "rectification_matrix", "projection_matrix")
         width, height = info["image_width"], info["image_height"]
-        k, d = info["camera_matrix"]["data"], info["distortion_coefficients"]["data"]
+        k, d, r, p = (info[name]["data"] if name in info or name in names[:2] else [] for name in names)
     else:
         width, height = info["width"], info["height"]
-        k, d = info["k" if "k" in info else "K"], info["d" if "d" in info else "D"]
+        k, d = (info[name if name in info else name.upper()] for name in "kd")
+        r, p = (info.get(name, info.get(name.upper(), [])) for name in "rp")
         _refuse_binning_and_roi(info)
-    return Camera.from_ros(str(info["distortion_model"]), int(width), int(height), k, d)
+    numbers = {"k": k, "d": d, "r": r or [0.0] * 9, "p": p or [0.0] * 12}
+    return types.SimpleNamespace(
+        width=int(width),
+        height=int(height),
+        distortion_model=_distortion_model(info, len(d)),
+        **{name: [float(value) for value in values] for name, values in numbers.items()},
+        binning_x=1,
+        binning_y=1,
+        roi=types.SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0),
+    )
+
+
+def _distortion_model(info: Mapping[str, Any], count: int) -> str:
+    """What the file calls its distortion; where it names the lens alone, as camera_calibration has it."""
+    lens = str(info.get("camera_model") or "")
+    if "distortion_model" not in info and not lens:
+        raise KeyError("distortion_model")
+    named = str(info.get("distortion_model") or "")
+    of_lens = {"pinhole": "plumb_bob" if count <= 5 else "rational_polynomial", "fisheye": "equidistant"}
+    if named and lens in of_lens and (named in ("fisheye", "equidistant")) != (lens == "fisheye"):
+        raise RelocError(f"camera_model {lens} contradicts distortion_model {named}; leave the wrong one out")
+    return named or of_lens.get(lens, lens)
 
 
 def _refuse_binning_and_roi(info: Mapping[str, Any]) -> None:
     """K then belongs to the full sensor, not to the images; guessing would make every pose wrong."""
     roi = info.get("roi") or {}
-    if max(info.get("binning_x", 0), info.get("binning_y", 0)) > 1 or any(
-        roi.get(key, 0) for key in ("x_offset", "y_offset", "width", "height")
-    ):
+    window = [roi.get(key, 0) for key in ("x_offset", "y_offset", "width", "height")]
+    is_whole = window in ([0, 0, 0, 0], [0, 0, info["width"], info["height"]])
+    if max(info.get("binning_x", 0), info.get("binning_y", 0)) > 1 or not is_whole:
         raise RelocError(
             "binning or a region of interest is set; give the intrinsics of the images themselves"
         )

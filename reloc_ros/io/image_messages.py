@@ -1,4 +1,4 @@
-"""The pixels and intrinsics in ROS messages, whoever deserialized them: rclpy, or rosbags without ROS.
+"""The pixels in ROS messages, whoever deserialized them: rclpy, or rosbags without ROS.
 
 Here is where foreign images are checked. The classes below say which fields are read.
 """
@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 
 
@@ -31,29 +30,6 @@ class CompressedImage(Protocol):
 
     format: str
     data: Any
-
-
-class RegionOfInterest(Protocol):
-    """sensor_msgs/msg/RegionOfInterest."""
-
-    x_offset: int
-    y_offset: int
-    height: int
-    width: int
-
-
-class CameraInfo(Protocol):
-    """sensor_msgs/msg/CameraInfo."""
-
-    height: int
-    width: int
-    distortion_model: str
-    d: Any
-    k: Any
-    p: Any
-    binning_x: int
-    binning_y: int
-    roi: RegionOfInterest
 
 
 # Encoding -> (bytes of a pixel in the message, OpenCV code to BGR; None: it is BGR or grey already).
@@ -174,34 +150,3 @@ def _eight_bit_from(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     brightest = int(pixels.max())
     bits = next(bits for bits in (8, 10, 12, 14, 16) if brightest < 1 << bits)
     return (pixels >> np.uint16(bits - 8)).astype(np.uint8)
-
-
-def camera_from_message(message: CameraInfo, *, rectified: bool = False) -> Camera:
-    """The camera of the images that this camera_info goes with, its region of interest and binning applied.
-
-    Args:
-        rectified: the images are rectified, so P holds and there is no distortion.
-
-    Raises:
-        RelocError: an uncalibrated (all zero), non-finite or unknown camera, or a window off the sensor.
-    """
-    width, height = message.width, message.height
-    if rectified:
-        projection = list(message.p)
-        k = [value for row in range(3) for value in projection[4 * row : 4 * row + 3]]
-        camera = Camera.from_ros("plumb_bob", width, height, k, [])
-    else:
-        camera = Camera.from_ros(message.distortion_model, width, height, message.k, message.d)
-    roi = message.roi
-    if roi.width or roi.height:  # all zeros means the whole sensor
-        if roi.x_offset + roi.width > width or roi.y_offset + roi.height > height:
-            raise RelocError(
-                f"camera_info region {roi.width}x{roi.height} at ({roi.x_offset}, {roi.y_offset}) "
-                f"does not fit the {width}x{height} sensor"
-            )
-        camera = camera.cropped(roi.x_offset, roi.y_offset, roi.width, roi.height)
-    # Zero and one both mean no binning.
-    binning_x, binning_y = max(message.binning_x, 1), max(message.binning_y, 1)
-    if (binning_x, binning_y) != (1, 1):
-        camera = camera.resized(camera.width // binning_x, camera.height // binning_y)
-    return camera

@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Array
-from reloc_ros.io.image_messages import camera_from_message
+from reloc_ros.io.camera_info import camera_from_message
 
 _DISTORTION_MODELS = {"pinhole": "plumb_bob", "brown": "rational_polynomial", "fisheye": "equidistant"}
 

@@ -98,4 +98,7 @@ def _fixed_camera(given: Parameters, bundle_camera: Camera) -> Camera | None:
         raise RelocError("camera_info_file goes with camera_source file: set both or neither")
     if given.camera_source == "bundle":
         return bundle_camera
-    return read_camera_file(Path(given.camera_info_file).expanduser()) if given.camera_info_file else None
+    if not given.camera_info_file:
+        return None
+    file = Path(given.camera_info_file).expanduser()
+    return read_camera_file(file, rectified=given.image_rectified == "true")

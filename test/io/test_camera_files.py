@@ -1,4 +1,5 @@
 import struct
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
+from reloc_ros.io import camera_files
 from reloc_ros.io.camera_files import (
     camera_from_colmap,
     colmap_from_camera,
@@ -64,6 +66,8 @@ def test_binary_and_text_cameras_read_alike(tmp_path):
         ("FULL_OPENCV", 6, [*OPENCV_PARAMS, 0.1, 0.2, 0.3, 0.4]),
         ("SIMPLE_RADIAL_FISHEYE", 8, [500.0, 320.0, 240.0, 0.1]),
         ("RADIAL_FISHEYE", 9, [500.0, 320.0, 240.0, 0.1, 0.01]),
+        ("SIMPLE_FISHEYE", 14, [500.0, 320.0, 240.0]),
+        ("FISHEYE", 15, [500.0, 510.0, 320.0, 240.0]),
     ],
 )
 def test_every_colmap_model_projects_as_pycolmap_does(tmp_path, name, number, params):
@@ -115,6 +119,7 @@ def test_both_forms_of_camera_info_read_alike_and_keep_their_pixels(tmp_path, te
         ("camera.yaml", b"width: 640", "lacks"),
         ("camera.yaml", MESSAGE_YAML.replace("binning_x: 0", "binning_x: 2").encode(), "binning"),
         ("camera.yaml", MESSAGE_YAML.replace("height: 0", "height: 100").encode(), "region of interest"),
+        ("camera.yaml", MESSAGE_YAML.replace("roi: {", "roi: [").replace("}", "]").encode(), "camera.yaml"),
         ("camera.yaml", MESSAGE_YAML.replace("500.0", "0.0").encode(), "camera.yaml"),
         ("camera.yaml", MESSAGE_YAML.replace("width: 640", "width: wide").encode(), "not a camera_info"),
         ("cameras.txt", b"", "0 cameras"),
@@ -177,3 +182,129 @@ def test_unsupported_and_mismatched_colmap_models_are_refused():
         camera_from_colmap("THIN_PRISM_FISHEYE", 640, 480, [1.0] * 12)
     with pytest.raises(RelocError, match="OPENCV has 8 parameters, got 4"):
         camera_from_colmap("OPENCV", 640, 480, [500, 500, 320.5, 240.5])
+
+
+def test_the_table_of_models_is_pycolmaps_own():
+    pycolmap = pytest.importorskip("pycolmap")
+    ours = {number: (model.name, model.params_count) for number, model in camera_files._COLMAP_MODELS.items()}
+    for name, number in pycolmap.CameraModelId.__members__.items():
+        if name == "INVALID":
+            continue
+        genuine = pycolmap.Camera.create_from_model_name(1, name, 500.0, 640, 480)
+        assert (ours | camera_files._UNSUPPORTED_MODELS)[int(number)] == (name, len(genuine.params))
+
+
+UNSUPPORTED = camera_files._UNSUPPORTED_MODELS
+
+
+@pytest.mark.parametrize("number", UNSUPPORTED)
+@pytest.mark.parametrize("suffix", [".bin", ".txt"])
+def test_what_is_no_special_case_is_refused_by_name_with_what_to_do(tmp_path, number, suffix):
+    name, count = UNSUPPORTED[number]
+    file = write_cameras(tmp_path / f"cameras{suffix}", {7: (number, name, [1.0] * count)})
+    with pytest.raises(RelocError, match=f"{name} is not supported; use one of .*undistort the images"):
+        read_camera_file(file)
+
+
+@pytest.mark.parametrize("number", UNSUPPORTED)
+@pytest.mark.parametrize("suffix", [".bin", ".txt"])
+def test_a_camera_that_no_image_uses_does_not_matter(tmp_path, number, suffix):
+    name, count = UNSUPPORTED[number]
+    cameras = {
+        1: (number, name, [1.0] * count),
+        2: (4, "OPENCV", OPENCV_PARAMS),
+        3: (1, "PINHOLE", [-1.0] * 4),
+    }
+    file = write_cameras(tmp_path / f"cameras{suffix}", cameras)
+    used = camera_files.read_colmap_cameras(file, {2})
+    assert used == {2: camera_from_colmap("OPENCV", 640, 480, OPENCV_PARAMS)}
+    with pytest.raises(RelocError, match=name):
+        camera_files.read_colmap_cameras(file, {1, 2})
+
+
+def write_cameras(file, cameras):
+    if file.suffix == ".txt":
+        lines = (f"{key} {name} 640 480 {' '.join(map(repr, p))}\n" for key, (_, name, p) in cameras.items())
+        file.write_text("".join(lines))
+    else:
+        parts = (
+            struct.pack(f"<IiQQ{len(p)}d", key, number, 640, 480, *p)
+            for key, (number, _, p) in cameras.items()
+        )
+        file.write_bytes(struct.pack("<Q", len(cameras)) + b"".join(parts))
+    return file
+
+
+def test_colmap_is_given_no_camera_with_skew():
+    with pytest.raises(RelocError, match=r"skew of 4\.27 px"):
+        colmap_from_camera(Camera("pinhole", 640, 480, 500, 510, 319.5, 239.5, (), 4.27))
+
+
+def yaml_of(tmp_path, text, *changes):
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    file = tmp_path / "camera.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_camera_calibrations_name_of_the_lens_stands_for_the_distortion_model(tmp_path):
+    four = ("[0.1, -0.05, 0.001, 0.002, 0.0]", "[0.1, -0.05, 0.001, 0.002]")
+    fisheye = ("distortion_model: plumb_bob", "camera_model: fisheye")
+    camera = read_camera_file(yaml_of(tmp_path, CALIBRATION_YAML, four, fisheye))
+    assert camera == Camera("fisheye", 640, 480, 500, 510, 319.5, 239.5, (0.1, -0.05, 0.001, 0.002))
+    pinhole = ("distortion_model: plumb_bob", "camera_model: pinhole")
+    assert read_camera_file(yaml_of(tmp_path, CALIBRATION_YAML, four, pinhole)).model == "brown"
+    both = ("distortion_model: plumb_bob", "distortion_model: plumb_bob\ncamera_model: fisheye")
+    with pytest.raises(RelocError, match="camera_model fisheye contradicts distortion_model plumb_bob"):
+        read_camera_file(yaml_of(tmp_path, CALIBRATION_YAML, both))
+    neither = ("distortion_model: plumb_bob", "")
+    with pytest.raises(RelocError, match="lacks 'distortion_model'"):
+        read_camera_file(yaml_of(tmp_path, CALIBRATION_YAML, neither))
+
+
+def test_a_region_of_interest_of_the_whole_sensor_is_none(tmp_path):
+    whole = ("height: 0, width: 0", "height: 480, width: 640")
+    assert read_camera_file(yaml_of(tmp_path, MESSAGE_YAML, whole)) == read_camera_file(
+        yaml_of(tmp_path, MESSAGE_YAML)
+    )
+    for roi in ("height: 480, width: 320", "height: 480, width: 0"):
+        with pytest.raises(RelocError, match="region of interest"):
+            read_camera_file(yaml_of(tmp_path, MESSAGE_YAML, (whole[0], roi)))
+
+
+def test_rectified_images_take_p_of_a_file(tmp_path):
+    p = "projection_matrix: {rows: 3, cols: 4, data: [400, 0, 300, 0, 0, 410, 200, 0, 0, 0, 1, 0]}"
+    file = yaml_of(tmp_path, CALIBRATION_YAML + p)
+    assert read_camera_file(file).model == "brown"
+    assert read_camera_file(file, rectified=True) == Camera("pinhole", 640, 480, 400, 410, 300, 200)
+
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
+EXPECTED = {
+    "gemini336l_echo.yaml": ("brown", (-0.030605049803853035, 0.03520144522190094), 0.0),
+    "ost_fisheye.yaml": ("fisheye", (0.175653, -0.031772), -0.96635),
+    "roi_is_the_whole_sensor_echo.yaml": ("brown", (-0.12297, 0.13763), 0.0),
+    "skew_echo.yaml": ("fisheye", (-1.152516, 2.913204), 4.26466),
+    "t265_echo.yaml": ("fisheye", (-0.009274626150727272, 0.04619137942790985), 0.0),
+    "must_refuse_nonzero_k6.yaml": None,
+}
+
+
+@pytest.mark.parametrize("name", sorted({*EXPECTED, *(file.name for file in CASES.glob("*.yaml"))}))
+def test_files_as_drivers_write_them_come_out_as_their_names_say(name):
+    if not (CASES / name).is_file():
+        pytest.skip(f"{CASES} does not hold {name}; the tests above make files alike")
+    if name.startswith("must_refuse"):
+        with pytest.raises(RelocError, match="number 8 of the 8 in D is 1, not zero"):
+            read_camera_file(CASES / name)
+        return
+    camera = read_camera_file(CASES / name)
+    assert (camera.model, camera.coefficients[:2], camera.skew) == EXPECTED[name]
+    v, u = np.mgrid[: camera.height : 7, : camera.width : 7]
+    pixels = np.column_stack([u.ravel(), v.ravel()]).astype(float)
+    rays = np.column_stack([camera.unproject(pixels), np.ones(len(pixels))])
+    seen = np.isfinite(rays).all(axis=1)
+    assert seen.mean() > 0.6
+    np.testing.assert_allclose(camera.project(rays[seen]), pixels[seen], atol=1e-8)

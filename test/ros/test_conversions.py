@@ -16,7 +16,8 @@ from std_msgs.msg import Header
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.io.image_messages import camera_from_message, image_from_compressed, image_from_message
+from reloc_ros.io.camera_info import camera_from_message
+from reloc_ros.io.image_messages import image_from_compressed, image_from_message
 from reloc_ros.ros.conversions import (
     camera_info_from,
     fixed_camera_for,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 from geometry_msgs.msg import PoseStamped
 from node_process import Peer, camera_info, publishing
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -97,21 +98,25 @@ def test_a_camera_info_file_stands_for_what_the_driver_says_at_any_resolution(st
         assert_right(pose)
 
 
-def test_rectified_images_go_by_the_rectified_camera(start_node, peer):
+@pytest.mark.parametrize(("image_rectified", "topic"), [(True, "/front/flat"), ("auto", "/front/image_rect")])
+def test_rectified_images_go_by_the_rectified_camera(start_node, peer, image_rectified, topic):
     """K and D are those of the raw images, of another lens and size; P alone is that of the rectified ones."""
-    start_node(image_rectified=True, remap={"image": "/front/image_rect"}, silence_timeout_s=5.0)
+    node = start_node(image_rectified=image_rectified, remap={"image": topic}, silence_timeout_s=5.0)
     info = camera_info(CAMERA)
     info.k, info.d = [300.0, 0.0, 300.0, 0.0, 300.0, 200.0, 0.0, 0.0, 1.0], [-0.4, 0.2, 0.01, 0.01, 0.0]
+    info.p[3] = -0.1 * CAMERA.fx
 
     def tracked() -> bool:
         peer.publisher(CameraInfo, "/camera_info").publish(info)
-        peer.publish_image(view(5), topic="/front/image_rect")
+        peer.publish_image(view(5), topic=topic)
         time.sleep(0.05)
         return any(publishing(s) for s in peer.statuses) and bool(peer.poses)
 
     peer.wait_for(tracked, "tracking")
     for pose in peer.poses:
         assert_right(pose)
+    assert node.output.count(f"images of {topic}: taken for rectified, by P of camera_info") == 2
+    assert node.output.count("second camera of a pair, 0.100 m beside the first") == 1
 
 
 def test_two_cameras_are_two_nodes_in_their_namespaces(start_node):

@@ -88,11 +88,21 @@ def test_a_whole_number_comes_from_the_command_line_and_from_files(context, tmp_
     node.destroy_node()
 
 
+def test_a_switch_may_be_a_bool_as_yaml_reads_it(declared):
+    node, given, _ = declared(image_rectified=True)
+    assert given.current == Parameters(image_rectified="true")
+    assert set_one(node, "image_rectified", False)[0] and given.current.image_rectified == "false"
+    assert set_one(node, "image_rectified", "auto")[0] and given.current.image_rectified == "auto"
+    assert not set_one(node, "image_rectified", 1)[0]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("max_speed", 0),
         ("max_speed", True),
+        ("image_rectified", "perhaps"),
+        ("image_rectified", 1),
         ("backend", "magic"),
         ("lost_after", 0),
         ("lost_after", "three"),

@@ -32,8 +32,17 @@ class BagTopic:
     rotation: int | None = None
     top: str | None = None
 
-    def __init__(self, path: Path, topic: str | None = None, needs_camera: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        topic: str | None = None,
+        needs_camera: bool = False,
+        rectified: bool | None = None,
+    ) -> None:
         """Look into it.
+
+        Args:
+            rectified: whether the images are; None: as the topic's name says.
 
         Raises:
             RelocError: it cannot be read, it is not clear which topic is meant, or the intrinsics are not there
@@ -44,11 +53,12 @@ class BagTopic:
         self.title = f"topic {self.topic} of bag '{path}'"
         self.key: dict[str, object] = {"bag": path, "topic": self.topic}
         self.names: tuple[str, ...] | None = tuple(map(frame_name, range(count)))
+        self._rectified = rectified
         self._camera = self.intrinsics("give the intrinsics with --camera") if needs_camera else None
 
     def intrinsics(self, remedy: str) -> Camera:
         """Those that were recorded beside the images, see `bag_intrinsics`."""
-        return bag_intrinsics(self.path, self.topic, remedy)
+        return bag_intrinsics(self.path, self.topic, remedy, self._rectified)
 
     @functools.cached_property
     def rate_hz(self) -> float | None:

@@ -44,6 +44,8 @@ class SourceOptions:
     """The images of a bag; needed where it has several."""
     bag_camera: bool = False
     """The camera_info of a bag holds for its images."""
+    rectified: bool | None = None
+    """Whether a bag's images are rectified; None: as their topic's name says."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def _recorded_camera(source: PhotoFolder | Recording) -> Camera | None:
 
 def open_map_source(path: Path, options: SourceOptions) -> PhotoFolder | Recording:
     """What `open_source` makes of a path; photographs must be of one lens, and a bag needs no intrinsics."""
-    source = open_source(path, options.topic if is_bag(path) else None, needs_camera=False)
+    topic = options.topic if is_bag(path) else None
+    source = open_source(path, topic, needs_camera=False, rectified=options.rectified)
     if isinstance(source, PhotoFolder):
         refuse_mixed_lenses(source)
     return source

@@ -12,12 +12,15 @@ from reloc_ros.offline.sources.photographs import IMAGE_SUFFIXES, PhotoFolder
 from reloc_ros.offline.sources.video import Video
 
 
-def open_source(path: Path, topic: str | None = None, needs_camera: bool = True) -> PhotoFolder | Recording:
+def open_source(
+    path: Path, topic: str | None = None, needs_camera: bool = True, rectified: bool | None = None
+) -> PhotoFolder | Recording:
     """A folder of images, a bag (folder or file), or else a video.
 
     Args:
         topic: of a bag's images; needed where there are several.
         needs_camera: a bag must have the intrinsics of its images, since nobody else gives them.
+        rectified: whether a bag's images are; None: as their topic's name says.
 
     Raises:
         RelocError: it is none of them, or a topic was given for something that has none.
@@ -25,7 +28,7 @@ def open_source(path: Path, topic: str | None = None, needs_camera: bool = True)
     if not path.exists():
         raise RelocError(f"there is no '{path}'; give a video, a bag or a folder of images")
     if is_bag(path):
-        return BagTopic(path, topic, needs_camera)
+        return BagTopic(path, topic, needs_camera, rectified)
     if topic is not None:
         raise RelocError(f"'{path}' is not a bag, so it has no topic {topic}; leave --topic out")
     if path.is_dir():

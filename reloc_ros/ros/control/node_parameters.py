@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.control.parameters import FIELDS, Change, Parameters
+from reloc_ros.ros.control.parameters import FIELDS, SWITCH, Change, Parameters
 
 
 class NodeParameters:
@@ -44,7 +44,11 @@ class NodeParameters:
             self._set_by_node = False
 
     def _on_set(self, changes: Sequence[Parameter]) -> SetParametersResult:
-        ours = {change.name: change.value for change in changes if change.name in FIELDS}
+        ours = {
+            change.name: _word(FIELDS[change.name], change.value)
+            for change in changes
+            if change.name in FIELDS
+        }
         for name, value in ours.items():
             if refusal := self._refusal(FIELDS[name], value):
                 return SetParametersResult(successful=False, reason=refusal)
@@ -65,6 +69,7 @@ def _declare(node: Node, field: dataclasses.Field) -> Any:
     limits, choices = field.metadata["limits"], field.metadata["choices"]
     descriptor = ParameterDescriptor(description=field.metadata["description"])
     descriptor.read_only = field.metadata["change"] is Change.START
+    descriptor.dynamic_typing = _is_switch(field)
     if choices:
         descriptor.additional_constraints = f"one of: {', '.join(choices)}"
     if limits:
@@ -76,9 +81,8 @@ def _declare(node: Node, field: dataclasses.Field) -> Any:
     whole = _whole_override(node, field.name) if isinstance(field.default, float) else None
     initial = field.default if whole is None else float(whole)
     try:
-        value = node.declare_parameter(
-            field.name, initial, descriptor, ignore_override=whole is not None
-        ).value
+        declared = node.declare_parameter(field.name, initial, descriptor, ignore_override=whole is not None)
+        value = _word(field, declared.value)
     except ParameterException as error:
         wanted = type(field.default).__name__ + (f" from {limits[0]} to {limits[1]}" if limits else "")
         raise RelocError(f"parameter {field.name} must be a {wanted} ({error})") from error
@@ -105,6 +109,15 @@ def _with_doubles(changes: list[Parameter]) -> list[Parameter]:
 def _is_whole_double(change: Parameter) -> bool:
     field = FIELDS.get(change.name)
     return field is not None and isinstance(field.default, float) and change.type_ is Parameter.Type.INTEGER
+
+
+def _is_switch(field: dataclasses.Field) -> bool:
+    return set(SWITCH) <= set(field.metadata["choices"])
+
+
+def _word(field: dataclasses.Field, value: Any) -> Any:
+    """The choice that a bool stands for, as yaml reads `true`."""
+    return str(value).lower() if isinstance(value, bool) and _is_switch(field) else value
 
 
 def _choice_refusal(field: dataclasses.Field, value: Any) -> str:

@@ -16,6 +16,8 @@ from reloc_ros.stream.smoothing import SmoothingConfig
 from reloc_ros.stream.status import StatusConfig
 
 Config = TypeVar("Config")
+SWITCH = ("true", "false")
+"""Among the choices of a parameter: it may be set to a bool as well."""
 
 
 class Change(enum.Enum):
@@ -160,8 +162,11 @@ class Parameters:
         False,
         "Neither receive nor look at images while nobody listens to a pose, a transform or a debug view.",
     )
-    image_rectified: bool = _parameter(
-        False, "The images are rectified: use P of camera_info, without distortion."
+    image_rectified: str = _parameter(
+        "auto",
+        "Whether the images are rectified: intrinsics are then P of camera_info, without distortion, else K and D. "
+        "`auto`: as the topic is named (image_rect...), and K and D of a camera_info_file.",
+        choices=("auto", *SWITCH),
     )
     camera_source: str = _parameter(
         "topic",

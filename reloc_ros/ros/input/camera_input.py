@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,12 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
+from reloc_ros.io.camera_info import (
+    camera_from_message,
+    is_named_rectified,
+    log_camera_info,
+    log_given_camera,
+)
 from reloc_ros.io.image_messages import image_from_compressed, image_from_message
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import fixed_camera_for, message_camera_for
@@ -24,6 +31,7 @@ class CameraInput:
     def __init__(self, node: Node, given: Parameters, on_image: Callable[[ImageMessage], None]) -> None:
         self._node, self._given, self._on_image = node, given, on_image
         self._info: CameraInfo | None = None
+        self._fixed_camera: Camera | None = None
         self._image_subscription: AdaptiveSubscription | None = None
         self._info_subscription = None
         if given.camera_source == "topic":
@@ -35,6 +43,8 @@ class CameraInput:
         image = node.resolve_topic_name("image")
         self.topic = f"{image}/compressed" if compressed else image
         self._image_type = CompressedImage if compressed else Image
+        auto = is_named_rectified(self.topic)
+        self._rectified = auto if given.image_rectified == "auto" else given.image_rectified == "true"
         self.listen(True)
 
     @property
@@ -82,15 +92,30 @@ class CameraInput:
             RelocError: what is known is no camera, or not that of this image.
         """
         if fixed_camera is not None:
+            if fixed_camera != self._fixed_camera and self._given.image_rectified == "auto":
+                log_given_camera(fixed_camera, self.topic)
+            self._fixed_camera = fixed_camera
             return fixed_camera_for(fixed_camera, image)
         info = self._info  # one message, whatever arrives meanwhile
-        return info and message_camera_for(info, image, rectified=self._given.image_rectified)
+        return info and message_camera_for(info, image, rectified=self._rectified)
 
     def _subscriptions(self) -> list[AdaptiveSubscription]:
         return [s for s in (self._image_subscription, self._info_subscription) if s is not None]
 
     def _on_info(self, message: CameraInfo) -> None:
-        self._info = message
+        before, self._info = self._info, message
+        if before is not None and _intrinsics(before) == _intrinsics(message):
+            return
+        with contextlib.suppress(RelocError):  # the status says what is wrong with it
+            camera_from_message(message, rectified=self._rectified)
+            log_camera_info(message, f"images of {self.topic}", rectified=self._rectified)
+
+
+def _intrinsics(message: CameraInfo) -> tuple:
+    """All of a camera_info but its header, for comparison."""
+    numbers = (bytes(message.d), *(values.tobytes() for values in (message.k, message.r, message.p)))
+    size = (message.height, message.width, message.binning_x, message.binning_y)
+    return message.distortion_model, numbers, size, repr(message.roi)
 
 
 def pixels_of(message: ImageMessage) -> np.ndarray:

@@ -21,6 +21,18 @@ def test_intrinsics_are_those_beside_the_images(tmp_path):
     )
 
 
+def test_what_the_topics_name_says_can_be_overruled_and_is_said(tmp_path, caplog):
+    rect = "/camera/image_rect"
+    bag = write_image_bag(tmp_path / "bag", {rect: BGR}, CAMERA)
+    with caplog.at_level("INFO"):
+        assert bag_intrinsics(bag, rect, "", rectified=False) == CAMERA
+        assert "images of /camera/image_rect: taken for not rectified, by K and D" in caplog.text
+        caplog.clear()
+        assert bag_intrinsics(bag, rect, "").model == "pinhole"
+    (doubt,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert "taken for rectified" in doubt and "while D moves pixels by up to" in doubt
+
+
 def test_a_bag_without_intrinsics_has_none(tmp_path):
     bag = write_image_bag(tmp_path / "bag", {RAW: BGR})
     with pytest.raises(RelocError, match="has no camera_info for /camera/image_raw; measure them"):
