@@ -6,6 +6,7 @@ What the model is in, its frame and its unit, is known; so is where everything i
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,10 @@ from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 
 CHARUCO_MIDDLE = np.array([1.55, 1.85, 0.012])
+_YAW = np.radians(25)
+BOARD_RIGHT = np.array([np.cos(_YAW), np.sin(_YAW), 0])
+BOARD_UP = np.array([-np.sin(_YAW), np.cos(_YAW), 0])
+"""Of the board on the floor: to its right, and to its top edge."""
 _AROUND = [
     looking_at(
         CHARUCO_MIDDLE + np.array([1.3 * np.cos(a), 1.3 * np.sin(a), h]),
@@ -41,6 +46,7 @@ CHARUCO = "charuco:7x5:0.09:0.07:DICT_4X4_50"
 MARKER = "aruco:0.2:DICT_5X5_100:17"
 TAG = "aruco:0.24:APRILTAG_36h11"
 GRID = "grid:3x2:0.11:0.03:DICT_6X6_50:4"
+APRILGRID = "aprilgrid:6x6:0.088:0.3"
 
 
 def boards() -> list[Face]:
@@ -50,15 +56,51 @@ def boards() -> list[Face]:
     grid = cv2.aruco.GridBoard((3, 2), 0.11, 0.03, dictionary(cv2.aruco.DICT_6X6_50), np.arange(4, 10))
     marker = dictionary(cv2.aruco.DICT_5X5_100).generateImageMarker(17, 400)
     tag = dictionary(cv2.aruco.DICT_APRILTAG_36h11).generateImageMarker(3, 480)
-    yaw = np.radians(25)
-    x, y = np.array([np.cos(yaw), np.sin(yaw), 0]), np.array([-np.sin(yaw), np.cos(yaw), 0])
     up = np.array([0, 0, 1.0])
     return [
-        _print("charuco", charuco.generateImage((1260, 900)), CHARUCO_MIDDLE, 0.63 * x, -0.45 * y),
+        _print(
+            "charuco",
+            charuco.generateImage((1260, 900)),
+            CHARUCO_MIDDLE,
+            0.63 * BOARD_RIGHT,
+            -0.45 * BOARD_UP,
+        ),
         _print("marker", marker, np.array([1.55, 2.99, 1.5]), [0.2, 0, 0], -0.2 * up),
         _print("tag", tag, np.array([0.01, 1.3, 1.85]), [0, 0.24, 0], -0.24 * up),
         _print("grid", grid.generateImage((780, 500)), np.array([0.66, 2.99, 1.5]), [0.39, 0, 0], -0.25 * up),
     ]
+
+
+def aprilgrid_picture(turns: int = 2, border: int = 2, module: int = 10) -> np.ndarray:
+    """Kalibr's board of 6x6 tags, (H, W) pixels, a gap wide around them.
+
+    Its tags are AprilTag's own, upside down to OpenCV's; ids go from the lower left upwards, there are 0.3 of a tag
+    between tags, and black squares between their corners.
+
+    Args:
+        turns: quarter turns of each tag from OpenCV's picture of it.
+        border: squares of black around the six of a tag's code.
+        module: pixels of such a square.
+    """
+    tag = module * (6 + 2 * border)
+    gap = 3 * tag // 10
+    step = tag + gap
+    image = np.full((6 * step + gap, 6 * step + gap), 255, np.uint8)
+    for column, row in np.ndindex(7, 7):
+        image[step * row : step * row + gap, step * column : step * column + gap] = 0
+    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36h11)
+    for number in range(36):
+        x, y = gap + step * (number % 6), gap + step * (5 - number // 6)
+        marker = dictionary.generateImageMarker(number, tag, borderBits=border)
+        image[y : y + tag, x : x + tag] = np.rot90(marker, turns)
+    return image
+
+
+def aprilgrid() -> Face:
+    """Kalibr's board of tags of 88 mm flat on the rug, where the ChArUco board is otherwise."""
+    image = aprilgrid_picture()
+    metres = len(image) * 0.088 / 100
+    return _print("aprilgrid", image, CHARUCO_MIDDLE, metres * BOARD_RIGHT, -metres * BOARD_UP)
 
 
 def _print(name: str, image: np.ndarray, middle: np.ndarray, right: np.ndarray, down: np.ndarray) -> Face:
@@ -136,8 +178,9 @@ def _disturbed(pose: SE3, rng: np.random.Generator) -> SE3:
     return SE3(turned.rotation, -turned.rotation @ (pose.center + rng.normal(0, 0.001, 3)))
 
 
-def film_room(folder: Path) -> Room:
-    renderer = Renderer((*reading_corner().faces, *boards()), CAMERA)
+def film_room(folder: Path, prints: Sequence[Face] | None = None) -> Room:
+    """Film the room with these boards in it, or with all of `boards`."""
+    renderer = Renderer((*reading_corner().faces, *(boards() if prints is None else prints)), CAMERA)
     views = []
     for i, pose in enumerate(POSES):
         view = renderer.render(pose)

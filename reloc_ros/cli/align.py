@@ -28,7 +28,9 @@ def align(
         str | None,
         typer.Option(
             help="charuco:COLSxROWS:SQUARE:MARKER:DICT, grid:COLSxROWS:MARKER:GAP:DICT[:FIRST_ID] or "
-            "aruco:SIZE:DICT[:ID], in metres; AprilTags by their DICT, APRILTAG_36h11."
+            "aruco:SIZE:DICT[:ID], in metres; AprilTags by their DICT, APRILTAG_36h11. Kalibr's board is "
+            "aprilgrid:COLSxROWS:TAG:SPACING, its tagCols, tagRows, tagSize and tagSpacing. Then :border=BITS of a "
+            "marker's black border, if not 1 (aprilgrid: 2), and :turn=180 for a single marker printed upside down."
         ),
     ] = None,
     up: Annotated[

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.offline.align.agreement import MAX_SCALE_GAP
 from reloc_ros.offline.align.boards import Board, Corner
 from reloc_ros.offline.align.trajectory_fit import fit_robustly
 from reloc_ros.offline.model.sfm import SfmModel
@@ -61,15 +64,23 @@ def fit_bodies(model: SfmModel, board: Board, sightings: Sightings) -> list[Boar
         placed = place_point(model, images, pixels)
         if placed.reliable and placed.used.sum() >= MIN_IMAGES:
             found = _PlacedCorner(
-                board.place_of(corner), placed.position, images[placed.used], pixels[placed.used], len(seen)
+                corner,
+                board.place_of(corner),
+                placed.position,
+                images[placed.used],
+                pixels[placed.used],
+                len(seen),
             )
             bodies.setdefault(board.body_of(corner), []).append(found)
+    for corners in bodies.values() if board.charuco is None else ():
+        _refuse_other_gaps(board, corners)
     fits = (_fit_body(model, board, body, corners) for body, corners in bodies.items())
     return [fit for fit in fits if fit is not None]
 
 
 @dataclass(frozen=True, eq=False)
 class _PlacedCorner:
+    corner: Corner
     place_board: Array
     position_sfm: Array
     images: NDArray[np.intp]
@@ -78,6 +89,27 @@ class _PlacedCorner:
     """(N, 2)"""
     sightings: int
     """All, those that do not agree included."""
+
+
+def _refuse_other_gaps(board: Board, corners: list[_PlacedCorner]) -> None:
+    """Where markers are farther apart, measured by their sides, than was told, one of the two lengths is wrong."""
+    pairs = [(a, b) for a, b in itertools.combinations(corners, 2)]
+    same = np.array([a.corner[0] == b.corner[0] for a, b in pairs], dtype=bool)
+    apart = np.array(
+        [a.corner[0] != b.corner[0] and a.corner[1] == b.corner[1] for a, b in pairs], dtype=bool
+    )
+    if same.sum() < MIN_CORNERS or apart.sum() < MIN_CORNERS:
+        return
+    found = np.array([np.linalg.norm(a.position_sfm - b.position_sfm) for a, b in pairs])
+    told = np.array([np.linalg.norm(a.place_board - b.place_board) for a, b in pairs])
+    stretch = np.median(found[apart] / told[apart]) / np.median(found[same] / told[same])
+    if abs(np.log(stretch)) > MAX_SCALE_GAP:
+        side, pitch = told[same].min(), told[apart].min()
+        raise RelocError(
+            f"board '{board.text}': in the images the gaps between its markers measure "
+            f"{stretch * pitch / side - 1:.2g} of a marker, not {pitch / side - 1:.2g}; the SPACING of an aprilgrid is "
+            "a share of its TAG, the GAP of a grid is in metres"
+        )
 
 
 def _fit_body(model: SfmModel, board: Board, body: int, corners: list[_PlacedCorner]) -> BoardFit | None:

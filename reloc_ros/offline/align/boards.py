@@ -1,4 +1,4 @@
-"""Boards and single markers of known size: what they are, and where their corners are in an image.
+"""Boards and single markers of known size: what they are, and where their corners are on them.
 
 The frame of a board has its origin in the middle, x to the right, y downwards and z into the board, as one who
 stands before it and reads it sees them.
@@ -6,24 +6,25 @@ stands before it and reads it sees them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.marker_corners import refine_corners
 
 Array = NDArray[np.float64]
 Corner = tuple[int, int]
 """Of a marker: its id and which of its four corners; of a chessboard: -1 and the number of the corner."""
 
 _FORMS = (
-    "charuco:COLUMNSxROWS:SQUARE:MARKER:DICTIONARY, grid:COLUMNSxROWS:MARKER:GAP:DICTIONARY[:FIRST_ID], or "
-    "aruco:SIZE:DICTIONARY[:ID] for markers that stand alone, all lengths in metres"
+    "charuco:COLUMNSxROWS:SQUARE:MARKER:DICTIONARY, grid:COLUMNSxROWS:MARKER:GAP:DICTIONARY[:FIRST_ID], "
+    "aprilgrid:COLUMNSxROWS:TAG:SPACING[:DICTIONARY[:FIRST_ID]] with the spacing as a share of the tag, as Kalibr has "
+    "it, or aruco:SIZE:DICTIONARY[:ID] for markers that stand alone, all lengths in metres; then :border=BITS where a "
+    "marker's black border is not 1 wide (aprilgrid: 2), and :turn=180 for a marker printed upside down"
 )
+MAX_BORDER_BITS = 4
 DICTIONARIES = tuple(sorted(name for name in dir(cv2.aruco) if name.startswith("DICT_")))
 
 
@@ -41,9 +42,19 @@ class Board:
     charuco: cv2.aruco.CharucoBoard | None
     corners_board: dict[Corner, Array]
     """Where each corner of a board is in its frame, metres; empty for single markers."""
+    border_bits: int = 1
+    """How wide the black border of a marker is, in its squares."""
+    quarter_turns: int = 0
+    """By which a single marker is turned from OpenCV's picture of it; of a grid the layout tells."""
 
-    def has(self, corner: Corner) -> bool:
-        return corner in self.corners_board if self.corners_board else self.marker_id in (None, corner[0])
+    def has_marker(self, marker_id: int) -> bool:
+        if self.charuco is not None:
+            return marker_id in self.charuco.getIds()
+        return (
+            (marker_id, 0) in self.corners_board
+            if self.corners_board
+            else self.marker_id in (None, marker_id)
+        )
 
     def body_of(self, corner: Corner) -> int:
         """Which rigid thing a corner belongs to: the marker's id when they stand alone."""
@@ -55,19 +66,45 @@ class Board:
 
 
 def parse_board(text: str) -> Board:
-    """Parse one of the three forms of a board; apriltag: is the same as aruco:."""
-    kind, *words = text.strip().split(":")
+    """Parse one of the four forms of a board; apriltag: is the same as aruco:."""
+    words = text.strip().split(":")
+    options = dict(word.split("=", 1) for word in words if "=" in word)
+    kind, *words = (word for word in words if "=" not in word)
     try:
-        if kind == "charuco" and len(words) == 4:
-            return _charuco(text, *words)
-        if kind == "grid" and len(words) in (4, 5):
-            return _grid(text, *words)
-        if kind in ("aruco", "apriltag") and len(words) in (2, 3):
-            marker_id = int(words[2]) if len(words) == 3 else None
-            return Board(text, _dictionary(text, words[1]), _length(text, words[0]), marker_id, None, {})
+        board = _of_kind(text, kind, words)
+        if board is None or not options.keys() <= {"border", "turn"}:
+            raise RelocError(f"board '{text}' is not {_FORMS}")
+        return _with_options(board, **options)
     except ValueError as error:
         raise RelocError(f"board '{text}' holds a number that is none; it is {_FORMS}") from error
-    raise RelocError(f"board '{text}' is not {_FORMS}")
+
+
+def _of_kind(text: str, kind: str, words: list[str]) -> Board | None:
+    if kind == "charuco" and len(words) == 4:
+        return _charuco(text, *words)
+    if kind == "grid" and len(words) in (4, 5):
+        return _grid(text, *words)
+    if kind == "aprilgrid" and len(words) in (3, 4, 5):
+        return _aprilgrid(text, *words)
+    if kind in ("aruco", "apriltag") and len(words) in (2, 3):
+        marker_id = int(words[2]) if len(words) == 3 else None
+        return Board(text, _dictionary(text, words[1]), _length(text, words[0]), marker_id, None, {})
+    return None
+
+
+def _with_options(board: Board, border: str | None = None, turn: str = "0") -> Board:
+    bits = board.border_bits if border is None else int(border)
+    if not 1 <= bits <= MAX_BORDER_BITS:
+        raise RelocError(
+            f"board '{board.text}': a border is 1 to {MAX_BORDER_BITS} squares wide, not {border}"
+        )
+    quarter_turns, rest = divmod(int(turn), 90)
+    if rest or not 0 <= quarter_turns < 4 or (quarter_turns and (board.corners_board or board.charuco)):
+        raise RelocError(
+            f"board '{board.text}': single markers are turned by 0, 90, 180 or 270 degrees clockwise; boards of "
+            "several tell that by themselves"
+        )
+    return replace(board, border_bits=bits, quarter_turns=quarter_turns)
 
 
 def _charuco(text: str, counts: str, square: str, marker: str, dictionary: str) -> Board:
@@ -86,65 +123,46 @@ def _charuco(text: str, counts: str, square: str, marker: str, dictionary: str) 
 
 def _grid(text: str, counts: str, marker: str, gap: str, dictionary: str, first_id: str = "0") -> Board:
     columns, rows = _counts(text, counts)
-    marker_m, gap_m = _length(text, marker), _length(text, gap)
-    middle = (np.array([columns, rows]) * (marker_m + gap_m) - gap_m) / 2
-    corners = {}
-    for k in range(columns * rows):
-        offset = np.array([k % columns, k // columns]) * (marker_m + gap_m) - middle + marker_m / 2
-        for number, place in enumerate(_marker_corners(marker_m)):
-            corners[(int(first_id) + k, number)] = place + np.append(offset, 0)
-    return Board(text, _dictionary(text, dictionary), 0.0, None, None, corners)
+    ids = int(first_id) + np.arange(columns * rows).reshape(rows, columns)
+    return _markers_in_rows(text, ids, _length(text, marker), _length(text, gap), dictionary)
 
 
-class BoardDetector:
-    """Finds the corners of a board in images."""
+def _aprilgrid(
+    text: str,
+    counts: str,
+    tag: str,
+    spacing: str,
+    dictionary: str = "DICT_APRILTAG_36h11",
+    first_id: str = "0",
+) -> Board:
+    """Kalibr's board: ids from the lower left upwards, wide borders, small squares between the corners of the tags.
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
-        parameters = cv2.aruco.DetectorParameters()
-        parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_CONTOUR
-        self._markers = cv2.aruco.ArucoDetector(board.dictionary, parameters)
-        self._charucos = [self._charuco(legacy) for legacy in (False, True)] if board.charuco else []
+    See `generateAprilBoard` of its kalibr_create_target_pdf; the words are its tagCols, tagRows, tagSize, tagSpacing.
+    """
+    columns, rows = _counts(text, counts)
+    ids = int(first_id) + np.arange(columns * rows).reshape(rows, columns)[::-1]
+    tag_m = _length(text, tag)
+    board = _markers_in_rows(text, ids, tag_m, _length(text, spacing) * tag_m, dictionary)
+    return replace(board, border_bits=2)
 
-    def __call__(self, image: NDArray[np.uint8]) -> dict[Corner, Array]:
-        """The corners seen in an image (H, W, 3), each with its pixel (2,)."""
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        corners, ids, _ = self._markers.detectMarkers(grey)
-        if ids is None:
-            return {}
-        if self._charucos:
-            return self._chessboard(grey, corners, ids)
-        found = {}
-        for marker_id, pixels in zip(ids.ravel().tolist(), corners, strict=True):
-            for number, pixel in enumerate(refine_corners(grey, pixels.reshape(4, 2).astype(np.float64))):
-                if self._board.has((marker_id, number)):
-                    found[(marker_id, number)] = pixel
-        return found
 
-    def _charuco(self, legacy: bool) -> cv2.aruco.CharucoDetector:
-        board = self._board.charuco
-        copy = cv2.aruco.CharucoBoard(
-            board.getChessboardSize(),
-            board.getSquareLength(),
-            board.getMarkerLength(),
-            self._board.dictionary,
+def _markers_in_rows(
+    text: str, ids: NDArray[np.int64], marker_m: float, gap_m: float, dictionary: str
+) -> Board:
+    """A board of markers (rows, columns) as one reads it."""
+    markers = _dictionary(text, dictionary)
+    if ids.min() < 0 or ids.max() >= len(markers.bytesList):
+        raise RelocError(
+            f"board '{text}': {dictionary} has the markers 0 to {len(markers.bytesList) - 1}, and this needs "
+            f"{ids.min()} to {ids.max()}"
         )
-        copy.setLegacyPattern(legacy)  # OpenCV before 4.6 began boards of an even number of rows otherwise
-        return cv2.aruco.CharucoDetector(copy)
-
-    def _chessboard(
-        self, grey: NDArray[np.uint8], corners: Iterable[Array], ids: Array
-    ) -> dict[Corner, Array]:
-        best: dict[Corner, Array] = {}
-        for detector in self._charucos:
-            pixels, numbers, _, _ = detector.detectBoard(grey, markerCorners=corners, markerIds=ids)
-            if numbers is not None and len(numbers) > len(best):
-                places = pixels.reshape(-1, 2).astype(np.float64)
-                best = {
-                    (-1, number): place
-                    for number, place in zip(numbers.ravel().tolist(), places, strict=True)
-                }
-        return best
+    middle = (np.array(ids.shape[::-1]) * (marker_m + gap_m) - gap_m) / 2
+    corners = {}
+    for (row, column), marker_id in np.ndenumerate(ids):
+        offset = np.array([column, row]) * (marker_m + gap_m) - middle + marker_m / 2
+        for number, place in enumerate(_marker_corners(marker_m)):
+            corners[(int(marker_id), number)] = place + np.append(offset, 0)
+    return Board(text, markers, 0.0, None, None, corners)
 
 
 def _marker_corners(size_m: float) -> Array:

@@ -11,7 +11,9 @@ from reloc_ros.errors import RelocError
 from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, first_up, most_certain_scale
 from reloc_ros.offline.align.boards import parse_board
 from reloc_ros.offline.align.gravity import (
+    PICTURE_TOPS,
     level_rotation,
+    robust_direction,
     up_of_cameras,
     up_of_imu,
     up_of_plane,
@@ -158,7 +160,8 @@ def _up(
         noted = {} if sources.picture_top else noted_tops(workspace.images_dir, model.names)
         return (up_of_cameras if word == "camera" else up_of_plane)(model, sources.picture_top, noted)
     if word.startswith("board"):
-        return up_estimate(boards, on_wall=word == "board-wall")
+        cameras_up = robust_direction(np.array(PICTURE_TOPS[sources.picture_top]) @ model.rotations)[0]
+        return up_estimate(boards, word == "board-wall", cameras_up)
     from reloc_ros.offline.align.bag_readings import read_bag_accelerations
 
     topic = word.removeprefix("imu:")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,9 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, agreeing
+from reloc_ros.offline.align.board_detector import BoardDetector
 from reloc_ros.offline.align.board_fit import MIN_IMAGES, BoardFit, Sightings, fit_bodies
-from reloc_ros.offline.align.boards import Board, BoardDetector, Corner
+from reloc_ros.offline.align.boards import Board, Corner
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo
@@ -26,8 +29,8 @@ def scale_of_board(
     fits = fit_bodies(model, board, sightings)
     if not fits:
         raise RelocError(
-            f"the corners of board '{board.text}' do not meet in space; it must lie still, and be seen from places "
-            "that differ"
+            f"the corners of board '{board.text}' do not meet in space as told; it must lie still, be seen from "
+            "places that differ, and be as it is described, in its lengths and in where its ids begin"
         )
     return fits
 
@@ -43,6 +46,7 @@ def find_board(model: SfmModel, images_dir: Path, board: Board, progress: Progre
         for corner, pixel in found.items():
             sightings.setdefault(corner, []).append((index, pixel))
         progress("find board", index + 1, len(model.names))
+    _refuse_other_borders(board, detector.borders)
     if showing < MIN_IMAGES:
         seen = f"in {showing}" if showing else "in none"
         raise RelocError(
@@ -50,6 +54,29 @@ def find_board(model: SfmModel, images_dir: Path, board: Board, progress: Progre
             "check its dictionary and size, or take pictures of it from several sides and map again"
         )
     return sightings
+
+
+def _refuse_other_borders(board: Board, borders: Mapping[int, Counter[int]]) -> None:
+    """Markers with another border than was told would be taken for smaller or larger than they are."""
+    told = board.border_bits
+    wrong = {}
+    for marker_id, counts in sorted(borders.items()):
+        bits, images = counts.most_common(1)[0]
+        if bits != told and images >= MIN_IMAGES:
+            wrong[marker_id] = bits
+    if not wrong:
+        return
+    listed = ", ".join(map(str, list(wrong)[:5])) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+    bits = Counter(wrong.values()).most_common(1)[0][0]
+    remedies = [f"add :border={bits}"]
+    if bits == 2:
+        remedies.append("describe Kalibr's board as aprilgrid:COLUMNSxROWS:TAG:SPACING")
+    if not board.corners_board:
+        remedies.append("name the one marker that is meant by its id")
+    raise RelocError(
+        f"board '{board.text}': the black border of marker {listed} measures {bits} squares of its code in the images, "
+        f"not {told}, which would make all lengths wrong; {', or '.join(remedies)}"
+    )
 
 
 def scale_estimate(board: Board, fits: list[BoardFit]) -> ScaleEstimate:
@@ -75,8 +102,12 @@ def scale_estimate(board: Board, fits: list[BoardFit]) -> ScaleEstimate:
     )
 
 
-def up_estimate(fits: list[BoardFit], on_wall: bool) -> UpEstimate:
-    """Up by a board that lies flat, or hangs upright on a wall; it must be one body."""
+def up_estimate(fits: list[BoardFit], on_wall: bool, cameras_up_sfm: Array | None = None) -> UpEstimate:
+    """Up by a board that lies flat, or hangs upright on a wall; it must be one body.
+
+    Args:
+        cameras_up_sfm: (3,) the way up in most pictures, to tell a marker on a wall that was printed upside down.
+    """
     if len(fits) > 1:
         raise RelocError(
             f"{len(fits)} markers were found, and each would define its own frame; name one by its id, as in "
@@ -84,6 +115,15 @@ def up_estimate(fits: list[BoardFit], on_wall: bool) -> UpEstimate:
         )
     fit = fits[0]
     axis = np.array([0.0, -1, 0]) if on_wall else np.array([0.0, 0, -1])
+    if (
+        on_wall
+        and cameras_up_sfm is not None
+        and cameras_up_sfm @ fit.board_from_sfm.rotation.T @ axis < -0.5
+    ):
+        raise RelocError(
+            f"{fit.label} hangs upside down to the pictures; AprilTag's own pictures of its tags are turned by 180 "
+            "degrees from OpenCV's: add :turn=180 to --board, or tell --picture-top if it is the camera that was turned"
+        )
     return UpEstimate(
         f"{fit.label}, {'upright on a wall' if on_wall else 'lying flat'}",
         fit.board_from_sfm.rotation.T @ axis,

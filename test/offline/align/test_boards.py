@@ -1,10 +1,11 @@
 import cv2
 import numpy as np
 import pytest
+from metric_room import aprilgrid_picture
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.boards import BoardDetector, parse_board
-from reloc_ros.offline.align.marker_corners import refine_corners
+from reloc_ros.offline.align.board_detector import BoardDetector, refine_corners
+from reloc_ros.offline.align.boards import parse_board
 
 
 def picture(text: str, legacy: bool = False) -> tuple[np.ndarray, float, np.ndarray]:
@@ -57,6 +58,52 @@ def test_boards_in_the_pattern_of_older_opencv_are_found_too():
         np.testing.assert_allclose(pixel, middle + per_metre * board.place_of(corner)[:2], atol=0.6)
 
 
+@pytest.mark.parametrize(("width", "blur_px"), [(800, 0.0), (260, 0.7), (3000, 0.5)])
+@pytest.mark.parametrize(("turns", "border"), [(2, 2), (0, 2), (2, 1)])
+def test_kalibrs_board_is_found_to_a_fraction_of_a_pixel(width, blur_px, turns, border):
+    """Whichever way its tags are turned, and though black squares touch their corners."""
+    drawn = aprilgrid_picture(turns, border, module=30)
+    scale = width / len(drawn)
+    image = cv2.resize(drawn, (width, width), interpolation=cv2.INTER_AREA)
+    image = cv2.GaussianBlur(image, (0, 0), blur_px) if blur_px else image
+    noise = np.random.default_rng(0).normal(0, 2, image.shape)
+    image = np.clip(30 + 0.75 * image + noise, 0, 255).astype(np.uint8)
+    board = parse_board(f"aprilgrid:6x6:0.088:0.3:border={border}")
+    found = BoardDetector(board)(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
+    assert len(found) == 144
+    tag_px = 30 * (6 + 2 * border) * scale
+    for corner, pixel in found.items():
+        expected = width / 2 - 0.5 + tag_px / 0.088 * board.place_of(corner)[:2]
+        np.testing.assert_allclose(pixel, expected, atol=0.25)
+
+
+def test_ids_of_kalibrs_board_go_from_the_lower_left_upwards():
+    board = parse_board("aprilgrid:6x4:0.088:0.3")
+    middle = {
+        marker: np.mean([board.place_of((marker, k)) for k in range(4)], axis=0) for marker in (0, 6, 23)
+    }
+    np.testing.assert_allclose(middle[0], [-2.5 * 0.1144, 1.5 * 0.1144, 0])  # y is downwards
+    np.testing.assert_allclose(middle[6], [-2.5 * 0.1144, 0.5 * 0.1144, 0])
+    np.testing.assert_allclose(middle[23], [2.5 * 0.1144, -1.5 * 0.1144, 0])
+
+
+def test_a_wrong_border_is_counted_and_its_markers_are_not_measured():
+    image = cv2.cvtColor(aprilgrid_picture(module=12), cv2.COLOR_GRAY2BGR)
+    detector = BoardDetector(parse_board("aruco:0.088:APRILTAG_36h11"))
+    assert not detector(image)
+    assert len(detector.borders) == 36 and all(dict(counts) == {2: 1} for counts in detector.borders.values())
+
+
+def test_a_marker_that_was_printed_upside_down_is_turned_back():
+    image, _, _ = picture("aruco:0.12:36h11:3")
+    upright = BoardDetector(parse_board("aruco:0.12:36h11:3"))(image)
+    turned = BoardDetector(parse_board("aruco:0.12:36h11:3:turn=180"))(
+        np.ascontiguousarray(image[::-1, ::-1])
+    )
+    for corner, pixel in upright.items():
+        np.testing.assert_allclose(turned[corner], pixel, atol=0.1)
+
+
 def test_a_single_id_leaves_other_markers_out():
     image, _, _ = picture("aruco:0.12:DICT_5X5_100:17")
     assert not BoardDetector(parse_board("aruco:0.12:DICT_5X5_100:18"))(image)
@@ -101,6 +148,14 @@ def test_corners_without_clear_edges_stay():
         ("aruco:nan:DICT_4X4_50", "above zero, not nan"),
         ("aruco:0.1:DICT_4X4_50:x", "holds a number that is none"),
         ("grid:0x2:0.1:0.02:DICT_4X4_50", "at least one column"),
+        ("grid:9x9:0.1:0.02:DICT_4X4_50", "has the markers 0 to 49, and this needs 0 to 80"),
+        ("aprilgrid:6x6:0.088", "is not charuco:"),
+        ("aprilgrid:6x6:0.088:-0.3", "above zero, not -0.3"),
+        ("aprilgrid:6x6:0.088:0.3:border=0", "1 to 4 squares wide, not 0"),
+        ("aprilgrid:6x6:0.088:0.3:border=two", "holds a number that is none"),
+        ("aprilgrid:6x6:0.088:0.3:turn=180", "boards of several tell that by themselves"),
+        ("aruco:0.1:DICT_4X4_50:turn=45", "turned by 0, 90, 180 or 270"),
+        ("aruco:0.1:DICT_4X4_50:colour=red", "is not charuco:"),
     ],
 )
 def test_a_bad_board_is_one_sentence(text, words):

@@ -10,6 +10,8 @@ import numpy as np
 import PIL.Image
 import pytest
 from metric_room import (
+    APRILGRID,
+    BOARD_RIGHT,
     CHARUCO,
     CHARUCO_MIDDLE,
     GRID,
@@ -19,6 +21,7 @@ from metric_room import (
     TAG,
     TRUE_FROM_SFM,
     Room,
+    aprilgrid,
     film_room,
     scale_error,
     up_error_deg,
@@ -109,6 +112,62 @@ def test_scale_and_up_of_a_board(room, sightings, text, seed):
     assert abs(estimate.scale / TRUE_FROM_SFM.scale - 1) < min(MAX_SCALE_ERROR, 5 * estimate.standard_error)
     assert 0.7 < estimate.used / estimate.of < 0.95
     assert up_error_deg(scale_from_board.up_estimate(fits, on_wall=text != CHARUCO).up_sfm) < MAX_UP_ERROR_DEG
+
+
+@pytest.fixture(scope="session")
+def room_with_aprilgrid(tmp_path_factory) -> Room:
+    return film_room(tmp_path_factory.mktemp("kalibr"), [aprilgrid()])
+
+
+@pytest.fixture(scope="session")
+def kalibr_sightings(room_with_aprilgrid):
+    room = room_with_aprilgrid
+    return scale_from_board.find_board(room.model(), room.images_dir, parse_board(APRILGRID))
+
+
+def test_kalibrs_board_gives_metres_and_the_map_frame(
+    room_with_aprilgrid, kalibr_sightings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(scale_from_board, "find_board", lambda *_: kalibr_sightings)
+    workspace = Workspace.create(tmp_path / "ws", room_with_aprilgrid.images_dir, NAMES, "none")
+    room_with_aprilgrid.model().save(workspace.model_path)
+    frame = align(workspace, AlignSources(board=APRILGRID, up=("board", "camera")))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
+    assert frame.scales[0].of > 1000 and frame.scales[0].used > 0.95 * frame.scales[0].of
+    right_map = frame.map_from_sfm.rotation @ TRUE_FROM_SFM.rotation.T @ BOARD_RIGHT
+    np.testing.assert_allclose(right_map, [1, 0, 0], atol=0.01)
+    middle_sfm = TRUE_FROM_SFM.inverse().apply(CHARUCO_MIDDLE[None])
+    np.testing.assert_allclose(frame.map_from_sfm.apply(middle_sfm), 0, atol=0.006)
+
+
+def test_markers_of_another_border_than_was_told_are_refused(room_with_aprilgrid):
+    """They were found within themselves, 14.6 % too small, and all agreed."""
+    board = parse_board("aruco:0.088:APRILTAG_36h11")
+    with pytest.raises(
+        RelocError, match=r"border of marker 0, 1, 2, 3, 4 and \d+ more measures 2 "
+    ) as refused:
+        scale_from_board.scale_of_board(room_with_aprilgrid.model(), room_with_aprilgrid.images_dir, board)
+    for words in ("not 1, which", ":border=2", "aprilgrid:COLUMNSxROWS:TAG:SPACING", "by its id"):
+        assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_gaps_that_are_told_otherwise_than_they_are_are_refused(room_with_aprilgrid, kalibr_sightings):
+    """The spacing of an aprilgrid taken for metres: 18 % off, and most agreed."""
+    model, board = room_with_aprilgrid.model(), parse_board("aprilgrid:6x6:0.088:0.0264")
+    with pytest.raises(RelocError, match=r"gaps between its markers measure 0\.3 of a marker, not 0\.026"):
+        board_fit.fit_bodies(model, board, kalibr_sightings)
+
+
+def test_ids_that_go_the_other_way_do_not_fit(room_with_aprilgrid, kalibr_sightings):
+    board = parse_board("grid:6x6:0.088:0.0264:APRILTAG_36h11:border=2")
+    assert board_fit.fit_bodies(room_with_aprilgrid.model(), board, kalibr_sightings) == []
+
+
+def test_a_marker_that_hangs_upside_down_is_refused_with_how_to_say_so(workspace):
+    with pytest.raises(RelocError, match=r"hangs upside down.*add :turn=180"):
+        align(workspace, AlignSources(board=f"{MARKER}:turn=180", up=("board-wall",)))
 
 
 def test_a_board_on_the_floor_defines_the_map_frame(workspace):
