@@ -27,6 +27,11 @@ TORCH_MODEL = "network.pt"
 REFERENCES = "references.npz"
 
 Scale = Literal["metric", "unknown"]
+_NAMED = 8
+"""So many cameras are listed at most."""
+_NAME_ONE = (
+    "name the one that took the images (--bundle-camera, the node's bundle_camera), or give their intrinsics"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +78,8 @@ class Bundle:
     calibration: Calibration = UNCALIBRATED
     references: References | None = None
     """What poses are sharpened against; None when the bundle was exported without."""
+    cameras: Mapping[str, Camera] = dataclasses.field(default_factory=dict)
+    """All that the map was made with, by name, where it was made with several that differ; `camera` is one of them."""
 
     @staticmethod
     def load(path: str | Path) -> Bundle:
@@ -87,6 +94,9 @@ class Bundle:
             files = {str(name): str(digest) for name, digest in manifest["files"].items()}
             network = NetworkShape(**manifest["network"])
             camera = Camera.from_json(manifest["camera"])
+            cameras = {
+                str(name): Camera.from_json(data) for name, data in manifest.get("cameras", {}).items()
+            }
             scale, frame, made_from = manifest["scale"], manifest["frame"], manifest["made_from"]
             measured = manifest.get("calibration")
             calibration = UNCALIBRATED if measured is None else Calibration.from_json(measured)
@@ -107,8 +117,59 @@ class Bundle:
             )
         references = References.load(path / REFERENCES) if REFERENCES in files else None
         return Bundle(
-            path, scale, camera, network, landmarks, files, made_from, str(frame), calibration, references
+            path,
+            scale,
+            camera,
+            network,
+            landmarks,
+            files,
+            made_from,
+            str(frame),
+            calibration,
+            references,
+            cameras,
         )
+
+    def own_camera(self, name: str = "") -> Camera:
+        """The camera that the map was made with, the one of this name where it was made with several.
+
+        Raises:
+            RelocError: there is none of that name, or several and none is named.
+        """
+        if name in self.cameras:
+            return self.cameras[name]
+        if name:
+            raise RelocError(f"the bundle has no camera {name!r}: {self._made_with}")
+        if self.cameras:
+            raise RelocError(f"{self._made_with}; {_NAME_ONE}")
+        return self.camera
+
+    def camera_for(self, width: int, height: int, name: str = "") -> Camera | None:
+        """The map's own camera, see `own_camera`, for an image of this size; None if that has another aspect.
+
+        Without a name it is the only one of that aspect.
+
+        Raises:
+            RelocError: it is not clear which one it is.
+        """
+        chosen = self.cameras.values() if self.cameras and not name else [self.own_camera(name)]
+        fitting = [fitted for camera in chosen if (fitted := camera.for_image(width, height))]
+        if len(fitting) > 1:
+            raise RelocError(
+                f"{self._made_with}, {len(fitting)} of which take images of {width}x{height}; {_NAME_ONE}"
+            )
+        return fitting[0] if fitting else None
+
+    @property
+    def _made_with(self) -> str:
+        if not self.cameras:
+            return "the map was made with one camera, which has no name"
+        named = [
+            f"{name!r} ({camera.width}x{camera.height}, focal length {camera.mean_focal:.0f} px)"
+            for name, camera in self.cameras.items()
+        ]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        return f"the map was made with {len(named)} cameras, {', '.join(named[:_NAMED])}{more}"
 
     def file(self, name: str) -> Path:
         """Path of a file of the bundle, refused when the bundle was exported without it."""
@@ -127,12 +188,14 @@ def write_bundle(
     made_from: Mapping[str, Any],
     write_models: Callable[[Path], None],
     calibrate: Callable[[Bundle], Calibration] | None = None,
+    cameras: Mapping[str, Camera] | None = None,
 ) -> Bundle:
     """Write a bundle to `path`, whole or not at all.
 
     Args:
         write_models: adds the model files to a folder.
         calibrate: measures the finished bundle; what it found is written into the manifest.
+        cameras: all that the map was made with, by name; needed where there are several.
     """
     path = Path(path)
     if path.exists() and not (path / MANIFEST).is_file() and (not path.is_dir() or any(path.iterdir())):
@@ -153,6 +216,8 @@ def write_bundle(
             "made_from": dict(made_from),
             "files": files,
         }
+        if cameras and len(cameras) > 1:
+            manifest["cameras"] = {name: one.to_json() for name, one in cameras.items()}
         _write_manifest(folder, manifest)
         if calibrate is not None:
             _write_manifest(folder, manifest | {"calibration": calibrate(Bundle.load(folder)).to_json()})

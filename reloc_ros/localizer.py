@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.bundle import Bundle
 from reloc_ros.cameras import Camera
+from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.inference.backends import Backend, make_backend
 from reloc_ros.inference.letterbox import Letterbox
@@ -115,7 +116,7 @@ class Localizer:
 
         Args:
             image: (H, W, 3) BGR or (H, W) grey, uint8, as the camera delivers it, distortion included.
-            camera: its intrinsics; the map's own, resized to the image, when not given.
+            camera: its intrinsics; the map's own, resized to the image, when not given, if it is clear which that is.
             prior: camera_from_map where the camera is expected, if it is: one hypothesis more for the search, judged
                 by the same keypoints as all others.
         """
@@ -196,7 +197,11 @@ class Localizer:
             return _bad_image(f"the image must have shape (H, W, 3) or (H, W), got {image.shape}", watch)
         (height, width), default = image.shape[:2], self.bundle.camera
         if camera is None:
-            return default.for_image(width, height) or _bad_image(
+            try:
+                own = self.bundle.camera_for(width, height)
+            except RelocError as error:
+                return _bad_image(str(error), watch)
+            return own or _bad_image(
                 f"the image is {width}x{height}, of another aspect than the map's {default.width}x"
                 f"{default.height}; give its camera's intrinsics",
                 watch,

@@ -5,6 +5,7 @@ A uniform image of value 10 p is the view from `camera_from_map(p)`; black is a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,9 @@ def view(index: int, width: int = CAMERA.width, height: int = CAMERA.height) -> 
     return np.full((height, width, 3), STEP * index, dtype=np.uint8)
 
 
-def make_table_bundle(path: Path, *, scale: str = "metric") -> Bundle:
+def make_table_bundle(
+    path: Path, *, scale: str = "metric", cameras: Mapping[str, Camera] | None = None
+) -> Bundle:
     rng = np.random.default_rng(0)
     # Each pose sees landmarks of its own; all are near both groups of cameras.
     positions = rng.uniform([-0.8, -0.2, 2.0], [0.8, 1.2, 4.0], (LANDMARKS, 3))
@@ -64,6 +67,7 @@ def make_table_bundle(path: Path, *, scale: str = "metric") -> Bundle:
         path,
         scale=scale,
         camera=CAMERA,
+        cameras=cameras,
         network=network,
         landmarks=landmarks,
         made_from={"test": "brightness table"},

@@ -9,6 +9,7 @@ from scenes import TINY_CAMERA, TINY_SHAPE, random_landmarks
 
 from reloc_ros.bundle import LANDMARKS, MANIFEST, ONNX_MODEL, TORCH_MODEL, Bundle, write_bundle
 from reloc_ros.calibration import UNCALIBRATED, Calibration
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 
 
@@ -53,6 +54,44 @@ def test_bundle_goes_to_disk_and_back(path):
     assert bundle.made_from == {"map_images": 12}
     np.testing.assert_array_equal(bundle.landmarks.positions_map, random_landmarks(8).positions_map)
     assert bundle.file(ONNX_MODEL).read_bytes() == b"a network"
+
+
+PHONE = dataclasses.replace(TINY_CAMERA, width=1280, height=960, fx=1200.0, fy=1200.0)
+FILM = Camera("pinhole", 1920, 1080, 1500.0, 1500.0, 959.5, 539.5)
+
+
+def test_a_map_of_one_camera_takes_images_for_that_cameras(path):
+    bundle = Bundle.load(path)
+    assert "cameras" not in json.loads((path / MANIFEST).read_text())
+    assert bundle.own_camera() == TINY_CAMERA
+    assert bundle.camera_for(320, 240) == TINY_CAMERA.resized(320, 240)
+    assert bundle.camera_for(1920, 1080) is None
+    with pytest.raises(RelocError, match="no camera 'phone': the map was made with one camera"):
+        bundle.own_camera("phone")
+
+
+def test_a_map_of_several_cameras_wants_to_know_which_by_its_name(tmp_path):
+    cameras = {"robot": TINY_CAMERA, "phone": PHONE, "film": FILM}
+    bundle = Bundle.load(write(tmp_path / "desk.bundle", cameras=cameras).path)
+    assert dict(bundle.cameras) == cameras
+    for ask in (lambda: bundle.camera_for(640, 480), lambda: bundle.own_camera()):
+        with pytest.raises(
+            RelocError,
+            match=r"3 cameras, 'robot' \(640x480, focal length 505 px\), 'phone' \(1280x960, .*--bundle-camera",
+        ):
+            ask()
+    assert bundle.camera_for(640, 480, "phone") == PHONE.resized(640, 480)
+    assert bundle.camera_for(1280, 720) == FILM.resized(1280, 720)  # the only one of that shape
+    assert bundle.camera_for(480, 640) is None
+    with pytest.raises(RelocError, match="no camera 'tablet': the map was made with 3 cameras"):
+        bundle.camera_for(640, 480, "tablet")
+
+
+def test_of_very_many_cameras_some_are_named(tmp_path):
+    cameras = {f"{i}.jpg": dataclasses.replace(TINY_CAMERA, fx=500.0 + 20 * i) for i in range(20)}
+    bundle = write(tmp_path / "desk.bundle", cameras=cameras)
+    with pytest.raises(RelocError, match=r"'7\.jpg' .* and 12 more"):
+        bundle.own_camera()
 
 
 MEASURED = Calibration(1.5, 2.0, 4.0, 3.5, {"images": 8})

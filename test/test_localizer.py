@@ -193,6 +193,16 @@ def test_image_reaches_the_network_resized_and_in_colour():
     np.testing.assert_array_equal(seen[0], cv2.resize(image, (320, 256), interpolation=cv2.INTER_AREA))
 
 
+def test_an_image_that_several_cameras_of_the_map_take_is_lost_until_its_camera_is_given():
+    localizer = make_localizer()
+    other = dataclasses.replace(MAP_CAMERA, fx=1.1 * MAP_CAMERA.fx)
+    localizer.bundle = dataclasses.replace(localizer.bundle, cameras={"robot": MAP_CAMERA, "phone": other})
+    result = localizer.localize(picture())
+    assert reason(result) == LostReason.BAD_IMAGE
+    assert re.search("'robot'.*'phone'.*2 of which take images of 1280x1024", result.detail)
+    assert_right(localizer.localize(picture(), MAP_CAMERA))
+
+
 @pytest.mark.parametrize(
     ("image", "words"),
     [

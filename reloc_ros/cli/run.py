@@ -37,6 +37,12 @@ def run(
     camera: Annotated[
         Path | None, typer.Option(help="Intrinsics: COLMAP cameras.txt/bin or ROS camera_info yaml.")
     ] = None,
+    bundle_camera: Annotated[
+        str | None,
+        typer.Option(
+            help="Which of the cameras that the map was made with took the images, if those are several."
+        ),
+    ] = None,
     rate: Annotated[
         float, typer.Option(min=0.1, max=240, help="Pictures a second in the overlay of a folder.")
     ] = 5.0,
@@ -112,6 +118,8 @@ def run(
         raise RelocError("a mesh is shown in the overlay; name that with --overlay")
     if rectified is not None and camera is None and not is_bag(source):
         raise RelocError("--rectified is about the camera_info of a bag or of --camera; leave it out")
+    if bundle_camera is not None and camera is not None:
+        raise RelocError("--bundle-camera and --camera both give intrinsics; leave one out")
     content = ArContent.read(mesh, mesh_pose, mesh_scale)
     intrinsics = None if camera is None else read_camera_file(camera, rectified=bool(rectified))
     tally = Tally()
@@ -119,7 +127,10 @@ def run(
         with phase(progress, "load the bundle"):
             config = LocalizerConfig(refine=refine)
             localizer = Localizer.from_bundle(bundle, backend, config, threads, precision)
-        images = open_source(source, topic, needs_camera=intrinsics is None, rectified=rectified)
+        if bundle_camera is not None:
+            localizer.bundle.own_camera(bundle_camera)
+        needs_camera = intrinsics is None and bundle_camera is None
+        images = open_source(source, topic, needs_camera=needs_camera, rectified=rectified)
         if intrinsics is not None and rectified is None and isinstance(images, BagTopic):
             log_given_camera(intrinsics, images.topic)
         detected, keypoints_by = None, localizer.backend.name
@@ -129,7 +140,7 @@ def run(
             keypoints_by = f"the keypoints of {detections}, with a sigma of {detection_sigma:g} px"
         sinks = outputs.sinks(localizer.bundle, images, keypoints_by, content, rate)
         try:
-            localize_source(localizer, images, sinks, intrinsics, detected, progress, tally)
+            localize_source(localizer, images, sinks, intrinsics or bundle_camera, detected, progress, tally)
         except RelocError:
             raise
         except BaseException:

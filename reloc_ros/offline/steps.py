@@ -169,6 +169,7 @@ def export_step(
         output,
         scale=workspace.scale,
         camera=model.main_camera,
+        cameras=model.distinct_cameras(),
         network=shape,
         landmarks=Landmarks.load(workspace.landmarks_path),
         made_from=made_from,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.bundle import Bundle
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.camera_files import read_camera_file
@@ -49,7 +50,7 @@ class LoadedMap:
         return LoadedMap(
             localizer,
             given.map_frame or localizer.bundle.frame.lstrip("/"),
-            _fixed_camera(given, localizer.bundle.camera),
+            _fixed_camera(given, localizer.bundle),
             extent(positions),
         )
 
@@ -93,11 +94,13 @@ class LoadedMap:
         return f"map {bundle.path}: {len(bundle.landmarks)} landmarks, backend {self.localizer.backend.name}{unit}"
 
 
-def _fixed_camera(given: Parameters, bundle_camera: Camera) -> Camera | None:
+def _fixed_camera(given: Parameters, bundle: Bundle) -> Camera | None:
     if (given.camera_source == "file") != bool(given.camera_info_file):
         raise RelocError("camera_info_file goes with camera_source file: set both or neither")
+    if given.bundle_camera and given.camera_source != "bundle":
+        raise RelocError("bundle_camera goes with camera_source bundle: set both or neither")
     if given.camera_source == "bundle":
-        return bundle_camera
+        return bundle.own_camera(given.bundle_camera)
     if not given.camera_info_file:
         return None
     file = Path(given.camera_info_file).expanduser()

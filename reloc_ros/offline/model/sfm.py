@@ -22,6 +22,8 @@ FORMAT = 1
 MIN_TRIANGULATION_ANGLE_DEG = 1.5
 MAX_ERROR_PX = 4.0
 """COLMAP's own limits for keeping a point."""
+_ALIKE = 0.01
+"""Share of half a diagonal by which two estimates of one camera shift a pixel at most; so wrong are distances then."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,26 @@ class SfmModel:
     def main_camera(self) -> Camera:
         """The camera that took most images."""
         return self.cameras[int(np.bincount(self.camera_ids).argmax())]
+
+    def distinct_cameras(self) -> dict[str, Camera]:
+        """The cameras that differ by more than estimates of one camera do, the one of most images first.
+
+        Named by the folder (the source) of their images, or else by one of these.
+        """
+        ids, counts = np.unique(self.camera_ids, return_counts=True)
+        kept: list[int] = []
+        for key in ids[np.argsort(-counts, kind="stable")].tolist():
+            if not any(_are_alike(self.cameras[key], self.cameras[other]) for other in kept):
+                kept.append(key)
+        folders = np.array([name.rpartition("/")[0].partition("/")[0] for name in self.names])
+        named = {}
+        for key in kept:
+            mine = self.camera_ids == key
+            folder = folders[mine][0]
+            others = np.isin(self.camera_ids, kept) & ~mine & (folders == folder)
+            is_own = folder and (folders[mine] == folder).all() and not others.any()
+            named[str(folder) if is_own else self.names[int(mine.argmax())]] = self.cameras[key]
+        return named
 
     def camera(self, image: int) -> Camera:
         """The camera that took an image, by the image's index."""
@@ -204,6 +226,12 @@ class SfmModel:
     def keep_observations(self, keep: NDArray[np.bool_]) -> SfmModel:
         """The model with some of the observations, (M,) bool; a point may be left with none."""
         return replace(self, **{field: getattr(self, field)[keep] for field in _OF_OBSERVATIONS})
+
+
+def _are_alike(one: Camera, other: Camera) -> bool:
+    """Whether they may be two estimates of one camera."""
+    fitted = other.for_image(one.width, one.height)
+    return fitted is not None and one.shift_px(fitted) <= _ALIKE * 0.5 * np.hypot(one.width, one.height)
 
 
 _OF_POINTS = ("points_map", "point_ids", "colors", "errors_px")

@@ -49,7 +49,7 @@ def localize_source(
     localizer: Localizer,
     source: Source,
     sinks: Sequence[contextlib.AbstractContextManager[Sink]],
-    camera: Camera | None = None,
+    camera: Camera | str | None = None,
     detections: Detections | None = None,
     progress: Progress = silent,
     tally: Tally | None = None,
@@ -59,7 +59,8 @@ def localize_source(
     Args:
         sinks: get every result. What they write appears when all images are done, and not at all when the run
             is stopped or fails before.
-        camera: intrinsics of all images; else those that the source knows, or the map's own.
+        camera: intrinsics of all images, or the name of one of the bundle's cameras; else those that the source knows,
+            or the map's own.
         detections: to localize by instead of by the network's keypoints.
         tally: counts along, for who wants to know how far a stopped run has come.
     """
@@ -96,13 +97,17 @@ def _until_damage(source: Source) -> Iterator[Frame]:
         _logger.warning("what was read before is used: %s", error)
 
 
-def _with_camera(frame: Frame, camera: Camera | None, bundle: Bundle) -> Frame:
-    """The frame with the camera that its image is localized with."""
-    camera = camera or frame.camera
-    if camera is None and frame.image is not None:
+def _with_camera(frame: Frame, camera: Camera | str | None, bundle: Bundle) -> Frame:
+    """The frame with the camera that its image is localized with.
+
+    Raises:
+        RelocError: it is not clear which of the bundle's cameras that is.
+    """
+    used = camera or frame.camera
+    if not isinstance(used, Camera) and frame.image is not None:
         height, width = frame.image.shape[:2]
-        camera = bundle.camera.for_image(width, height)
-    return dataclasses.replace(frame, camera=camera)
+        used = bundle.camera_for(width, height, used or "")
+    return dataclasses.replace(frame, camera=used)
 
 
 def _localize(localizer: Localizer, frame: Frame, detections: Detections | None) -> Localized | Lost:

@@ -174,6 +174,10 @@ class Parameters:
         "only), or camera_info_file.",
         choices=("topic", "bundle", "file"),
     )
+    bundle_camera: str = _parameter(
+        "",
+        "Which of the bundle's cameras, for camera_source `bundle`; needed where its map was made with several.",
+    )
     camera_info_file: str = _parameter(
         "", "Camera_info yaml (or COLMAP cameras.txt) for camera_source `file`."
     )

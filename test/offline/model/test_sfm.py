@@ -36,6 +36,25 @@ def test_model_goes_to_disk_and_back_and_gives_the_same_bytes_twice(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
+def test_cameras_that_differ_are_named_by_their_source_or_an_image():
+    model = make_model(camera="pinhole")
+    lens = model.cameras[1]
+    assert model.distinct_cameras() == {"image_000.jpg": lens}
+    longer = {share: replace(lens, fx=share * lens.fx, fy=share * lens.fy) for share in (1.004, 1.05)}
+    wide = replace(lens, height=lens.width * 9 // 16)
+    cameras = {1: lens, 2: longer[1.004], 3: longer[1.05], 4: wide}
+    used = np.array([1] * 5 + [2] * 2 + [3] * 3 + [4] * 2, dtype=np.int32)
+    sources = {1: "monday", 2: "tuesday", 3: "phone", 4: "phone"}
+    names = tuple(f"{sources[key]}/frame_{i:06d}.jpg" for i, key in enumerate(used.tolist()))
+    mixed = replace(model, cameras=cameras, camera_ids=used, names=names)
+    assert mixed.distinct_cameras() == {
+        "monday": lens,  # tuesday's is another estimate of the same one
+        names[7]: longer[1.05],
+        names[10]: wide,
+    }
+    assert mixed.distinct_cameras()["monday"] == mixed.main_camera
+
+
 def test_missing_damaged_foreign_and_newer_models_are_refused(tmp_path):
     file = tmp_path / "model.npz"
     with pytest.raises(RelocError, match="reloc map"):

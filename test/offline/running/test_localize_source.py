@@ -1,5 +1,6 @@
 import collections
 import contextlib
+import dataclasses
 import json
 from pathlib import Path
 
@@ -242,3 +243,18 @@ def test_axes_stand_amid_the_landmarks_unless_told_otherwise(localizer):
 def test_scales_that_are_none_are_refused(scale):
     with pytest.raises(RelocError, match="scale must be above 0"):
         ArContent.read(None, None, scale)
+
+
+def test_without_intrinsics_a_map_of_two_cameras_asks_by_name_before_anything_is_written(tmp_path):
+    other = dataclasses.replace(CAMERA, fx=1.1 * CAMERA.fx, fy=1.1 * CAMERA.fy)
+    bundle = make_table_bundle(tmp_path / "two.bundle", cameras={"phone": other, "robot": CAMERA})
+    localizer = Localizer.from_bundle(bundle.path, "onnx")
+    source = open_source(write_walk(tmp_path / "walk.mp4"))
+    outputs = Outputs(tmp_path / "p.json")
+    with pytest.raises(
+        RelocError, match=r"2 cameras, 'phone' .*, 'robot' .*; name the one that took the images"
+    ):
+        run_all(localizer, source, outputs)
+    assert not (tmp_path / "p.json").exists()
+    assert run_all(localizer, source, outputs, camera="robot").localized == len(WALK) - len(AWAY)
+    assert run_all(localizer, source, outputs, camera=CAMERA).localized == len(WALK) - len(AWAY)
