@@ -12,7 +12,7 @@ import numpy as np
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.io.camera_files import COLMAP_CAMERA_MODELS
+from reloc_ros.io.camera_files import COLMAP_CAMERA_MODELS, colmap_from_camera
 from reloc_ros.offline.mapping.attempts import find_model, read_found
 from reloc_ros.offline.mapping.consistency import measure_agreement
 from reloc_ros.offline.mapping.features import (
@@ -66,6 +66,8 @@ class SfmOptions:
             raise RelocError(
                 f"camera model '{self.camera_model}' is not one of {', '.join(COLMAP_CAMERA_MODELS)}"
             )
+        if self.camera is not None:
+            colmap_from_camera(self.camera)  # refuses what COLMAP cannot take
         if self.matching not in MATCHINGS:
             raise RelocError(f"matching '{self.matching}' is not one of {', '.join(MATCHINGS)}")
         if self.mapper not in MAPPERS:

@@ -12,6 +12,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import write_json
 from reloc_ros.io.bag import is_bag
+from reloc_ros.io.camera_files import colmap_from_camera
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.bag_images import BagTopic
 from reloc_ros.offline.sources.frame import Recording
@@ -118,7 +119,11 @@ def _one(
 
 
 def _recorded_camera(source: PhotoFolder | Recording) -> Camera | None:
-    return source.intrinsics("leave --bag-camera out") if isinstance(source, BagTopic) else None
+    if not isinstance(source, BagTopic):
+        return None
+    camera = source.intrinsics("leave --bag-camera out")
+    colmap_from_camera(camera)  # refuses what COLMAP cannot take, before hours of work
+    return camera
 
 
 def open_map_source(path: Path, options: SourceOptions) -> PhotoFolder | Recording:

@@ -11,6 +11,7 @@ import pytest
 from moving_picture import pan, write_video
 from synthetic_model import make_model, write_colmap_text
 
+from reloc_ros.cameras import Camera
 from reloc_ros.demo.film.writer import write_tum
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.align.map_frame import align
@@ -197,6 +198,8 @@ def test_mistakes_show_before_the_work_begins(given):
         map_images(given / "video.avi", given / "ws", given / "colmap")
     with pytest.raises(RelocError, match="camera model 'FISH'"):
         SfmOptions(camera_model="FISH")
+    with pytest.raises(RelocError, match="skew of 3 px"):
+        SfmOptions(camera=Camera("pinhole", 640, 480, 500.0, 500.0, 320.0, 240.0, (), 3.0))
     with pytest.raises(RelocError, match="matching 'all'"):
         SfmOptions(matching="all")
     assert not (given / "ws").exists()

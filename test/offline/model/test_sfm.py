@@ -255,3 +255,17 @@ def test_snowmiku_points_stay_close_to_colmaps_when_triangulated_without_a_fifth
     depth = np.median(np.linalg.norm(model.points_map[:500, None] - model.centers_map, axis=2))
     assert np.median(np.linalg.norm(moved, axis=1)) < 1e-3 * depth
     assert kept.errors_px.mean() < model.errors_px.mean() + 0.01
+
+
+def test_a_pixel_without_a_ray_takes_no_part_in_its_points_place():
+    model = make_model(camera="brown")
+    folding = replace(model.cameras[1], coefficients=(-0.35, 0.03, 0, 0, 0, 0, 0, 0))
+    model = replace(model, cameras={1: folding})
+    pixels = model.project_observed()
+    assert np.isfinite(pixels).all()
+    pixels[np.flatnonzero(model.observation_point == 7)[0]] = (5000.0, 5000.0)
+    rays = replace(model, observation_px=pixels).observed_rays
+    assert np.isnan(rays.directions_map()).any()
+    result = triangulate(rays, len(model.points_map))
+    np.testing.assert_allclose(result.points_map, model.points_map, atol=1e-3)
+    assert (result.angles_deg > 1.5).all()

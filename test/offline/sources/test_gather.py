@@ -1,3 +1,5 @@
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -77,6 +79,11 @@ def test_a_bag_gives_its_intrinsics_when_asked_to(sources):
     write_image_bag(sources / "bare", {"/camera/image_raw": pan(np.arange(10) * 8)})
     with pytest.raises(RelocError, match="no camera_info"):
         gather([sources / "bare"], sources / "ws", SourceOptions(bag_camera=True))
+    skewed = dataclasses.replace(CAMERA, skew=2.5)
+    write_image_bag(sources / "skewed", {"/camera/image_raw": pan(np.arange(10) * 8)}, skewed)
+    with pytest.raises(RelocError, match=r"skew of 2\.5 px"):
+        gather([sources / "skewed"], sources / "other", SourceOptions(bag_camera=True))
+    assert not (sources / "other").exists()
 
 
 def test_options_that_fit_no_source_are_refused(sources):
