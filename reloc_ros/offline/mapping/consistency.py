@@ -133,10 +133,9 @@ def _joined_unless_contradicted(
     parts: Sequence[NDArray[np.int64]], contradictions: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], ...]:
     """The parts, with those joined to the largest that nothing speaks against: they merely have few matches."""
-    contradicted = np.isin(contradictions, parts[0]).any(axis=1)
-    against = set(contradictions[contradicted].ravel().tolist())
-    apart = [part for part in parts[1:] if against & set(part.tolist())]
-    joined = [part for part in parts[1:] if not against & set(part.tolist())]
+    against = set(contradictions.ravel().tolist())
+    apart = [part for part in parts[1:] if not against.isdisjoint(part.tolist())]
+    joined = [part for part in parts[1:] if against.isdisjoint(part.tolist())]
     return (np.sort(np.concatenate([parts[0], *joined])), *apart)
 
 

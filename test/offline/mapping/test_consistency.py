@@ -103,3 +103,15 @@ def test_an_image_with_few_matches_is_not_held_to_disagree():
     ]
     agreement = measure_agreement(MODEL, pairs, ORDER)
     assert len(agreement.kept) == len(MODEL.names)
+
+
+def test_what_contradicts_its_neighbours_is_not_kept_because_it_has_no_word_with_the_largest_part():
+    """Where the walk's own chain of matches is broken twice, the contradiction lies between two smaller parts."""
+    pairs = [pair for pair in verified() if not {(5, 6), (4, 6), (5, 7)} & {_numbers(pair)}]
+    near = [pair for pair in pairs if _numbers(pair)[1] - _numbers(pair)[0] <= 2]
+    agreement = measure_agreement(moved([0, 1]), near, ORDER)
+    assert agreement.kept.tolist() == list(range(6, 12)) and agreement.is_folded
+
+
+def _numbers(pair):
+    return tuple(MODEL.names.index(name) for name in pair.names)
