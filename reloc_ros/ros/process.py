@@ -99,6 +99,10 @@ def _spin(executor: SingleThreadedExecutor, shutdown: Shutdown) -> None:
         executor.spin()
     except ExternalShutdownException:
         shutdown.set()
+    except rclpy_implementation.InvalidHandle:
+        # rclpy's shutdown does not wait for a callback that is about to begin before it destroys what wakes the executor.
+        if not shutdown.is_set():
+            shutdown.fail()
     except Exception:
         shutdown.fail()
 

@@ -28,7 +28,7 @@ def folder(tmp_path, monkeypatch):
 def test_a_claimed_domain_is_nobody_elses_until_its_process_ends(folder, monkeypatch):
     monkeypatch.setattr(domain, "DOMAINS", 2)
     other = subprocess.Popen(
-        [sys.executable, "-c", f"from reloc_ros.ros import domain; domain.DOMAINS = 2; {CLAIM}"],
+        [sys.executable, "-c", f"from reloc_ros.demo.ros import domain; domain.DOMAINS = 2; {CLAIM}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

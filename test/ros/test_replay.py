@@ -15,7 +15,7 @@ import pytest
 import rclpy
 from bags import FRAME, PERIOD_S, START_NS, WrittenBag, render, write_bag
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, InvalidHandle, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
@@ -87,7 +87,7 @@ class Listener:
             time.sleep(0.01)
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
+        with contextlib.suppress(ExternalShutdownException, InvalidHandle):
             self._executor.spin()
 
     def _on_clock(self, message: Clock) -> None:
