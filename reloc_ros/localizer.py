@@ -159,9 +159,12 @@ class Localizer:
         refusal = refuse_inliers(*judged, verified=self._refiner is not None)
         if pose is not None and refusal is None:
             agreeing = matches.subset(inliers)
-            refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
             seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
-            refusal = refuse_pose(self.config, refined, agreeing, seen, ray_per_network_px)
+            try:
+                refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
+                refusal = refuse_pose(self.config, refined, agreeing, seen, ray_per_network_px)
+            except np.linalg.LinAlgError:
+                refusal = LostReason.UNCERTAIN_POSE, "the landmarks found lie so that they fix no pose"
         watch.lap("pnp")
         if refusal is not None:
             return Lost(*refusal, keypoints, inliers, watch.times_ms())
@@ -180,7 +183,11 @@ class Localizer:
         """The pose to report, whether it is a sharpened one, and the photometric support, if that was asked."""
         if self._refiner is None:
             return coarse, False, None
-        refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing)
+        try:
+            refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing)
+        except np.linalg.LinAlgError:
+            _logger.debug("the pose was not sharpened: the patches fix none")
+            return coarse, False, None
         if refinement.covariance is None:
             _logger.debug("the pose was not sharpened: %s", refinement.doubt)
             return coarse, False, refinement.support

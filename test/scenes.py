@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +71,13 @@ def tiny_bundle(folder: Path) -> Path:
         made_from={"test": True},
         write_models=write_models,
     ).path
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A PNG whose header says that it is so large; it holds hardly anything."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")

@@ -498,3 +498,13 @@ def test_thresholds_are_those_of_the_configuration():
         localizer = make_localizer()
         localizer.config = dataclasses.replace(localizer.config, **change)
         assert reason(localizer.localize(picture())) == expected
+
+
+def test_keypoints_that_fix_no_pose_are_a_lost_image(monkeypatch):
+    def singular(*_):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr("reloc_ros.localizer.refine", singular)
+    lost = make_localizer().localize(picture())
+    assert reason(lost) == LostReason.UNCERTAIN_POSE
+    assert "fix no pose" in lost.detail

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.errors import RelocError
+from reloc_ros.errors import RelocError, first_line
 
 
 class Image(Protocol):
@@ -129,7 +129,12 @@ def image_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
         raise RelocError(f"the compressed image is truncated: its {len(data)} bytes lack the JPEG end marker")
     # The calibration belongs to the pixels as stored: an orientation tag must not turn them.
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(data, flags) if len(data) else None
+    try:
+        pixels = cv2.imdecode(data, flags) if len(data) else None
+    except cv2.error as error:  # a header that claims more pixels than OpenCV takes, above all
+        raise RelocError(
+            f"the compressed image cannot be decoded: {error.err or first_line(error)}"
+        ) from error
     if pixels is None:
         raise RelocError(
             f"the compressed image of {len(data)} bytes is not readable as {message.format or 'a picture'}"

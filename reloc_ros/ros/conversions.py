@@ -89,13 +89,22 @@ def vector_from(values: Array) -> Vector3:
 
 
 def se3_from_transform(transform: Transform) -> SE3:
-    q, t = transform.rotation, transform.translation
-    return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [t.x, t.y, t.z])
+    return _se3_from(transform.rotation, transform.translation)
 
 
 def se3_from_pose(pose: Pose) -> SE3:
-    q, p = pose.orientation, pose.position
-    return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [p.x, p.y, p.z])
+    return _se3_from(pose.orientation, pose.position)
+
+
+def _se3_from(q: Quaternion, t: Point | Vector3) -> SE3:
+    """Raises RelocError for numbers that are no pose."""
+    numbers = [q.w, q.x, q.y, q.z, t.x, t.y, t.z]
+    if not np.isfinite(numbers).all():
+        raise RelocError(f"a pose needs finite numbers, got {numbers}")
+    try:
+        return SE3.from_quaternion_wxyz(numbers[:4], numbers[4:])
+    except ValueError as error:
+        raise RelocError(str(error)) from error
 
 
 def _quaternion_from(transform: SE3) -> Quaternion:

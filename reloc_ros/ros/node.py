@@ -142,6 +142,7 @@ class RelocNode(LifecycleNode):
             self._status.last,
             health.summary(time.monotonic()),
             problem,
+            session.ignored if session else "",
             bundle,
         )
 

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, InvalidHandle, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -99,8 +99,8 @@ def _spin(executor: SingleThreadedExecutor, shutdown: Shutdown) -> None:
         executor.spin()
     except ExternalShutdownException:
         shutdown.set()
-    except rclpy_implementation.InvalidHandle:
-        # rclpy's shutdown does not wait for a callback that is about to begin before it destroys what wakes the executor.
+    except InvalidHandle:
+        # rclpy's shutdown destroys what wakes the executor while a callback may be about to begin.
         if not shutdown.is_set():
             shutdown.fail()
     except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
-from reloc_ros.errors import RelocError
+from reloc_ros.errors import RelocError, first_line
 from reloc_ros.localizer import Localized
 from reloc_ros.ros.control.manager_bond import ManagerBond, bond_class
 from reloc_ros.ros.control.parameters import Parameters
@@ -31,6 +32,8 @@ from reloc_ros.stream.health import Health
 from reloc_ros.stream.rate_limit import RateLimit
 from reloc_ros.stream.status import State, StatusMachine, Verdict
 
+FAILURES = 5
+"""Images in a row on which the work raised something, after which it is not the images."""
 WATCH_PERIOD_S = 0.1
 """How often publishers, listeners and silence are looked at."""
 
@@ -51,6 +54,7 @@ class Session:
             bond_class()
         self._lock = threading.Lock()  # guards the status machine, and which map is in use
         self._machine = StatusMachine()
+        self._failures = 0
         self.health = Health()
         self.requests = RelocalizeRequests(node)
         self.outputs = PoseOutputs(node, given)
@@ -63,6 +67,12 @@ class Session:
         self._timer = None
         self.change_parameters(given)
         node.get_logger().info(str(self.loaded))
+
+    @property
+    def ignored(self) -> str:
+        """What other nodes sent lately that could not be used, as a sentence; empty when nothing was."""
+        tree = self._tree
+        return "; ".join(filter(None, (tree.problem if tree is not None else "", self.outputs.problem)))
 
     @property
     def is_active(self) -> bool:
@@ -100,6 +110,28 @@ class Session:
         counts.dropped += self._worker.overtaken - before
 
     def _work_on(self, message: ImageMessage) -> None:
+        """Called on the worker's thread. What raises costs that image; so many in a row are a failure of ours."""
+        counts = self._status.counts
+        before = counts.localized + counts.lost
+        try:
+            self._localize(message)
+            self._failures = 0
+        except Exception as error:
+            self._failures += 1
+            if self._failures >= FAILURES:
+                raise
+            reason, detail = (
+                "image_failed",
+                f"work on the image failed: {type(error).__name__}: {first_line(error)}",
+            )
+            self._node.get_logger().warning(detail)
+            counts.lost += counts.localized + counts.lost == before
+            with self._lock:
+                verdict = self._machine.lost(reason, detail)
+            outcome = ImageOutcome(message.header, None, None, reason, detail, math.nan)
+            self._status.publish(verdict, loaded=self.loaded, outcome=outcome)
+
+    def _localize(self, message: ImageMessage) -> None:
         """Called on the worker's thread."""
         tree, given = self._tree, self.given  # the same for all of one image
         with self._lock:

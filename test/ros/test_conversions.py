@@ -10,6 +10,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from hypothesis import given
 from hypothesis import strategies as st
+from scenes import png_that_claims
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
@@ -203,6 +204,12 @@ def test_sixteen_bit_png_is_brought_to_eight():
 def test_compressed_images_that_are_none_are_refused(word, make):
     with pytest.raises(RelocError, match=word):
         image_from_compressed(make())
+
+
+def test_a_header_that_claims_more_pixels_than_opencv_takes_is_a_sentence():
+    message = CompressedImage(format="png", data=array.array("B", png_that_claims(60_000, 60_000)))
+    with pytest.raises(RelocError, match="cannot be decoded"):
+        image_from_compressed(message)
 
 
 def cut(message, size):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 import time
 from array import array
 
 import pytest
+from geometry_msgs.msg import TransformStamped
 from node_process import FRAME, NodeProcess, Peer, camera_info, publishing
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from table_bundle import CAMERA, view
+from tf2_msgs.msg import TFMessage
 
 from reloc_ros.cameras import Camera
 
@@ -116,6 +120,50 @@ def test_a_camera_info_that_is_none_is_named_until_a_good_one_comes(peer, info, 
         return any(s.reason == "bad_camera_info" and words in s.detail for s in peer.statuses[before:])
 
     peer.wait_for(named, f"a status with {words!r}")
+
+
+def transform_of(**changes) -> TransformStamped:
+    transform = TransformStamped(child_frame_id="wheel")
+    transform.header.frame_id, transform.transform.rotation.w = "base", 1.0
+    for path, value in changes.items():
+        *parts, last = path.split("__")
+        setattr(functools.reduce(getattr, parts, transform), last, value)
+    return transform
+
+
+@pytest.mark.parametrize("topic", ["/tf", "/tf_static"])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"header__stamp__sec": -5}, "stamped -5 s"),
+        ({"transform__rotation__w": 0.0}, "norm above zero"),
+        ({"transform__rotation__w": float("nan")}, "finite"),
+        ({"transform__translation__x": float("inf")}, "finite"),
+        ({"child_frame_id": "/"}, "no name"),
+    ],
+    ids=["before time", "no rotation", "nan", "infinite", "nameless"],
+)
+def test_a_transform_that_is_none_costs_itself_and_is_told(peer, node, topic, changes, words):
+    diagnostics, before = peer.listen_to_diagnostics(), len(peer.statuses)
+    publisher = peer.publisher(
+        TFMessage, topic, QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    )
+    bad = transform_of(**changes)
+
+    def told() -> bool:
+        publisher.publish(TFMessage(transforms=[bad]))
+        peer.publish_image(view(5))
+        time.sleep(0.05)
+        return any(publishing(s) and "is ignored" in s.detail for s in peer.statuses[before:])
+
+    peer.wait_for(told, "the status")
+
+    def ignored() -> bool:
+        publisher.publish(TFMessage(transforms=[bad]))
+        time.sleep(0.1)
+        return any(v.key == "ignored" and words in v.value for d in diagnostics for v in d.values)
+
+    peer.wait_for(ignored, "the diagnostic")
 
 
 def test_the_resolution_may_change_in_the_stream(peer):

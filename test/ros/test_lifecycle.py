@@ -86,6 +86,24 @@ def test_what_cannot_be_configured_stays_unconfigured_and_says_why(start_node, p
     assert "Traceback" not in node.output
 
 
+def test_a_single_image_that_breaks_the_work_costs_itself(start_node, peer: Peer):
+    node = start_node(lost_after=5, silence_timeout_s=5.0)
+    for _ in range(3):  # never as many in a row as end the node
+        peer.show(view(5), tracking)
+        before = len(peer.statuses)
+        for _ in range(3):
+            message, count = peer.publish_image(BREAKS_THE_NETWORK), len(peer.statuses)
+            peer.wait_for(lambda count=count: len(peer.statuses) > count, "its status")
+        failed = [status for status in peer.statuses[before:] if status.reason == "image_failed"]
+        assert len(failed) == 3 and "work on the image failed" in failed[-1].detail
+        assert failed[-1].header == message.header
+        assert not failed[-1].pose_published
+    status = peer.show(view(5), tracking)
+    assert status.frames_lost >= 9
+    assert node.stop() == 0
+    assert "Traceback" not in node.output
+
+
 def test_a_node_that_started_by_itself_ends_when_it_cannot_go_on(start_node, peer: Peer):
     node = start_node()
     peer.show(view(5), tracking)

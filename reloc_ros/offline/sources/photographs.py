@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,9 @@ def read_photo(file: str | Path) -> Image:
 
     A rotation noted in the EXIF data is not applied, as COLMAP does not: intrinsics belong to the sensor.
     """
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = None
+    with contextlib.suppress(cv2.error):  # its header claims more pixels than OpenCV takes
+        image = cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         reason = "there is no such file" if not Path(file).is_file() else "it is damaged or not an image"
         raise RelocError(f"cannot read image '{file}': {reason}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from std_msgs.msg import Header
 
-from reloc_ros.errors import RelocError
+from reloc_ros.errors import RelocError, first_line
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage, pixels_of
@@ -49,10 +49,14 @@ def localize_message(
         image = pixels_of(message)
     except RelocError as error:
         return outcome(None, "bad_image", str(error))
+    except Exception as error:  # a foreign message can break what reads it in any way
+        return outcome(None, "bad_image", f"the image cannot be read: {first_line(error)}")
     try:
         camera = camera_input.camera_for(image, loaded.fixed_camera)
     except RelocError as error:
         return outcome(None, "bad_camera_info", str(error))
+    except Exception as error:
+        return outcome(None, "bad_camera_info", f"the camera_info cannot be used: {first_line(error)}")
     if camera is None:
         return outcome(
             None, "waiting_for_camera_info", f"nothing has arrived on {camera_input.info_topic} yet"

@@ -22,6 +22,7 @@ _TO_MEND = (
     "waiting_for_camera_info",
     "bad_camera_info",
     "bad_image",
+    "image_failed",
     "images_stopped",
 )
 """Reasons to be lost that are no matter of what the camera sees."""
@@ -45,13 +46,20 @@ class Diagnostics:
 
 
 def diagnostic_from(
-    name: str, lifecycle: str, status: RelocStatus, health: HealthSummary, problem: str, bundle: str
+    name: str,
+    lifecycle: str,
+    status: RelocStatus,
+    health: HealthSummary,
+    problem: str,
+    ignored: str,
+    bundle: str,
 ) -> DiagnosticStatus:
     """Everything a robot's monitor wants to know.
 
     Args:
         lifecycle: the node's state, such as active.
         problem: of the subscriptions, as a sentence; empty when there is none.
+        ignored: what other nodes sent that could not be used, likewise.
     """
     level, message = _judgement(status, problem)
     values = {
@@ -60,6 +68,7 @@ def diagnostic_from(
         "reason": status.reason,
         "detail": status.detail,
         "subscriptions": problem or HEARS_ALL,
+        "ignored": ignored or "nothing",
         "transform": status.transform or "as configured",
         "map": bundle,
         "map_frame": status.map_frame,

@@ -7,6 +7,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header
 
+from reloc_ros.errors import RelocError
 from reloc_ros.ros.conversions import pose_with_covariance_from, se3_from_pose
 from reloc_ros.ros.tf.frame_pose import FramePose
 from reloc_ros.stream.initial_pose import InitialPose, InitialPoseConfig
@@ -17,6 +18,8 @@ class InitialPoseOutput:
 
     def __init__(self, node: Node, config: InitialPoseConfig) -> None:
         self._node, self._policy = node, InitialPose(config)
+        self.problem = ""
+        """What was wrong with the other's last pose, as a sentence; empty when nothing was."""
         self._publisher = node.create_publisher(PoseWithCovarianceStamped, "initialpose", 1)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._subscription = node.create_subscription(
@@ -42,4 +45,11 @@ class InitialPoseOutput:
         self._publisher.publish(PoseWithCovarianceStamped(header=header, pose=pose))
 
     def _on_amcl_pose(self, message: PoseWithCovarianceStamped) -> None:
-        self._policy.other_says(se3_from_pose(message.pose.pose))
+        try:
+            self._policy.other_says(se3_from_pose(message.pose.pose))
+            self.problem = ""
+        except RelocError as error:
+            problem = f"{self._subscription.topic_name} is not used: {error}"
+            if not self.problem:
+                self._node.get_logger().warning(problem)
+            self.problem = problem

@@ -40,7 +40,7 @@ class Sent:
     transform: TfOutcome = NOTHING_TO_DO
     """Of the broadcast."""
     remark: str = ""
-    """What is suspicious of a pose that was published, as a sentence."""
+    """What is suspicious of a pose that was published, or was ignored on its way, as a sentence."""
 
     def added_to(self, verdict: Verdict) -> Verdict:
         """The verdict on the image, with what sending came to."""
@@ -78,6 +78,11 @@ class PoseOutputs:
     def is_wanted(self) -> bool:
         """Whether anybody listens."""
         return self._initial is not None or any(p.get_subscription_count() for p in self._publishers)
+
+    @property
+    def problem(self) -> str:
+        """Of what is listened to for the outputs' sake, as a sentence; empty when there is none."""
+        return self._initial.problem if self._initial is not None else ""
 
     def close(self) -> None:
         for publisher in self._publishers:
@@ -131,7 +136,7 @@ class PoseOutputs:
             frame = given.pose_frame if pose is not None else ""
         if loaded.is_metric and frame in (given.base_frame, given.odom_frame):
             remark = self._tilt_remark(frame, camera_frame, outcome, tree)
-        return Sent(pose, problem, transform, remark)
+        return Sent(pose, problem, transform, remark or tree.problem or self.problem)
 
     def _tilt_remark(self, frame: str, camera_frame: str, outcome: ImageOutcome, tree: TfTree) -> str:
         """What speaks against how the robot lies by this pose; the log tells the first."""

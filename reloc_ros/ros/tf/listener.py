@@ -16,6 +16,7 @@ from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformException
 
+from reloc_ros.errors import RelocError, first_line
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import se3_from_transform
 from reloc_ros.ros.tf.config import TfOutcome
@@ -27,6 +28,8 @@ SETTLE_AT_MOST_S = 3.0
 """The same, while /tf_static has a publisher that has not been heard."""
 STARTED_OVER_NS = 2_000_000_000
 """A frame's or an image's stamp this much before the one before is of a recording that started over."""
+PROBLEM_S = 10.0
+"""So long after a transform that was none, it is told of."""
 
 
 class TfListener:
@@ -44,6 +47,7 @@ class TfListener:
         self._links = Links()
         self._newest_ns: dict[str, int] = {}
         self._static_heard = self._closed = False
+        self._problem, self._problem_s = "", 0.0
         self._started_s = time.monotonic()
         group = ReentrantCallbackGroup()
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -75,6 +79,11 @@ class TfListener:
         if elapsed_s < SETTLE_S or self._static_heard or elapsed_s > SETTLE_AT_MOST_S:
             return elapsed_s >= SETTLE_S
         return self._node.count_publishers(self._node.resolve_topic_name("/tf_static")) == 0
+
+    @property
+    def problem(self) -> str:
+        """What was wrong with a transform of the last seconds, as a sentence; empty when all were good."""
+        return self._problem if time.monotonic() - self._problem_s < PROBLEM_S else ""
 
     def sending(self, message: TransformStamped) -> None:
         """Call it before broadcasting `message`, which then is not taken for another node's."""
@@ -154,19 +163,43 @@ class TfListener:
             for transform in message.transforms:
                 if self._links.is_own(_identity_of(transform)):
                     continue
-                child = transform.child_frame_id.lstrip("/")
-                self._links.heard(transform.header.frame_id.lstrip("/"), child, now_s, static=static)
-                if static:
-                    self._static_heard = True
-                    self._buffer.set_transform_static(transform, "tf_static")
-                    continue
-                if self._goes_back(child, transform):
-                    started_over = True
-                    self.restart()
-                self._buffer.set_transform(transform, "tf")
+                try:
+                    started_over |= self._hear(transform, now_s, static=static)
+                except Exception as error:  # whatever another node sends costs that transform
+                    self._ignore(transform, error)
             self._changed.notify_all()
         if started_over:
             self._on_restart()
+
+    def _hear(self, transform: TransformStamped, now_s: float, *, static: bool) -> bool:
+        """Take one transform; whether it tells that a recording started over.
+
+        Raises:
+            RelocError: it is none.
+        """
+        child, parent = transform.child_frame_id.lstrip("/"), transform.header.frame_id.lstrip("/")
+        if transform.header.stamp.sec < 0:
+            raise RelocError(f"it is stamped {transform.header.stamp.sec} s, before all time that ROS knows")
+        if not child or not parent:
+            raise RelocError("one of its frames has no name")
+        se3_from_transform(transform.transform)
+        self._links.heard(parent, child, now_s, static=static)
+        if static:
+            self._static_heard = True
+            self._buffer.set_transform_static(transform, "tf_static")
+            return False
+        started_over = self._goes_back(child, transform)
+        if started_over:
+            self.restart()
+        self._buffer.set_transform(transform, "tf")
+        return started_over
+
+    def _ignore(self, transform: TransformStamped, error: Exception) -> None:
+        names = f"{transform.header.frame_id} to {transform.child_frame_id}"
+        problem = f"a transform from {names} is ignored: {first_line(error)}"
+        if not self.problem:
+            self._node.get_logger().warning(problem)
+        self._problem, self._problem_s = problem, time.monotonic()
 
     def _goes_back(self, child: str, transform: TransformStamped) -> bool:
         stamp_ns = Time.from_msg(transform.header.stamp).nanoseconds

@@ -59,6 +59,11 @@ class TfTree:
         )
         self._jump_handle = self._clock.create_jump_callback(threshold, post_callback=self._on_jump)
 
+    @property
+    def problem(self) -> str:
+        """What was wrong with a transform of the last seconds, as a sentence; empty when all were good."""
+        return self._listener.problem if self._listener is not None else ""
+
     def close(self) -> None:
         """Stop broadcasting and listening; a lookup that waits ends at once. May be called twice."""
         with self._lock:

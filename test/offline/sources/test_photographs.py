@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 from moving_picture import TEXTURE
+from scenes import png_that_claims
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.sources.gather import gather
@@ -26,6 +27,9 @@ def test_unreadable_image_is_refused_by_name(tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 not really")
     with pytest.raises(RelocError, match=r"bad\.jpg.*damaged"):
         read_photo(tmp_path / "bad.jpg")
+    (tmp_path / "huge.png").write_bytes(png_that_claims(60_000, 60_000))
+    with pytest.raises(RelocError, match=r"huge\.png.*damaged"):
+        read_photo(tmp_path / "huge.png")
     with pytest.raises(RelocError, match=r"none\.jpg.*no such file"):
         read_photo(tmp_path / "none.jpg")
 
