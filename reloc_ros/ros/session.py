@@ -11,6 +11,7 @@ from collections.abc import Callable
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
+from std_msgs.msg import Header
 
 from reloc_ros.errors import RelocError, first_line
 from reloc_ros.localizer import Localized
@@ -32,8 +33,6 @@ from reloc_ros.stream.health import Health
 from reloc_ros.stream.rate_limit import RateLimit
 from reloc_ros.stream.status import State, StatusMachine, Verdict
 
-FAILURES = 5
-"""Images in a row on which the work raised something, after which it is not the images."""
 WATCH_PERIOD_S = 0.1
 """How often publishers, listeners and silence are looked at."""
 
@@ -54,7 +53,7 @@ class Session:
             bond_class()
         self._lock = threading.Lock()  # guards the status machine, and which map is in use
         self._machine = StatusMachine()
-        self._failures = 0
+        self._counted: Header | None = None  # of the image that was counted last
         self.health = Health()
         self.requests = RelocalizeRequests(node)
         self.outputs = PoseOutputs(node, given)
@@ -83,7 +82,7 @@ class Session:
         self._machine.forget()
         self.health.restart(time.monotonic())
         self._renew_tree()
-        self._worker = Worker(self._work_on, fail)
+        self._worker = Worker(self._work_on, self._on_broken_image, fail)
         self.input = CameraInput(self._node, self.given, self._on_image)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock may stand still
         self._timer = self._node.create_timer(WATCH_PERIOD_S, self._watch, clock=steady)
@@ -110,28 +109,6 @@ class Session:
         counts.dropped += self._worker.overtaken - before
 
     def _work_on(self, message: ImageMessage) -> None:
-        """Called on the worker's thread. What raises costs that image; so many in a row are a failure of ours."""
-        counts = self._status.counts
-        before = counts.localized + counts.lost
-        try:
-            self._localize(message)
-            self._failures = 0
-        except Exception as error:
-            self._failures += 1
-            if self._failures >= FAILURES:
-                raise
-            reason, detail = (
-                "image_failed",
-                f"work on the image failed: {type(error).__name__}: {first_line(error)}",
-            )
-            self._node.get_logger().warning(detail)
-            counts.lost += counts.localized + counts.lost == before
-            with self._lock:
-                verdict = self._machine.lost(reason, detail)
-            outcome = ImageOutcome(message.header, None, None, reason, detail, math.nan)
-            self._status.publish(verdict, loaded=self.loaded, outcome=outcome)
-
-    def _localize(self, message: ImageMessage) -> None:
         """Called on the worker's thread."""
         tree, given = self._tree, self.given  # the same for all of one image
         with self._lock:
@@ -159,7 +136,7 @@ class Session:
 
     def _judge(self, loaded: LoadedMap, outcome: ImageOutcome) -> Verdict:
         """Called on the worker's thread, under the lock."""
-        counts, result = self._status.counts, outcome.result
+        counts, result, self._counted = self._status.counts, outcome.result, outcome.header
         if loaded is self.loaded and isinstance(result, Localized):
             counts.localized += 1
             return self._machine.localized(result.camera_from_map, seconds_from_stamp(outcome.header.stamp))
@@ -167,6 +144,19 @@ class Session:
         if loaded is not self.loaded:
             return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
         return self._machine.lost(outcome.reason, outcome.detail)
+
+    def _on_broken_image(self, message: ImageMessage, error: Exception) -> None:
+        """Called on the worker's thread: the work on one image raised, which costs that image."""
+        reason, detail = (
+            "image_failed",
+            f"work on the image failed: {type(error).__name__}: {first_line(error)}",
+        )
+        self._node.get_logger().warning(detail)
+        self._status.counts.lost += self._counted is not message.header
+        with self._lock:
+            verdict = self._machine.lost(reason, detail)
+        outcome = ImageOutcome(message.header, None, None, reason, detail, math.nan)
+        self._status.publish(verdict, loaded=self.loaded, outcome=outcome)
 
     # Beside the images: silence, and whether anybody listens.
 

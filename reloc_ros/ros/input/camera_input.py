@@ -106,7 +106,7 @@ class CameraInput:
         before, self._info = self._info, message
         if before is not None and _intrinsics(before) == _intrinsics(message):
             return
-        with contextlib.suppress(RelocError):  # the status says what is wrong with it
+        with contextlib.suppress(Exception):  # with the next image, the status says what is wrong with it
             camera_from_message(message, rectified=self._rectified)
             log_camera_info(message, f"images of {self.topic}", rectified=self._rectified)
 

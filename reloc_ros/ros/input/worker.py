@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+FAILURES = 5
+"""Items in a row on which the work raised something, after which it is not the items."""
 
 
 class Newest(Generic[Item]):
@@ -44,15 +46,21 @@ class Newest(Generic[Item]):
 class Worker(Newest[Item]):
     """Handles the newest item, one at a time, from construction until `stop`."""
 
-    def __init__(self, handle: Callable[[Item], None], fail: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        handle: Callable[[Item], None],
+        broken: Callable[[Item, Exception], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
         """Begin.
 
         Args:
             handle: called on the worker's thread.
-            fail: called there, from an except clause, when `handle` raised; the thread then ends.
+            broken: called there when `handle` raised: that costs the item.
+            fail: called there, from an except clause, when it raised on many items in a row; the thread then ends.
         """
         super().__init__()
-        self._handle, self._fail = handle, fail
+        self._handle, self._broken, self._fail = handle, broken, fail
         self._thread = threading.Thread(target=self._work, name="localize")
         self._thread.start()
 
@@ -62,8 +70,14 @@ class Worker(Newest[Item]):
         self._thread.join()
 
     def _work(self) -> None:
-        try:
-            while (item := self.take()) is not None:
+        failures = 0
+        while (item := self.take()) is not None:
+            try:
                 self._handle(item)
-        except Exception as error:
-            self._fail(error)
+                failures = 0
+            except Exception as error:
+                failures += 1
+                if failures >= FAILURES:
+                    self._fail(error)
+                    return
+                self._broken(item, error)
