@@ -23,6 +23,7 @@ def write_image_bag(
     *,
     mcap: bool = True,
     stamped: bool = True,
+    start_ns: int = START_NS,
 ) -> Path:
     """Images at 10 Hz on each topic; those whose name ends in /compressed as JPEG, the others as bgr8 or mono8."""
     from rosbags.rosbag2 import StoragePlugin, Writer
@@ -33,7 +34,7 @@ def write_image_bag(
     storage = StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3
 
     def header(index: int):
-        at_ns = START_NS + index * PERIOD_NS if stamped else 0
+        at_ns = start_ns + index * PERIOD_NS if stamped else 0
         stamp = made["builtin_interfaces/msg/Time"](sec=at_ns // 10**9, nanosec=at_ns % 10**9)
         return made["std_msgs/msg/Header"](stamp=stamp, frame_id="camera_optical")
 
@@ -61,7 +62,7 @@ def write_image_bag(
             connection = writer.add_connection(topic, f"sensor_msgs/msg/{kind}", typestore=types)
             for index, pixels in enumerate(pictures):
                 data = types.serialize_cdr(make(index, pixels), f"sensor_msgs/msg/{kind}")
-                writer.write(connection, START_NS + index * PERIOD_NS + RECORDED_AFTER_NS, data)
+                writer.write(connection, start_ns + index * PERIOD_NS + RECORDED_AFTER_NS, data)
         if camera is not None:
             info = made["sensor_msgs/msg/CameraInfo"](
                 header=header(0),
@@ -77,5 +78,5 @@ def write_image_bag(
                 roi=made["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False),
             )
             connection = writer.add_connection(info_topic, "sensor_msgs/msg/CameraInfo", typestore=types)
-            writer.write(connection, START_NS, types.serialize_cdr(info, "sensor_msgs/msg/CameraInfo"))
+            writer.write(connection, start_ns, types.serialize_cdr(info, "sensor_msgs/msg/CameraInfo"))
     return path

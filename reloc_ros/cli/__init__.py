@@ -49,6 +49,7 @@ for name, verb in {
 
 _SOURCE_ROS = "source a ROS 2 distribution, or .venv/setup.bash"
 _REMEDIES = {
+    "mcap": "run pip install 'reloc_ros[replay]'",
     "rosbags": "run pip install 'reloc_ros[replay]'",
     "rclpy": _SOURCE_ROS,
     "viser": "run pip install 'reloc_ros[web]'",

@@ -1,23 +1,22 @@
-"""A recorded bag, MCAP or sqlite3: its topics, and its messages in their order, raw or decoded without ROS."""
+"""A recorded bag, MCAP, sqlite3 or of ROS 1: its topics and its messages in their order, raw or decoded without ROS."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import functools
+import heapq
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from reloc_ros.errors import RelocError, first_line
+from reloc_ros.io.bag_files import readable_file, refuse_several_recordings, storage_files, warn_once
 
 BAG_SUFFIXES = (".mcap", ".db3")
-
-
-def is_bag(path: Path) -> bool:
-    """Whether a path is a bag: a folder with metadata.yaml, or a single file; one of ROS 1 is refused when opened."""
-    return path.suffix.lower() in (*BAG_SUFFIXES, ".bag") or (path / "metadata.yaml").is_file()
+_ZSTD = b"\x28\xb5\x2f\xfd"
+"""How compressed messages begin; others begin with a zero."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,22 +67,17 @@ class Bag:
         Raises:
             RelocError: there is none, or it cannot be read.
         """
-        from rosbags.rosbag2 import Reader
-
         self.path = path
         if not path.exists():
             raise RelocError(f"there is no bag at {path}")
-        if path.suffix.lower() == ".bag":
-            raise RelocError(
-                f"'{path}' is a ROS 1 bag; convert it: rosbags-convert --src {path} --dst {path.stem}"
-            )
-        if path.is_dir() and not (path / "metadata.yaml").exists():
-            raise RelocError(f"{path} is not a bag: it has no metadata.yaml")
-        with _damage_as_sentence(path):
-            self._reader = Reader(path)
-            self._reader.open()
-        self.start_ns: int = self._reader.start_time if self._reader.message_count else 0
-        self.end_ns: int = max(self._reader.end_time - 1, self.start_ns) if self._reader.message_count else 0
+        self._stack = contextlib.ExitStack()
+        with contextlib.ExitStack() as opening:
+            opening.callback(self._stack.close)
+            self._readers = self._open()
+            opening.pop_all()
+        filled = [reader for reader in self._readers if reader.message_count]
+        self.start_ns: int = min((reader.start_time for reader in filled), default=0)
+        self.end_ns: int = max((reader.end_time - 1 for reader in filled), default=0)
 
     def __enter__(self) -> Bag:
         return self
@@ -91,7 +85,41 @@ class Bag:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._reader.close()
+        self._stack.close()
+
+    def _open(self) -> list[Any]:
+        """One reader for all, or, where metadata.yaml does not tell what there is, one for each file."""
+        if not self.path.is_dir():
+            return [self._reader(readable_file(self.path), self.path)]
+        files, described = storage_files(self.path), (self.path / "metadata.yaml").exists()
+        if not files and not described:
+            raise RelocError(f"{self.path} is not a bag: it has no metadata.yaml and no file of messages")
+        problems = [RelocError(f"{self.path} has no metadata.yaml, as when its recorder was killed")]
+        if described:
+            try:
+                if all(file.suffix == ".zstd" or readable_file(file) == file for file in files):
+                    return [self._reader(self.path, self.path)]
+                problems = []
+            except RelocError as error:
+                problems = [error]
+        refuse_several_recordings(self.path, files)
+        readers = []
+        for file in files:
+            try:
+                readers.append(self._reader(readable_file(file), file))
+            except RelocError as error:
+                problems.append(error)
+        if not readers:
+            raise problems[0] if described else problems[-1]
+        for problem in problems:
+            warn_once(f"{str(problem).rstrip('.')}; what else there is of the bag is read")
+        return readers
+
+    def _reader(self, readable: Path, path: Path) -> Any:
+        from rosbags.rosbag2 import Reader
+
+        with _damage_as_sentence(path):
+            return self._stack.enter_context(Reader(readable))
 
     @property
     def duration_s(self) -> float:
@@ -99,8 +127,8 @@ class Bag:
 
     @property
     def connections(self) -> list[Any]:
-        """As rosbags knows them: one for each type and QoS of a topic."""
-        return self._reader.connections
+        """As rosbags knows them: one for each type and QoS of a topic, in each of a bag's files."""
+        return [connection for reader in self._readers for connection in reader.connections]
 
     def topics(self) -> dict[str, Recorded]:
         """By name; one entry a topic, however many publishers it had."""
@@ -115,13 +143,37 @@ class Bag:
         start_ns: int | None = None,
         stop_ns: int | None = None,
     ) -> Iterator[RawMessage]:
-        """Those of some or all topics from `start_ns` on and before `stop_ns`, by the time they were recorded at."""
-        connections = [c for c in self.connections if topics is None or c.topic in topics]
-        if not connections:  # for the reader that would mean all
-            return
+        """Those of some or all topics from `start_ns` on and before `stop_ns`, by the time they were recorded at.
+
+        Raises:
+            RelocError: the bag breaks off, or announces messages and has none.
+        """
+        streams, announced, read = [], 0, 0
+        for reader in self._readers:
+            wanted = [c for c in reader.connections if topics is None or c.topic in topics]
+            if wanted:  # none would mean all
+                streams.append(reader.messages(wanted, start_ns, stop_ns))
+                announced += sum(connection.msgcount for connection in wanted)
         with _damage_as_sentence(self.path):
-            for connection, stamp_ns, data in self._reader.messages(connections, start_ns, stop_ns):
-                yield RawMessage(connection, stamp_ns, data)
+            for connection, stamp_ns, data in heapq.merge(*streams, key=lambda message: message[1]):
+                yield RawMessage(connection, stamp_ns, _plain(data))
+                read += 1
+        if start_ns is None and stop_ns is None and read < announced:
+            sentence = f"the bag {self.path} announces {announced} messages of {', '.join(topics or ('all topics',))}"
+            if not read:
+                raise RelocError(
+                    f"{sentence} and yields none; if its metadata.yaml is not of its files, move it away"
+                )
+            warn_once(f"{sentence}, of which {read} can be read")
+
+
+def _plain(data: bytes) -> bytes:
+    """A message that was compressed by itself, where metadata.yaml did not tell."""
+    if data[:4] != _ZSTD:
+        return data
+    import zstandard
+
+    return zstandard.decompress(data)
 
 
 def _recorded(topic: str, connections: list[Any]) -> Recorded:

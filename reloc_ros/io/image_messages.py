@@ -68,6 +68,15 @@ _YUV_422 = (cv2.COLOR_YUV2BGR_UYVY, cv2.COLOR_YUV2BGR_YUY2)
 _YUV_420 = (cv2.COLOR_YUV2BGR_NV12, cv2.COLOR_YUV2BGR_NV21)
 """Half as many rows of colour follow the rows of brightness."""
 
+# How data begin, and how a JPEG ends (ITU-T T.81, annex B).
+_JPEG, _PNG, _VIDEO = b"\xff\xd8", b"\x89PNG", (b"\0\0\0\x01", b"\0\0\x01")
+_JPEG_END, _START_OF_SCAN = b"\xff\xd9", 0xDA
+_VIDEO_FORMATS = ("264", "265", "hevc", "av1", "vp8", "vp9", "theora")
+
+
+class UnsupportedImage(RelocError):
+    """A kind of image that is not read: the next one of its topic will be no better."""
+
 
 def image_from_message(message: Image) -> NDArray[np.uint8]:
     """Decode to BGR (H, W, 3) or grey (H, W), uint8; the array may share the message's memory.
@@ -77,7 +86,9 @@ def image_from_message(message: Image) -> NDArray[np.uint8]:
     """
     encoding, width, height = message.encoding, message.width, message.height
     if encoding not in _ENCODINGS:
-        raise RelocError(f"image encoding {encoding!r} is not supported; use one of {', '.join(_ENCODINGS)}")
+        raise UnsupportedImage(
+            f"image encoding {encoding!r} is not supported; use one of {', '.join(_ENCODINGS)}"
+        )
     if width == 0 or height == 0:
         raise RelocError(f"image is {width}x{height} pixels; it needs at least one")
     pixel_bytes, code = _ENCODINGS[encoding]
@@ -120,12 +131,12 @@ def image_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
         RelocError: data that is no whole picture.
     """
     if "compressedDepth" in message.format:
-        raise RelocError(
+        raise UnsupportedImage(
             "the compressed image holds depth, not a picture; remap image to a colour or grey topic"
         )
     data = np.frombuffer(message.data, np.uint8)
-    # A cut JPEG decodes to a half grey picture, so look for its end; some cameras pad with zeros.
-    if data[:2].tobytes() == b"\xff\xd8" and not data[-4096:].tobytes().rstrip(b"\0").endswith(b"\xff\xd9"):
+    start = data[:4].tobytes()
+    if start.startswith(_JPEG) and not _is_whole_jpeg(data.tobytes()):
         raise RelocError(f"the compressed image is truncated: its {len(data)} bytes lack the JPEG end marker")
     # The calibration belongs to the pixels as stored: an orientation tag must not turn them.
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
@@ -136,10 +147,32 @@ def image_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
             f"the compressed image cannot be decoded: {error.err or first_line(error)}"
         ) from error
     if pixels is None:
-        raise RelocError(
+        if start.startswith(_VIDEO) or any(name in message.format.lower() for name in _VIDEO_FORMATS):
+            raise UnsupportedImage(f"the compressed image is {video_sentence(message.format)}")
+        damaged = start.startswith((_JPEG, _PNG)) or not start.strip(b"\0")
+        raise (RelocError if damaged else UnsupportedImage)(
             f"the compressed image of {len(data)} bytes is not readable as {message.format or 'a picture'}"
         )
     return _eight_bit_from(pixels)
+
+
+def video_sentence(codec: str) -> str:
+    """What is wrong with a video's frame as an image, and what to do."""
+    return (
+        f"a frame of a video ({codec or 'H.264 or H.265'}), which is not decoded; let image_transport do that "
+        "(ros2 run image_transport republish, with the plugin that made it) and take or record its raw images"
+    )
+
+
+def _is_whole_jpeg(data: bytes) -> bool:
+    """Whether the end marker follows the picture; a cut one decodes to a half grey picture.
+
+    What a header holds (a thumbnail has an end, too) does not count, nor does what follows: cameras pad a buffer.
+    """
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _START_OF_SCAN:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(_JPEG_END, at) >= 0
 
 
 def _eight_bit_from(pixels: NDArray[Any]) -> NDArray[np.uint8]:

@@ -21,6 +21,8 @@ from reloc_ros.offline.sources.frame import Frame
 
 _logger = logging.getLogger(__name__)
 _NO_HASH = "RIHS01_" + 64 * "0"
+_METADATA_VERSION = 8
+"""Of rosbag2; in 9 the QoS is written in a way that Humble does not read."""
 
 
 @contextlib.contextmanager
@@ -52,7 +54,7 @@ def bag_writer(
         # The files in a bag are named as it is, so it must have its name from the start.
         folder = Path(staging) / path.stem
         with contextlib.ExitStack() as stack:
-            writer = stack.enter_context(Writer(folder, version=9, storage_plugin=storage))
+            writer = stack.enter_context(Writer(folder, version=_METADATA_VERSION, storage_plugin=storage))
             output = _Output(writer, messages.store)
             original = None
             if copied is not None:
@@ -126,7 +128,7 @@ class _Original:
                 f"the bag {path} has the topic {min(taken)} already, so it cannot be copied; leave --copy out"
             )
         self._connections = {
-            c.id: output.connect(
+            _key(c): output.connect(
                 c.topic, c.msgtype, list(c.ext.offered_qos_profiles), c.msgdef.data, c.digest
             )
             for c in bag.connections
@@ -141,7 +143,7 @@ class _Original:
             if self._next is None or (time_ns is not None and self._next.stamp_ns > time_ns):
                 return
             raw, self._next = self._next, None
-            self._output.writer.write(self._connections[raw.connection.id], raw.stamp_ns, raw.data)
+            self._output.writer.write(self._connections[_key(raw.connection)], raw.stamp_ns, raw.data)
 
     def parent_of(self, frame: str) -> str | None:
         """The frame that a frame hangs on in the bag; None if on nothing."""
@@ -150,6 +152,11 @@ class _Original:
             self._told.add(frame)
             _logger.warning("no transform is written: in the copied bag, %s hangs on %s", frame, parent)
         return parent
+
+
+def _key(connection: Any) -> tuple[int, int]:
+    """A connection's number is its own among those of one file."""
+    return id(connection.owner), connection.id
 
 
 def _qos(topic: str) -> list[Any]:

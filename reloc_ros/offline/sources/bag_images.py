@@ -14,7 +14,13 @@ import numpy as np
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.bag import Bag, RawMessage
-from reloc_ros.io.image_messages import image_from_compressed, image_from_message
+from reloc_ros.io.bag_files import uncommitted_files
+from reloc_ros.io.image_messages import (
+    UnsupportedImage,
+    image_from_compressed,
+    image_from_message,
+    video_sentence,
+)
 from reloc_ros.offline.sources.bag_intrinsics import bag_intrinsics, base_topic
 from reloc_ros.offline.sources.frame import Frame, frame_name
 
@@ -22,6 +28,14 @@ _DECODERS = {
     "sensor_msgs/msg/Image": image_from_message,
     "sensor_msgs/msg/CompressedImage": image_from_compressed,
 }
+_VIDEO_TYPES = {
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": "ffmpeg",
+    "foxglove_msgs/msg/CompressedVideo": "foxglove",
+    "theora_image_transport/msg/Packet": "theora",
+}
+"""Types of messages with a video's frames, and image_transport's plugin that decodes them."""
+_FIRST_IMAGES = 3
+"""Unless one of so many is of a kind that is read, none will be."""
 _RATE_IMAGES = 50
 """The rate is told by so many images at the start."""
 
@@ -45,15 +59,18 @@ class BagTopic:
             rectified: whether the images are; None: as the topic's name says.
 
         Raises:
-            RelocError: it cannot be read, it is not clear which topic is meant, or the intrinsics are not there
-                though they are needed.
+            RelocError: it cannot be read, it is not clear which topic is meant, its images are of a kind that is not
+                read, or the intrinsics are not there though they are needed.
         """
         self.path = path
         self.topic, count = _choose_topic(path, topic)
         self.title = f"topic {self.topic} of bag '{path}'"
         self.key: dict[str, object] = {"bag": path, "topic": self.topic}
+        if path.is_file() and (beside := uncommitted_files(path)):
+            self.key["beside"] = beside
         self.names: tuple[str, ...] | None = tuple(map(frame_name, range(count)))
         self._rectified = rectified
+        self._refuse_unsupported()
         self._camera = self.intrinsics("give the intrinsics with --camera") if needs_camera else None
 
     def intrinsics(self, remedy: str) -> Camera:
@@ -69,6 +86,20 @@ class BagTopic:
                 recorded_ns.append(raw.stamp_ns)
         period_ns = float(np.median(np.diff(recorded_ns))) if len(recorded_ns) > 1 else 0.0
         return 1e9 / period_ns if period_ns > 0 else 10.0
+
+    def _refuse_unsupported(self) -> None:
+        problem = None
+        with Bag(self.path) as bag:
+            for raw in itertools.islice(bag.messages([self.topic]), _FIRST_IMAGES):
+                try:
+                    _DECODERS[raw.connection.msgtype](raw.decoded())
+                    return
+                except UnsupportedImage as error:
+                    problem = error
+                except RelocError:  # a damaged image, which says nothing of the others
+                    return
+        if problem is not None:
+            raise RelocError(f"{self.title}: {problem}")
 
     def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
         last = None if wanted is None else max(wanted, default=-1)
@@ -105,6 +136,13 @@ def _choose_topic(path: Path, topic: str | None) -> tuple[str, int]:
         for name, entry in recorded.items()
         if entry.message_type in _DECODERS and entry.count and not name.endswith("/compressedDepth")
     }
+    videos = {name: e.message_type for name, e in recorded.items() if e.message_type in _VIDEO_TYPES}
+    if (topic in videos) or (topic is None and videos and not found):
+        name = topic or min(videos)
+        raise RelocError(
+            f"bag {path}: each message of topic {name} ({videos[name]}) is "
+            f"{video_sentence(_VIDEO_TYPES[videos[name]])}"
+        )
     if topic is not None and topic not in found:
         listed = f"its image topics are {', '.join(found)}" if found else "it has no image topic"
         kind = f"holds {recorded[topic].message_type}" if topic in recorded else "is not in it"
