@@ -1,7 +1,10 @@
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from table_bundle import camera_from_map, make_table_bundle
 
 from reloc_ros.errors import RelocError
@@ -10,6 +13,7 @@ from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostRe
 from reloc_ros.offline.sources.frame import Frame
 
 rosbags = pytest.importorskip("rosbags")
+from mcap.reader import make_reader  # noqa: E402
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime  # noqa: E402
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer  # noqa: E402
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore  # noqa: E402
@@ -173,6 +177,51 @@ def test_a_copied_bag_is_there_byte_for_byte_and_in_order(tmp_path, messages, na
     assert kinds["/tf_static"].ext.offered_qos_profiles[0].durability == QosDurability.TRANSIENT_LOCAL
     assert kinds["/x"].msgdef.data == "uint8 x"
     assert sum(topic == "/tf" for topic, _, _ in mixed) == 3
+
+
+@pytest.mark.parametrize("name", ["out.mcap", "out.db3", "out"])
+@pytest.mark.parametrize("copy", [False, True], ids=["alone", "copied"])
+def test_qos_is_written_as_humble_reads_it(tmp_path, messages, name, copy):
+    """As a string of YAML with numbers; from metadata version 9 on it is a list with names."""
+    write_original(tmp_path / "original")
+    with bag_writer(tmp_path / name, messages, tmp_path / "original" if copy else None) as write:
+        write(frame(0), found())
+    path = tmp_path / name
+    if path.is_dir():
+        metadata = yaml.safe_load((path / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+        assert metadata["version"] == 8
+        topics = [entry["topic_metadata"] for entry in metadata["topics_with_message_count"]]
+        written = {topic["name"]: topic["offered_qos_profiles"] for topic in topics}
+        path = path / "out.db3"
+    elif path.suffix == ".mcap":
+        with path.open("rb") as stream:
+            channels = make_reader(stream).get_summary().channels.values()
+        written = {channel.topic: channel.metadata["offered_qos_profiles"] for channel in channels}
+    if path.suffix == ".db3":
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            stored = dict(database.execute("SELECT name, offered_qos_profiles FROM topics"))
+        assert name != "out" or stored == written
+        written = stored
+    for topic, depth, durability in [("/reloc/pose", 10, 2), ("/reloc/status", 1, 1)] + [
+        ("/tf_static", 1, 1)
+    ] * copy:
+        (profile,) = yaml.safe_load(written[topic])
+        assert (profile["history"], profile["reliability"]) == (1, 1)
+        assert (profile["depth"], profile["durability"]) == (depth, durability)
+
+
+def test_a_bag_that_its_recorder_left_in_pieces_is_copied_whole(tmp_path, messages):
+    """Connections of several files have the same numbers."""
+    (tmp_path / "walk").mkdir()
+    originals = []
+    for part, topic in enumerate(["/imu", "/gnss"]):
+        originals += write_original(tmp_path / str(part), topic=topic)
+        (tmp_path / str(part) / f"{part}.db3").rename(tmp_path / "walk" / f"walk_{part}.db3")
+    with bag_writer(tmp_path / "out.mcap", messages, tmp_path / "walk") as write:
+        write(frame(0), found())
+    with Reader(tmp_path / "out.mcap") as reader:
+        copied = [(c.topic, time_ns, bytes(data)) for c, time_ns, data in reader.messages()]
+    assert sorted(m for m in copied if m[0] not in OURS) == sorted(originals)
 
 
 def test_a_camera_that_hangs_on_something_in_the_copied_bag_gets_no_second_parent(tmp_path, messages, caplog):

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from image_bag import PERIOD_NS, RECORDED_AFTER_NS, START_NS, write_image_bag
@@ -6,6 +7,9 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.bag_files import is_bag
 from reloc_ros.offline.sources.bag_images import BagTopic
+from reloc_ros.offline.sources.gather import gather
+from reloc_ros.offline.sources.open_source import open_source
+from reloc_ros.offline.workspace import fingerprint
 
 pytest.importorskip("rosbags")
 BGR = [np.full((24, 32, 3), (40, 90, 10 * i), np.uint8) for i in range(4)]
@@ -82,3 +86,91 @@ def test_a_damaged_bag_is_refused_with_a_sentence(tmp_path):
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 3])
     with pytest.raises(RelocError, match="cannot be read"):
         list(BagTopic(bag).frames())
+
+
+def write_messages(path, kind: str, definition: str, messages, topic: str = "/camera/video"):
+    """A topic of a type that rosbags does not know, of which nothing need be understood."""
+    from rosbags.rosbag2 import StoragePlugin, Writer
+
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        topic = writer.add_connection(topic, kind, msgdef=definition, rihs01="RIHS01_" + 64 * "0")
+        for number, data in enumerate(messages):
+            writer.write(topic, START_NS + number * PERIOD_NS, data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "plugin"),
+    [
+        ("foxglove_msgs/msg/CompressedVideo", "foxglove"),
+        ("ffmpeg_image_transport_msgs/msg/FFMPEGPacket", "ffmpeg"),
+        ("theora_image_transport/msg/Packet", "theora"),
+    ],
+)
+def test_topics_of_video_are_named_by_map_and_run_alike_with_what_to_do(tmp_path, kind, plugin):
+    bag = write_messages(tmp_path / "bag", kind, "uint8[] data", [bytes(20)] * 3)
+    for read in (
+        lambda: open_source(bag),
+        lambda: open_source(bag, "/camera/video"),
+        lambda: gather([bag], tmp_path / "ws"),
+    ):
+        with pytest.raises(RelocError, match=rf"/camera/video \({kind}\).*\({plugin}\).*republish"):
+            read()
+
+
+def test_video_beside_images_is_no_reason_to_refuse(tmp_path):
+    from rosbags.rosbag2 import Reader
+
+    bag = write_messages(tmp_path / "video", "foxglove_msgs/msg/CompressedVideo", "uint8[] data", [bytes(20)])
+    images = write_image_bag(tmp_path / "images", {RAW: BGR})
+    (tmp_path / "both").mkdir()
+    (bag / "video.mcap").rename(tmp_path / "both" / "walk_0.mcap")
+    (images / "images.mcap").rename(tmp_path / "both" / "walk_1.mcap")
+    assert BagTopic(tmp_path / "both").topic == RAW
+    with pytest.raises(RelocError, match="foxglove"):
+        BagTopic(tmp_path / "both", "/camera/video")
+    with Reader(tmp_path / "both" / "walk_0.mcap") as untouched:
+        assert untouched.message_count == 1
+
+
+def serialized(kind: str, **fields) -> bytes:
+    from rosbags.typesys import Stores, get_typestore
+
+    types = get_typestore(Stores.ROS2_JAZZY)
+    stamp = types.types["builtin_interfaces/msg/Time"](1, 0)
+    header = types.types["std_msgs/msg/Header"](stamp, "camera")
+    return types.serialize_cdr(types.types[kind](header=header, **fields), kind)
+
+
+def test_a_kind_of_image_that_is_not_read_is_refused_at_once(tmp_path):
+    h264 = serialized("sensor_msgs/msg/CompressedImage", format="h264", data=np.arange(40, dtype=np.uint8))
+    packed = {"height": 1, "width": 2, "is_bigendian": 0, "step": 4, "data": np.zeros(4, np.uint8)}
+    jpeg = serialized("sensor_msgs/msg/Image", encoding="jpeg", **packed)
+    for name, kind, data, words in (
+        ("video", "sensor_msgs/msg/CompressedImage", h264, r"video \(h264\).*republish"),
+        ("packed", "sensor_msgs/msg/Image", jpeg, "'jpeg' is not supported; use one of"),
+    ):
+        bag = write_messages(tmp_path / name, kind, "uint8 x", [data] * 4, "/camera")
+        for read in (lambda bag=bag: open_source(bag), lambda bag=bag: gather([bag], tmp_path / "ws")):
+            with pytest.raises(RelocError, match=rf"topic /camera of bag .*{words}"):
+                read()
+
+
+def test_damaged_first_images_say_nothing_of_the_others(tmp_path):
+    good = serialized(
+        "sensor_msgs/msg/CompressedImage", format="jpeg", data=cv2.imencode(".jpg", BGR[0])[1].ravel()
+    )
+    odd = serialized("sensor_msgs/msg/CompressedImage", format="jpeg", data=np.arange(40, dtype=np.uint8))
+    bag = write_messages(
+        tmp_path / "bag", "sensor_msgs/msg/CompressedImage", "uint8 x", [odd, good[:-9], good], "/camera"
+    )
+    assert [frame.image is None for frame in BagTopic(bag).frames()] == [True, True, False]
+
+
+def test_a_log_beside_a_file_that_grows_makes_other_frames(tmp_path):
+    """Frames that are kept are those of the same images."""
+    bag = write_image_bag(tmp_path / "bag", {RAW: BGR}, mcap=False) / "bag.db3"
+    bag.with_name("bag.db3-wal").write_bytes(b"not yet")
+    before = fingerprint(BagTopic(bag).key)
+    bag.with_name("bag.db3-wal").write_bytes(b"not yet all")
+    assert fingerprint(BagTopic(bag).key) != before
