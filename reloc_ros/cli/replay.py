@@ -13,7 +13,7 @@ from reloc_ros.errors import RelocError
 
 def replay(
     bag: Annotated[
-        Path, typer.Argument(help="A bag folder, or a single .mcap or .db3 file.", show_default=False)
+        Path, typer.Argument(help="A bag folder, or a single .mcap, .db3 or .bag file.", show_default=False)
     ],
     rate: Annotated[float, typer.Option(help="Seconds of the bag a second.")] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Start over at the end, until stopped.")] = False,

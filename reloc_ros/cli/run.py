@@ -26,7 +26,9 @@ def run(
     bundle: Annotated[Path, typer.Argument(help="The bundle folder.", show_default=False)],
     source: Annotated[
         Path,
-        typer.Argument(help="A video, a bag (MCAP or sqlite3), or a folder of images.", show_default=False),
+        typer.Argument(
+            help="A video, a bag (MCAP, sqlite3, ROS 1), or a folder of images.", show_default=False
+        ),
     ],
     poses: Annotated[Path, typer.Option(help="The JSON file to write.")] = Path("poses.json"),
     tum: Annotated[Path | None, typer.Option(help="Also write a TUM trajectory.")] = None,
