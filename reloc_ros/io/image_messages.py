@@ -78,8 +78,35 @@ class UnsupportedImage(RelocError):
     """A kind of image that is not read: the next one of its topic will be no better."""
 
 
-def image_from_message(message: Image) -> NDArray[np.uint8]:
+class BitDepth:
+    """How many of their 16 bits the images of one stream use, which no message says.
+
+    Drivers put 10, 12 and 14 bit values into 16 bits both left- and right-aligned; taking right-aligned ones at face
+    value would leave a nearly black picture. So it is the smallest usual depth that has held every value so far:
+    one that went by each image alone would change the brightness with the brightest pixel.
+    """
+
+    def __init__(self) -> None:
+        self._bits = 8
+
+    def eight_bit_from(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        """The pixels of the stream's next image, brought to 8 bits."""
+        if pixels.dtype == np.uint8:
+            return pixels
+        if pixels.dtype.kind != "u" or pixels.dtype.itemsize != 2:
+            raise RelocError(f"image values are {pixels.dtype}; a picture has 8 or 16 bit unsigned ones")
+        brightest = int(pixels.max())
+        self._bits = next(
+            bits for bits in (8, 10, 12, 14, 16) if bits >= self._bits and brightest < 1 << bits
+        )
+        return (pixels >> np.uint16(self._bits - 8)).astype(np.uint8)
+
+
+def image_from_message(message: Image, depth: BitDepth | None = None) -> NDArray[np.uint8]:
     """Decode to BGR (H, W, 3) or grey (H, W), uint8; the array may share the message's memory.
+
+    Args:
+        depth: of the stream that the image is one of, if it is.
 
     Raises:
         RelocError: an encoding that is no picture, a size of zero, or data that does not fit the size.
@@ -105,7 +132,7 @@ def image_from_message(message: Image) -> NDArray[np.uint8]:
             f"image data is truncated: {len(message.data)} bytes instead of {message.step * rows} "
             f"({rows} rows of {message.step})"
         )
-    pixels = _eight_bit_from(_view_of(message, rows, pixel_bytes))
+    pixels = (depth or BitDepth()).eight_bit_from(_view_of(message, rows, pixel_bytes))
     return pixels if code is None else cv2.cvtColor(pixels, code)
 
 
@@ -124,8 +151,11 @@ def _view_of(message: Image, rows: int, pixel_bytes: int) -> NDArray[Any]:
     return pixels[:, :, 0] if channels == 1 else pixels
 
 
-def image_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
+def image_from_compressed(message: CompressedImage, depth: BitDepth | None = None) -> NDArray[np.uint8]:
     """Decode JPEG, PNG or what else OpenCV reads to BGR (H, W, 3) or grey (H, W), uint8.
+
+    Args:
+        depth: of the stream that the image is one of, if it is.
 
     Raises:
         RelocError: data that is no whole picture.
@@ -153,7 +183,7 @@ def image_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
         raise (RelocError if damaged else UnsupportedImage)(
             f"the compressed image of {len(data)} bytes is not readable as {message.format or 'a picture'}"
         )
-    return _eight_bit_from(pixels)
+    return (depth or BitDepth()).eight_bit_from(pixels)
 
 
 def video_sentence(codec: str) -> str:
@@ -173,18 +203,3 @@ def _is_whole_jpeg(data: bytes) -> bool:
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _START_OF_SCAN:
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return data.find(_JPEG_END, at) >= 0
-
-
-def _eight_bit_from(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale 16 bit values to 8 bit, by the smallest usual sensor depth that holds them.
-
-    Drivers put 10, 12 and 14 bit values into 16 bits both left- and right-aligned and the message does not
-    say which; taking right-aligned ones at face value would leave a nearly black picture.
-    """
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype.kind != "u" or pixels.dtype.itemsize != 2:
-        raise RelocError(f"image values are {pixels.dtype}; a picture has 8 or 16 bit unsigned ones")
-    brightest = int(pixels.max())
-    bits = next(bits for bits in (8, 10, 12, 14, 16) if brightest < 1 << bits)
-    return (pixels >> np.uint16(bits - 8)).astype(np.uint8)

@@ -18,7 +18,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.camera_info import camera_from_message
-from reloc_ros.io.image_messages import image_from_compressed, image_from_message
+from reloc_ros.io.image_messages import BitDepth, image_from_compressed, image_from_message
 from reloc_ros.ros.conversions import (
     camera_info_from,
     fixed_camera_for,
@@ -179,6 +179,22 @@ def test_compressed_images_decode(extension, pixels):
     decoded = image_from_compressed(compressed(pixels, extension))
     assert decoded.shape == pixels.shape
     assert np.abs(decoded.astype(int) - pixels).max() <= 3
+
+
+@pytest.mark.parametrize("extension", [None, ".png"], ids=["raw", "png"])
+def test_a_bright_pixel_does_not_darken_the_images_after_it_again_and_again(extension):
+    """A camera of 12 bits, right-aligned, whose brightest value varies."""
+    depth, grey = BitDepth(), np.full((4, 6), 250, np.uint16)
+    bright = grey.copy()
+    bright[0, 0] = 4000
+
+    def seen(values, depth):
+        if extension is None:
+            return image_from_message(message_of(values, "mono16"), depth)[1, 1]
+        return image_from_compressed(compressed(values, extension), depth)[1, 1]
+
+    assert [seen(values, depth) for values in (grey, bright, grey, bright, grey)] == [250, 15, 15, 15, 15]
+    assert seen(grey, BitDepth()) == 250  # another stream
 
 
 def compressed(pixels, extension):

@@ -16,6 +16,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.bag import Bag, RawMessage
 from reloc_ros.io.bag_files import uncommitted_files
 from reloc_ros.io.image_messages import (
+    BitDepth,
     UnsupportedImage,
     image_from_compressed,
     image_from_message,
@@ -63,6 +64,7 @@ class BagTopic:
                 read, or the intrinsics are not there though they are needed.
         """
         self.path = path
+        self._depth = BitDepth()
         self.topic, count = _choose_topic(path, topic)
         self.title = f"topic {self.topic} of bag '{path}'"
         self.key: dict[str, object] = {"bag": path, "topic": self.topic}
@@ -117,7 +119,7 @@ class BagTopic:
             message = raw.decoded()
             stamp, frame_id = message.header.stamp, message.header.frame_id.lstrip("/")  # as ROS 1 wrote it
             stamp_ns = stamp.sec * 10**9 + stamp.nanosec or raw.stamp_ns
-            image = _DECODERS[raw.connection.msgtype](message)
+            image = _DECODERS[raw.connection.msgtype](message, self._depth)
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image
         except RelocError as error:
             problem = str(error)

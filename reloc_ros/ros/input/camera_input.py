@@ -17,7 +17,7 @@ from reloc_ros.io.camera_info import (
     log_camera_info,
     log_given_camera,
 )
-from reloc_ros.io.image_messages import image_from_compressed, image_from_message
+from reloc_ros.io.image_messages import BitDepth, image_from_compressed, image_from_message
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import fixed_camera_for, message_camera_for
 from reloc_ros.ros.input.adaptive_subscription import AdaptiveSubscription
@@ -31,6 +31,7 @@ class CameraInput:
     def __init__(self, node: Node, given: Parameters, on_image: Callable[[ImageMessage], None]) -> None:
         self._node, self._given, self._on_image = node, given, on_image
         self._info: CameraInfo | None = None
+        self._depth = BitDepth()
         self._fixed_camera: Camera | None = None
         self._image_subscription: AdaptiveSubscription | None = None
         self._info_subscription = None
@@ -85,6 +86,21 @@ class CameraInput:
             subscription.close()
         self._image_subscription = self._info_subscription = None
 
+    def pixels_of(self, message: ImageMessage) -> np.ndarray:
+        """The picture (H, W, 3) BGR or (H, W) grey of a stamped message.
+
+        Raises:
+            RelocError: it is none, or has no stamp of any use.
+        """
+        stamp = message.header.stamp
+        if stamp.sec < 0:
+            raise RelocError(f"image is stamped {stamp.sec} s, before all time that ROS knows")
+        if stamp.sec == 0 and stamp.nanosec == 0:
+            raise RelocError("image has no stamp; a pose needs the time that its image was taken")
+        if isinstance(message, CompressedImage):
+            return image_from_compressed(message, self._depth)
+        return image_from_message(message, self._depth)
+
     def camera_for(self, image: np.ndarray, fixed_camera: Camera | None) -> Camera | None:
         """The intrinsics of this image (H, W) or (H, W, 3); None while nothing is known.
 
@@ -116,19 +132,3 @@ def _intrinsics(message: CameraInfo) -> tuple:
     numbers = (bytes(message.d), *(values.tobytes() for values in (message.k, message.r, message.p)))
     size = (message.height, message.width, message.binning_x, message.binning_y)
     return message.distortion_model, numbers, size, repr(message.roi)
-
-
-def pixels_of(message: ImageMessage) -> np.ndarray:
-    """The picture (H, W, 3) BGR or (H, W) grey of a stamped message.
-
-    Raises:
-        RelocError: it is none, or has no stamp of any use.
-    """
-    stamp = message.header.stamp
-    if stamp.sec < 0:
-        raise RelocError(f"image is stamped {stamp.sec} s, before all time that ROS knows")
-    if stamp.sec == 0 and stamp.nanosec == 0:
-        raise RelocError("image has no stamp; a pose needs the time that its image was taken")
-    if isinstance(message, CompressedImage):
-        return image_from_compressed(message)
-    return image_from_message(message)

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from reloc_ros.errors import RelocError, first_line
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost
-from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage, pixels_of
+from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage
 from reloc_ros.ros.loaded_map import LoadedMap
 
 
@@ -46,7 +46,7 @@ def localize_message(
         return ImageOutcome(message.header, image, result, reason, detail, latency_s)
 
     try:
-        image = pixels_of(message)
+        image = camera_input.pixels_of(message)
     except RelocError as error:
         return outcome(None, "bad_image", str(error))
     except Exception as error:  # a foreign message can break what reads it in any way
