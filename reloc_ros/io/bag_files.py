@@ -25,6 +25,8 @@ _STORAGE = re.compile(r"(.+?)(?:_\d+)?\.(?:mcap|db3)(?:\.zstd)?", re.IGNORECASE)
 """A file of messages; the group is the recording's name, without the number of the file."""
 _BESIDE = re.compile(r".+\.(?:mcap|db3)\b.*|.+\.yaml|\..*", re.IGNORECASE)
 """What may lie in a bag's folder: files of messages with what belongs to them, descriptions, hidden files."""
+_ROS_1 = (".bag", ".active")
+"""The second while it is recorded."""
 _COPY_ATTEMPTS = 5
 
 
@@ -34,7 +36,7 @@ def is_bag(path: Path) -> bool:
         names = [child.name for child in path.iterdir()]
         only_bag_files = any(map(_STORAGE.fullmatch, names)) and all(map(_BESIDE.fullmatch, names))
         return "metadata.yaml" in names or only_bag_files
-    return path.suffix.lower() == ".bag" or _STORAGE.fullmatch(path.name) is not None
+    return path.suffix.lower() in _ROS_1 or _STORAGE.fullmatch(path.name) is not None
 
 
 def storage_files(folder: Path) -> list[Path]:
@@ -77,7 +79,7 @@ def readable_file(path: Path) -> Path:
 @functools.cache
 def _readable_file(path: Path, *_state: int) -> Path:
     suffix = path.suffix.lower()
-    if suffix == ".bag":
+    if suffix in _ROS_1:
         return _converted(path)
     if suffix == ".zstd":
         return readable_file(_decompressed(path))
@@ -119,7 +121,7 @@ def _converted(path: Path) -> Path:
     except Exception as error:  # a damaged file may fail in any way
         raise RelocError(
             f"'{path}' is a ROS 1 bag; convert it: rosbags-convert --src {path} --dst {path.stem} "
-            f"(reading it as it is failed: {first_line(error)})"
+            f"(reading it as it is failed: {first_line(error)}; if its recorder was killed, first: rosbag reindex)"
         ) from error
     return copy
 

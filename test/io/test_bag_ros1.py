@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reloc_ros.errors import RelocError
 from reloc_ros.io.bag import Bag
 from reloc_ros.offline.align.bag_readings import read_bag_accelerations, read_bag_poses
 from reloc_ros.offline.running.bag_tf import BagTf
@@ -114,3 +115,10 @@ def test_topics_are_those_of_ros_2_for_replay_and_copies(bag, caplog):
         }
         assert topics["/tf_static"].latched and opened.duration_s == pytest.approx(0.3)
         assert topics["/imu"].message_type == "sensor_msgs/msg/Imu"
+
+
+@pytest.mark.parametrize("name", ["cut.bag", "walk.bag.active"])
+def test_one_that_its_recorder_did_not_close_is_refused_with_what_mends_it(bag, tmp_path, name):
+    (tmp_path / name).write_bytes(bag.read_bytes()[:-600])
+    with pytest.raises(RelocError, match=r"is a ROS 1 bag; .*first: rosbag reindex"):
+        open_source(tmp_path / name)
