@@ -113,6 +113,7 @@ def run(
     from reloc_ros.offline.running.overlay import ArContent
     from reloc_ros.offline.sources.bag_images import BagTopic
     from reloc_ros.offline.sources.open_source import open_source
+    from reloc_ros.offline.sources.photographs import PhotoFolder, other_kinds
 
     outputs = Outputs(poses, tum, overlay, bag, copy, camera_frame.lstrip("/"))
     outputs.check(source, bundle, camera, mesh, detections)
@@ -135,6 +136,8 @@ def run(
         images = open_source(source, topic, needs_camera=needs_camera, rectified=rectified)
         if intrinsics is not None and rectified is None and isinstance(images, BagTopic):
             log_given_camera(intrinsics, images.topic)
+        if isinstance(images, PhotoFolder) and (others := other_kinds(source)):
+            tell(f"'{source}' also holds other files, which are skipped: {others}")
         detected, keypoints_by = None, localizer.backend.name
         if detections is not None:
             landmarks = len(localizer.bundle.landmarks)

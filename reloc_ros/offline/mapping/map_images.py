@@ -138,7 +138,7 @@ def _gather(
     """The images; of one video that a model was made of, just the frames that the model names."""
     source = open_map_source(paths[0], reading) if model is not None and len(paths) == 1 else None
     if model is None or source is None or isinstance(source, PhotoFolder):
-        return gather(paths, root, reading, progress)
+        return gather(paths, root, reading, progress, for_colmap=model is None)
     folder = root / "frames"
     matches = [FRAME_NAME.fullmatch(name) for name in model.names]
     if not all(matches):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +11,40 @@ from typing import Any
 
 from reloc_ros.errors import RelocError
 
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 TOPS = {1: "top", 2: "top", 3: "bottom", 4: "bottom", 5: "left", 6: "left", 7: "right", 8: "right"}
 """By EXIF's orientation, the side of the stored picture that is up; 2, 4, 5 and 7 are mirrored."""
 ORIENTATION = 0x0112
+_WIDTH, _HEIGHT = 0x0100, 0x0101
 _MAKE, _MODEL, _EXIF = 0x010F, 0x0110, 0x8769
 _FOCAL_LENGTH, _FOCAL_LENGTH_35MM, _ZOOM, _LENS = 0x920A, 0xA405, 0xA404, 0xA434
+_OF_THE_VIEW = (_FOCAL_LENGTH, _FOCAL_LENGTH_35MM, _ZOOM, _LENS)
 _SAME_FOCAL_LENGTH = 0.02
 """Share by which what lenses note of one setting may differ."""
 _SAME_35MM = 0.04
 """It is noted in whole millimetres."""
+
+
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_MAGIC = (
+    ("JPEG", rb"\xff\xd8\xff"),
+    ("PNG", rb"\x89PNG"),
+    ("BMP", rb"BM"),
+    ("PNM", rb"P[1-6]\s"),
+    ("TIFF", rb"II\*\0|MM\0\*"),
+    ("WebP", rb"RIFF....WEBP"),
+    ("HEIC", rb"....ftyp(" + b"|".join(_HEIF_BRANDS) + rb")"),
+    ("AVIF", rb"....ftypavi[fs]"),
+)
+
+
+def photo_kind(file: Path) -> str:
+    """The format of an image by its contents, whatever it is called; empty for one that is not known."""
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(12)
+    except OSError:
+        return ""
+    return next((kind for kind, magic in _MAGIC if re.match(magic, head, re.DOTALL)), "")
 
 
 @dataclass(frozen=True)
@@ -61,21 +86,27 @@ class Noted:
     """Of its pixels, in Pillow's terms."""
     lens: Lens | None
     """None if it names no camera."""
-    top: str | None
-    """The side that is up, left, right, top or bottom; None if nobody noted it."""
+    orientation: int | None
+    """How the stored picture is to be shown, 1 to 8 as EXIF counts; None if nobody noted it."""
+
+    @property
+    def top(self) -> str | None:
+        """The side that is up, left, right, top or bottom."""
+        return TOPS.get(self.orientation)
 
 
 def read_exif(file: Path) -> Noted | None:
     """None of a file that is damaged: whoever reads the pixels says what is wrong."""
-    from PIL import Image, UnidentifiedImageError
-
-    if is_heif(file):
+    if photo_kind(file) == "HEIC":
         register_heif(file)
+    pillow = pillow_image()
     try:
-        with Image.open(file) as image:
-            exif, info, size, mode = image.getexif(), image.info, image.size, image.mode
+        with pillow.open(file) as image:
+            exif, info, mode = image.getexif(), image.info, image.mode
+            is_tiff = image.format == "TIFF"  # of which some versions of Pillow give the size when turned
+            size = (exif[_WIDTH], exif[_HEIGHT]) if is_tiff else image.size
             details = exif.get_ifd(_EXIF)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, KeyError):  # Pillow's own are of the first
         return None
     camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (_MAKE, _MODEL) if tag in exif).strip()
     zoom = details.get(_ZOOM)
@@ -89,7 +120,7 @@ def read_exif(file: Path) -> Noted | None:
     turned = info.get("original_orientation")  # libheif has turned it upright, and the size is of that
     orientation = turned or exif.get(ORIENTATION)
     size = size[::-1] if (turned or 1) > 4 else size
-    return Noted(size, mode, lens if camera else None, TOPS.get(orientation))
+    return Noted(size, mode, lens if camera else None, orientation)
 
 
 def picture_tops(images_dir: Path, names: Iterable[str]) -> dict[str, str]:
@@ -98,14 +129,12 @@ def picture_tops(images_dir: Path, names: Iterable[str]) -> dict[str, str]:
     return {name: one.top for name, one in noted.items() if one is not None and one.top is not None}
 
 
-def is_heif(file: Path) -> bool:
-    """By its contents: phones and chats call them .jpg, too."""
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(12)
-    except OSError:
-        return False
-    return head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS
+def pillow_image() -> Any:
+    """Pillow's module of images, without its limit for those of strangers: phones take 200 megapixels."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None
+    return Image
 
 
 def register_heif(file: Path) -> None:
@@ -114,7 +143,8 @@ def register_heif(file: Path) -> None:
         import pillow_heif
     except ImportError as error:
         raise RelocError(
-            f"'{file}' is a HEIC image, which takes pillow-heif to read: pip install pillow-heif, or export JPEG"
+            f"'{file}' is a HEIC image, which takes pillow-heif to read: pip install pillow-heif (the extra heic), or "
+            "let the phone export JPEG"
         ) from error
     pillow_heif.register_heif_opener()
 
@@ -130,3 +160,19 @@ def _positive(value: Any) -> float | None:
 
 def _are_near(one: float | None, other: float | None, share: float) -> bool:
     return one is None or other is None or abs(one - other) <= share * max(one, other)
+
+
+def exif_for_copy(file: Path) -> bytes:
+    """The EXIF data that a copy in another format is to have: what `read_exif` and COLMAP look at."""
+    pillow = pillow_image()
+    with pillow.open(file) as image:
+        noted, copied = image.getexif(), pillow.Exif()
+        orientation = image.info.get("original_orientation") or noted.get(ORIENTATION)
+        details = noted.get_ifd(_EXIF)
+    for tag in (_MAKE, _MODEL):
+        if tag in noted:
+            copied[tag] = noted[tag]
+    if orientation:
+        copied[ORIENTATION] = orientation
+    copied.get_ifd(_EXIF).update({tag: details[tag] for tag in _OF_THE_VIEW if tag in details})
+    return copied.tobytes()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,17 @@ from reloc_ros.io.bag_files import is_bag
 from reloc_ros.io.camera_files import colmap_from_camera
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.bag_images import BagTopic
+from reloc_ros.offline.sources.exif import photo_kind
 from reloc_ros.offline.sources.frame import Recording
 from reloc_ros.offline.sources.frame_extraction import FORMAT, NOTES, take_frames
 from reloc_ros.offline.sources.open_source import open_source
-from reloc_ros.offline.sources.photographs import PhotoFolder, list_photos, refuse_mixed_lenses
+from reloc_ros.offline.sources.photographs import (
+    PhotoFolder,
+    copy_name,
+    list_photos,
+    other_kinds,
+    write_copy,
+)
 
 DEFAULT_FRAMES = 250
 
@@ -69,14 +77,17 @@ def gather(
     root: Path,
     options: SourceOptions | None = None,
     progress: Progress = silent,
+    for_colmap: bool = True,
 ) -> Gathered:
     """Take frames from videos and bags, and list photographs.
 
-    The photographs of a single folder stay where they are. Of several sources each gets a folder of its own below
-    `root`/frames, to which photographs are linked.
+    The photographs of a single folder stay where they are, if COLMAP reads all of them as we do. Otherwise, and of
+    several sources, each source gets a folder of its own below `root`/frames, to which photographs are linked, or
+    copied in a format that COLMAP reads.
 
     Args:
         root: the workspace's folder.
+        for_colmap: COLMAP is going to read the images.
     """
     paths, options = [Path(source) for source in sources], options or SourceOptions()
     opened = [open_map_source(path, options) for path in paths]
@@ -84,15 +95,17 @@ def gather(
         if asked and not any(isinstance(source, BagTopic) for source in opened):
             raise RelocError(f"none of the sources is a bag, so leave {name} out")
     cameras = [_recorded_camera(source) if options.bag_camera else None for source in opened]
-    if len(opened) == 1:
+    copied = [_copies(source) if for_colmap and isinstance(source, PhotoFolder) else {} for source in opened]
+    if len(opened) == 1 and not copied[0]:
         return _one(opened[0], cameras[0], root, options, progress)
     labels = _labels(paths)
     groups, remarks = [], []
     _clear(root / "frames", labels)
-    for source, camera, label in zip(opened, cameras, labels, strict=True):
+    for source, camera, label, copies in zip(opened, cameras, labels, copied, strict=True):
         folder = root / "frames" / label
         if isinstance(source, PhotoFolder):
-            _link(source, folder)
+            _link(source, folder, copies, _named(progress, label))
+            remarks += [_skipped(source), _converted(source, copies, folder)]
         else:
             judged = root / "judged" / f"{label}.npz"
             remarks.append(take_frames(source, folder, judged, options.frames, _named(progress, label)))
@@ -111,7 +124,8 @@ def _one(
 ) -> Gathered:
     label, frames = source.path.name, root / "frames"
     if isinstance(source, PhotoFolder):
-        return Gathered(source.path, (Group(label, source.names, False, camera),))
+        group = Group(label, source.names, False, camera)
+        return Gathered(source.path, (group,), tuple(filter(None, [_skipped(source)])))
     for left in root.glob(".new-*-frames"):  # by a run that was killed
         shutil.rmtree(left)
     remark = take_frames(source, frames, root / "judged" / "frames.npz", options.frames, progress)
@@ -127,12 +141,28 @@ def _recorded_camera(source: PhotoFolder | Recording) -> Camera | None:
 
 
 def open_map_source(path: Path, options: SourceOptions) -> PhotoFolder | Recording:
-    """What `open_source` makes of a path; photographs must be of one lens, and a bag needs no intrinsics."""
+    """What `open_source` makes of a path; a bag needs no intrinsics."""
     topic = options.topic if is_bag(path) else None
-    source = open_source(path, topic, needs_camera=False, rectified=options.rectified)
-    if isinstance(source, PhotoFolder):
-        refuse_mixed_lenses(source)
-    return source
+    return open_source(path, topic, needs_camera=False, rectified=options.rectified)
+
+
+def _copies(photos: PhotoFolder) -> dict[str, str]:
+    """What the copies are called of those photographs that need one, by their names."""
+    names = {name: copy_name(photos.path, name) for name in photos.names}
+    return {name: copy for name, copy in names.items() if copy is not None}
+
+
+def _skipped(photos: PhotoFolder) -> str:
+    kinds = other_kinds(photos.path)
+    return f"'{photos.path}' also holds other files, which were skipped: {kinds}" if kinds else ""
+
+
+def _converted(photos: PhotoFolder, copies: Mapping[str, str], folder: Path) -> str:
+    if not copies:
+        return ""
+    counts = Counter(photo_kind(photos.path / name) for name in copies)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    return f"{kinds} images of '{photos.path}' that COLMAP does not read as they are were converted into '{folder}'"
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
@@ -163,19 +193,24 @@ def _clear(frames: Path, labels: Sequence[str]) -> None:
             child.unlink()
 
 
-def _link(photos: PhotoFolder, folder: Path) -> None:
-    """Make a folder hold the same photographs, without copying them where the disk is the same."""
-    for name in photos.names:
-        source, target = photos.path / name, folder / name
+def _link(photos: PhotoFolder, folder: Path, copies: Mapping[str, str], progress: Progress) -> None:
+    """Make a folder hold the same photographs, without copying them where they may stay as they are."""
+    placed = {copies.get(name, name) for name in photos.names}
+    for done, name in enumerate(photos.names):
+        source, target = photos.path / name, folder / copies.get(name, name)
         if target.exists() and target.stat().st_mtime_ns == source.stat().st_mtime_ns:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
+        if name in copies:
+            write_copy(source, target)
+            progress("convert images", done + 1, len(photos.names))
+            continue
         try:
             os.link(source, target)
         except OSError:  # another disk, or one without links
             shutil.copy2(source, target)
-    for name in set(list_photos(folder)) - set(photos.names):
+    for name in set(list_photos(folder)) - placed:
         (folder / name).unlink()
 
 

@@ -8,7 +8,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.bag_files import is_bag
 from reloc_ros.offline.sources.bag_images import BagTopic
 from reloc_ros.offline.sources.frame import Recording
-from reloc_ros.offline.sources.photographs import IMAGE_SUFFIXES, PhotoFolder
+from reloc_ros.offline.sources.photographs import IMAGE_SUFFIXES, PhotoFolder, refuse_mixed_lenses
 from reloc_ros.offline.sources.video import Video
 
 
@@ -23,7 +23,7 @@ def open_source(
         rectified: whether a bag's images are; None: as their topic's name says.
 
     Raises:
-        RelocError: it is none of them, or a topic was given for something that has none.
+        RelocError: it is none of them, photographs are not of one lens, or a topic was given for what has none.
     """
     if not path.exists():
         raise RelocError(f"there is no '{path}'; give a video, a bag or a folder of images")
@@ -32,7 +32,9 @@ def open_source(
     if topic is not None:
         raise RelocError(f"'{path}' is not a bag, so it has no topic {topic}; leave --topic out")
     if path.is_dir():
-        return PhotoFolder(path)
+        photos = PhotoFolder(path)
+        refuse_mixed_lenses(photos)
+        return photos
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise RelocError(f"'{path}' is a single image; give the folder that it is in")
     return Video(path)

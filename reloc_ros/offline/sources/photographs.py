@@ -1,21 +1,46 @@
-"""A folder of photographs: its images as the sensor saw them, and the camera and zoom that they note themselves."""
+"""A folder of photographs: its images as the sensor saw them, and copies of those that COLMAP would read otherwise."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import struct
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import atomic_path
+from reloc_ros.offline.sources.exif import (
+    ORIENTATION,
+    Lens,
+    exif_for_copy,
+    photo_kind,
+    read_exif,
+    register_heif,
+)
 from reloc_ros.offline.sources.frame import Frame, Image
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-_MAKE, _MODEL, _EXIF, _FOCAL_LENGTH = 0x010F, 0x0110, 0x8769, 0x920A
-_SAME_FOCAL_LENGTH = 0.02
-"""Share by which what lenses note of one setting may differ."""
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".heic", ".heif"),
+)
+COPY_QUALITY = 95
+_AS_SEEN = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_READ_ALIKE = ("JPEG", "PNG", "BMP", "PNM", "TIFF")
+"""What COLMAP reads and we do, with the same pixels; of TIFF only what is not turned."""
+_AS_STORED = {
+    2: lambda shown: cv2.flip(shown, 1),
+    3: lambda shown: cv2.flip(shown, -1),
+    4: lambda shown: cv2.flip(shown, 0),
+    5: cv2.transpose,
+    6: lambda shown: cv2.rotate(shown, cv2.ROTATE_90_COUNTERCLOCKWISE),
+    7: lambda shown: cv2.flip(cv2.transpose(shown), -1),
+    8: lambda shown: cv2.rotate(shown, cv2.ROTATE_90_CLOCKWISE),
+}
+"""From a picture as it is to be shown to what the sensor saw, by EXIF's orientation."""
 
 
 class PhotoFolder:
@@ -41,16 +66,26 @@ def list_photos(folder: str | Path) -> tuple[str, ...]:
     folder = Path(folder)
     if not folder.is_dir():
         raise RelocError(f"there is no image folder '{folder}'")
-    names = sorted(
+    names = [name for name in _files(folder) if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+    if not names:
+        holds = f"; it holds {kinds}" if (kinds := other_kinds(folder)) else ""
+        raise RelocError(f"folder '{folder}' holds no images ({', '.join(IMAGE_SUFFIXES)}){holds}")
+    return tuple(names)
+
+
+def other_kinds(folder: Path) -> str:
+    """How many files of which kind a folder holds that are no images, in words; empty where there are none."""
+    suffixes = (Path(name).suffix.lower() or "without a suffix" for name in _files(folder))
+    counts = Counter(suffix for suffix in suffixes if suffix not in IMAGE_SUFFIXES)
+    return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common())
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(
         file.relative_to(folder).as_posix()
         for file in folder.rglob("*")
-        if file.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and file.is_file()
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts) and file.is_file()
     )
-    if not names:
-        raise RelocError(f"folder '{folder}' holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    return tuple(names)
 
 
 def read_photo(file: str | Path) -> Image:
@@ -58,13 +93,70 @@ def read_photo(file: str | Path) -> Image:
 
     A rotation noted in the EXIF data is not applied, as COLMAP does not: intrinsics belong to the sensor.
     """
+    file = Path(file)
     image = None
     with contextlib.suppress(cv2.error):  # its header claims more pixels than OpenCV takes
-        image = cv2.imread(str(file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = _READERS.get(photo_kind(file), _read_plain)(file)
     if image is None:
-        reason = "there is no such file" if not Path(file).is_file() else "it is damaged or not an image"
+        reason = "there is no such file" if not file.is_file() else "it is damaged or not an image"
         raise RelocError(f"cannot read image '{file}': {reason}")
     return image
+
+
+def _read_plain(file: Path) -> Image | None:
+    return cv2.imread(str(file), _AS_SEEN)
+
+
+def _read_heic(file: Path) -> Image | None:
+    register_heif(file)
+    pillow = pillow_image()
+    try:
+        with pillow.open(file) as opened:
+            shown = np.ascontiguousarray(np.asarray(opened.convert("RGB"))[:, :, ::-1])
+            orientation = opened.info.get("original_orientation")  # which libheif has applied
+    except (OSError, ValueError, SyntaxError, RuntimeError):
+        return None
+    return _AS_STORED[orientation](shown) if orientation in _AS_STORED else shown
+
+
+def _read_tiff(file: Path) -> Image | None:
+    """OpenCV turns a TIFF by its tag whatever one asks for, or fails; so the tag is set to 1 for it."""
+    data = bytearray(file.read_bytes())
+    order = "<" if data.startswith(b"II") else ">"
+    try:
+        (directory,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+            if struct.unpack_from(order + "H", data, entry)[0] == ORIENTATION:
+                struct.pack_into(order + "H", data, entry + 8, 1)
+    except struct.error:
+        return None
+    return cv2.imdecode(np.frombuffer(data, np.uint8), _AS_SEEN)
+
+
+_READERS = {"HEIC": _read_heic, "TIFF": _read_tiff}
+
+
+def copy_name(folder: Path, name: str) -> str | None:
+    """What the copy of an image is called that COLMAP cannot read or reads otherwise; None where none is needed."""
+    kind = photo_kind(folder / name)
+    if kind in ("", *_READ_ALIKE) and (kind != "TIFF" or _tiff_is_upright(folder / name)):
+        return None
+    return f"{name}.png" if kind == "TIFF" else f"{name}.jpg"
+
+
+def _tiff_is_upright(file: Path) -> bool:
+    noted = read_exif(file)
+    return noted is None or noted.orientation in (None, 1)
+
+
+def write_copy(file: Path, target: Path) -> None:
+    """Write an image anew as its sensor saw it, as JPEG or PNG by the target's suffix, with its EXIF data."""
+    picture = pillow_image().fromarray(cv2.cvtColor(read_photo(file), cv2.COLOR_BGR2RGB))
+    with atomic_path(target) as temporary:
+        picture.save(temporary, quality=COPY_QUALITY, subsampling=0, exif=exif_for_copy(file))
+    changed_ns = file.stat().st_mtime_ns
+    os.utime(target, ns=(changed_ns, changed_ns))
 
 
 def refuse_mixed_lenses(photos: PhotoFolder) -> None:
@@ -72,46 +164,17 @@ def refuse_mixed_lenses(photos: PhotoFolder) -> None:
 
     Photographs that note nothing are taken for the same as the others.
     """
-    seen: dict[tuple[int, int], tuple[Path, _Lens]] = {}
+    seen: dict[tuple[int, int], list[tuple[Path, Lens]]] = {}
     for file in (photos.path / name for name in photos.names):
-        noted = _read_lens(file)
-        if noted is None:
+        noted = read_exif(file)
+        if noted is None or noted.lens is None:
             continue
-        size, lens = noted
-        first, expected = seen.setdefault(size, (file, lens))
-        if not lens.is_like(expected):
-            raise RelocError(
-                f"'{file}' was taken by {lens}, '{first}' by {expected}; put the "
-                "photographs of each camera and zoom into a folder of their own and give all the folders"
-            )
-
-
-@dataclass(frozen=True)
-class _Lens:
-    """What took a photograph."""
-
-    camera: str
-    focal_mm: float | None
-
-    def is_like(self, other: _Lens) -> bool:
-        if self.camera != other.camera or not self.focal_mm or not other.focal_mm:
-            return self.camera == other.camera
-        return abs(self.focal_mm - other.focal_mm) <= _SAME_FOCAL_LENGTH * self.focal_mm
-
-    def __str__(self) -> str:
-        return f"{self.camera} at {self.focal_mm:g} mm" if self.focal_mm else self.camera
-
-
-def _read_lens(file: Path) -> tuple[tuple[int, int], _Lens] | None:
-    """An image's width and height, and what took it; None if it notes no camera."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(file) as image:
-            exif = image.getexif()
-            camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (_MAKE, _MODEL) if tag in exif)
-            focal_length = exif.get_ifd(_EXIF).get(_FOCAL_LENGTH)
-            size = image.size
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
-        return None  # whoever reads the pixels says what is wrong
-    return (size, _Lens(camera, float(focal_length) if focal_length else None)) if camera else None
+        others = seen.setdefault(noted.size, [])
+        for first, expected in others:
+            if not noted.lens.is_like(expected):
+                raise RelocError(
+                    f"'{file}' was taken by {noted.lens}, '{first}' by {expected}; put the "
+                    "photographs of each camera and zoom into a folder of their own and give all the folders"
+                )
+        if all(noted.lens != lens for _, lens in others):
+            others.append((file, noted.lens))

@@ -101,3 +101,26 @@ def test_what_cannot_be_a_source_is_refused_with_what_to_do(sources):
         gather([sources / "photos" / "left" / "photo 0.png"], sources / "ws")
     with pytest.raises(RelocError, match=r"there is no .*nothing"):
         gather([sources / "nothing"], sources / "ws")
+
+
+def test_photographs_that_colmap_cannot_read_are_copied_once_and_the_others_linked(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for index, picture in enumerate(pan([0, 40, 80])):
+        cv2.imwrite(str(photos / f"{index}.{'webp' if index else 'png'}"), picture)
+    for name in ("a.mov", "b.MOV", "notes.txt", ".hidden"):
+        (photos / name).touch()
+    phases = []
+    for _ in range(2):
+        phases.append(set())
+        gathered = gather(
+            [photos], tmp_path / "ws", progress=lambda phase, done, total: phases[-1].add(phase)
+        )
+        assert gathered.names == ("photos/0.png", "photos/1.webp.jpg", "photos/2.webp.jpg")
+        assert all((gathered.images_dir / name).is_file() for name in gathered.names)
+        skipped, converted = gathered.remarks
+        assert skipped == f"'{photos}' also holds other files, which were skipped: 2 .mov, 1 .txt"
+        assert converted.startswith("2 WebP images of")
+    assert phases == [{"convert images, photos"}, set()]
+    assert (gathered.images_dir / "photos" / "0.png").samefile(photos / "0.png")
+    assert gather([photos], tmp_path / "ws", for_colmap=False).images_dir == photos

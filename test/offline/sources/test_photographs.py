@@ -1,3 +1,5 @@
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -5,8 +7,10 @@ from moving_picture import TEXTURE
 from scenes import png_that_claims
 
 from reloc_ros.errors import RelocError
+from reloc_ros.offline.sources.exif import Lens, read_exif
 from reloc_ros.offline.sources.gather import gather
-from reloc_ros.offline.sources.photographs import list_photos, read_photo
+from reloc_ros.offline.sources.open_source import open_source
+from reloc_ros.offline.sources.photographs import copy_name, list_photos, read_photo, write_copy
 
 
 def test_photos_are_listed_in_name_order_and_other_files_are_not(tmp_path):
@@ -21,6 +25,9 @@ def test_empty_and_missing_folders_are_refused(tmp_path):
         list_photos(tmp_path)
     with pytest.raises(RelocError, match="no image folder"):
         list_photos(tmp_path / "none")
+    (tmp_path / "IMG_1.DNG").touch()
+    with pytest.raises(RelocError, match=r"holds no images.*; it holds 1 \.dng$"):
+        list_photos(tmp_path)
 
 
 def test_unreadable_image_is_refused_by_name(tmp_path):
@@ -43,6 +50,68 @@ def test_photo_is_read_as_the_sensor_saw_it_just_as_colmap_does(tmp_path):
     read = read_photo(tmp_path / "turned.jpg")
     assert read.shape == TEXTURE.shape
     assert pycolmap.Bitmap.read(str(tmp_path / "turned.jpg"), True).to_array().shape == TEXTURE.shape
+
+
+UNEVEN = np.zeros((48, 64, 3), np.uint8)
+UNEVEN[:24, :32], UNEVEN[4:8, 50:60] = 255, 128
+
+
+def save_turned(file, orientation):
+    """As a phone does: stored as the sensor saw it, with a note of how it was held; HEIC has a box for that as well."""
+    picture = pytest.importorskip("PIL.Image").fromarray(UNEVEN)
+    exif = picture.getexif()
+    exif[0x0112], exif[0x0110] = orientation, "Phone 5"
+    if file.suffix == ".heic":
+        pytest.importorskip("pillow_heif", reason="pillow-heif is not installed").register_heif_opener()
+    options = {"tiffinfo": exif} if file.suffix == ".tiff" else {"exif": exif.tobytes(), "quality": 95}
+    picture.save(file, **options)
+    return file
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff", "heic"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_format_is_read_as_the_sensor_saw_it_and_copied_so_where_colmap_would_not(
+    tmp_path, suffix, orientation
+):
+    file = save_turned(tmp_path / f"a.{suffix}", orientation)
+    read = read_photo(file)
+    assert read.shape == UNEVEN.shape and np.abs(read.astype(int) - UNEVEN).mean() < 3
+    copy = copy_name(tmp_path, file.name)
+    needed = suffix in ("webp", "heic") or (suffix == "tiff" and orientation > 1)
+    assert (copy is not None) == needed
+    if copy is not None:
+        write_copy(file, tmp_path / copy)
+        assert np.abs(read_photo(tmp_path / copy).astype(int) - UNEVEN).mean() < 3
+        noted = read_exif(tmp_path / copy)
+        assert noted.lens == Lens("Phone 5") and noted.orientation in (
+            orientation,
+            None if orientation == 1 else 0,
+        )
+    colmap = pytest.importorskip("pycolmap").Bitmap.read(str(tmp_path / (copy or file.name)), True).to_array()
+    assert colmap.shape == UNEVEN.shape and np.abs(colmap.astype(int) - UNEVEN).mean() < 3
+
+
+@pytest.mark.parametrize("suffix", ["heic", "webp"])
+def test_an_image_is_read_by_what_is_in_it_whatever_it_is_called(tmp_path, suffix):
+    file = save_turned(tmp_path / f"a.{suffix}", 6).rename(tmp_path / "IMG_0001.JPG")
+    assert np.abs(read_photo(file).astype(int) - UNEVEN).mean() < 3
+    assert copy_name(tmp_path, "IMG_0001.JPG") == "IMG_0001.JPG.jpg"
+
+
+def test_heic_without_what_reads_it_is_refused_with_its_name(tmp_path, monkeypatch):
+    save_turned(tmp_path / "IMG_0001.heic", 6).rename(tmp_path / "IMG_0001.JPG")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for use in (open_source, lambda folder: gather([folder], folder / "ws")):
+        with pytest.raises(RelocError, match=r"IMG_0001\.JPG' is a HEIC image.*pip install pillow-heif"):
+            use(tmp_path)
+
+
+def test_16_bit_tiff_is_read_as_the_sensor_saw_it(tmp_path):
+    pil = pytest.importorskip("PIL.Image")
+    deep = pil.fromarray(UNEVEN[:, :, 0].astype(np.uint16) * 257)
+    for orientation in (1, 3, 6):
+        deep.save(tmp_path / "a.tiff", tiffinfo={0x0112: orientation})
+        np.testing.assert_array_equal(read_photo(tmp_path / "a.tiff"), UNEVEN)
 
 
 def test_grey_and_16_bit_images_are_read_as_8_bit_colour(tmp_path):
