@@ -23,10 +23,11 @@ from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import forget_edits
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sources.exif import photo_kind
 from reloc_ros.offline.sources.frame import FRAME_NAME
 from reloc_ros.offline.sources.frame_extraction import keep_frames
 from reloc_ros.offline.sources.gather import Gathered, Group, SourceOptions, gather, open_map_source
-from reloc_ros.offline.sources.photographs import PhotoFolder, list_photos, read_photo
+from reloc_ros.offline.sources.photographs import PhotoFolder, copy_name, list_photos, read_photo
 from reloc_ros.offline.workspace import Workspace
 
 DEFAULT_HOLDOUT = "every:10:0"
@@ -107,6 +108,7 @@ def map_images(
         _check_against_images(given, Path(str(model)), gathered.images_dir, gathered.names)
         made = Reconstruction(given, (given.names,))
         if retriangulate:
+            _refuse_unread(gathered)
             made = triangulate_given(
                 gathered.images_dir, gathered.groups, root / "sfm", given, options, progress
             )
@@ -130,6 +132,16 @@ def _refuse_contradictions(
         )
     if model is not None and (options.camera is not None or reading.bag_camera):
         raise RelocError("a COLMAP model has intrinsics of its own; leave --camera and --bag-camera out")
+
+
+def _refuse_unread(gathered: Gathered) -> None:
+    """A given model names its images, so there can be no copies of them for COLMAP."""
+    for name in gathered.names:
+        if copy_name(gathered.images_dir, name) is not None:
+            raise RelocError(
+                f"COLMAP does not read '{gathered.images_dir / name}' ({photo_kind(gathered.images_dir / name)}) as it is; "
+                "make the model from JPEG or PNG images, or leave --retriangulate out"
+            )
 
 
 def _gather(

@@ -19,6 +19,7 @@ from reloc_ros.offline.sources.exif import (
     Lens,
     exif_for_copy,
     photo_kind,
+    pillow_image,
     read_exif,
     register_heif,
 )
