@@ -137,9 +137,10 @@ def _refuse_contradictions(
 def _refuse_unread(gathered: Gathered) -> None:
     """A given model names its images, so there can be no copies of them for COLMAP."""
     for name in gathered.names:
+        file = gathered.images_dir / name
         if copy_name(gathered.images_dir, name) is not None:
             raise RelocError(
-                f"COLMAP does not read '{gathered.images_dir / name}' ({photo_kind(gathered.images_dir / name)}) as it is; "
+                f"COLMAP does not read '{file}' ({photo_kind(file)}) as it is; "
                 "make the model from JPEG or PNG images, or leave --retriangulate out"
             )
 
