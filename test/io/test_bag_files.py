@@ -52,6 +52,7 @@ def left_by_a_killed_recorder(tmp_path: Path, mode: str) -> Path:
     recorder.execute("PRAGMA cache_size=5")
     if mode == "DELETE":
         recorder.execute("BEGIN")
+        recorder.execute("UPDATE messages SET topic_id = 7 WHERE timestamp % 3 = 0")
     recorder.execute(
         "INSERT INTO messages(topic_id, timestamp, data) "
         f"SELECT topic_id, timestamp + {10 * PERIOD_NS}, data FROM messages"
