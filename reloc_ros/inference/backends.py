@@ -239,11 +239,20 @@ def _import_onnxruntime() -> Any:
     return onnxruntime
 
 
+def _threads_within_mask() -> int:
+    """The processors that this process may use where those are not all, else 0: the engine's own choice.
+
+    ONNX Runtime's default pins a worker to each core of the machine, those outside of the process's mask included.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return allowed if allowed < (os.cpu_count() or 0) else 0
+
+
 def _start_session(
     onnxruntime: Any, bundle: Bundle, threads: int, providers: list[Any], model: str = ONNX_MODEL
 ) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or _threads_within_mask()
     options.log_severity_level = 3
     # Idle threads sleep instead of spinning: a robot has other work for its cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -139,6 +140,20 @@ def test_thread_count_does_not_change_the_result(bundle, backends, name):
     np.testing.assert_allclose(
         single.infer(noise_image(0)), backends[name].infer(noise_image(0)), rtol=1e-3, atol=1e-2
     )
+
+
+def test_the_engine_keeps_to_the_processors_that_the_process_may_use(bundle):
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs Linux and two processors")
+    script = (
+        "import os, sys; from pathlib import Path; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+        "from reloc_ros.bundle import Bundle; from reloc_ros.inference.backends import make_backend; "
+        f"kept = make_backend(Bundle.load({str(bundle.path)!r}), 'onnx', precision='fp32'); "
+        "masks = {os.sched_getaffinity(int(task.name)) == os.sched_getaffinity(0) "
+        "for task in Path('/proc/self/task').iterdir()}; print(masks)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "{True}"
 
 
 def test_unknown_backend_is_refused_and_the_known_ones_named(bundle):
