@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: exifread, which reads HEIC, reads the EXIF of a HEIC that pillow-heif wrote; if not, it returns an empty dictionary.
 # Instead: AssertionError without a word: it wants the bytes "Exif" right before the TIFF header, at an offset that this
-# file (by libheif, as most software's) fills differently. Pillow reads the tags.
+# file fills differently. Pillow reads the tags.
 # Bites: one such file ends an import of a thousand photographs, since only exifread's own errors are caught.
 # Do: read HEIC's EXIF with pillow-heif.
 set -euo pipefail

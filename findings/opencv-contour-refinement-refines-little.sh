@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: CORNER_REFINE_CONTOUR, which fits lines to the marker's outline, is far better than no refinement.
-# Instead: no better: half a pixel off outwards or worse, like the unrefined whole pixels, and four times SUBPIX's error.
-# Bites: it is the setting that is advised for speed with blur; poses of small markers gain nothing from it.
+# Instead: no better than the unrefined whole pixels, over half a pixel off, and three times SUBPIX's error.
+# Bites: poses of small markers gain nothing from it, and the setting's name suggests that the matter is dealt with.
 # Do: use CORNER_REFINE_SUBPIX.
 set -euo pipefail
 T=$(mktemp -d); trap 'rm -rf "$T"' EXIT; cd "$T"

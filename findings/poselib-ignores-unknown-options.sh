@@ -2,7 +2,7 @@
 # Guess: an option that RANSAC does not have ("max_reproj_eror", or pycolmap's name "max_error") is refused with an error.
 # Instead: the dictionary is read by name and the rest is dropped: the run goes on with the default of 12 px.
 # Bites: a threshold of 1 px "has no effect", outliers of 10 px are inliers, and every experiment with the option agrees.
-# Do: build the dictionary from poselib.RansacOptions' own keys and compare before the call.
+# Do: before the call, compare your keys with those of poselib.RansacOptions(), a dictionary of them all.
 set -euo pipefail
 T=$(mktemp -d); trap 'rm -rf "$T"' EXIT; cd "$T"
 python3 -m venv v; v/bin/pip install -qq poselib==2.0.5 numpy==2.4.6
