@@ -153,7 +153,7 @@ class SiftBaseline:
 
 
 def _make_sift() -> cv2.SIFT:
-    # Without precise upscaling, OpenCV's keypoints are off by a quarter of a pixel towards the top left.
+    # Without precise upscaling, OpenCV's keypoints are off by a quarter of a pixel towards the bottom right.
     return cv2.SIFT_create(
         nfeatures=FEATURES, contrastThreshold=CONTRAST_THRESHOLD, enable_precise_upscale=True
     )
