@@ -49,6 +49,35 @@ def sources(side: str) -> list[Path]:
     return sorted((PACKAGE / side).rglob("*.py"))
 
 
+def names_in(module: str) -> set[str] | None:
+    """What a module of ours defines or imports at its top, and its modules; None where there is no such file."""
+    path = PACKAGE.parent.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not file.is_file():
+        return None
+    names = {each.stem for each in path.iterdir()} if path.is_dir() else set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((alias.asname or alias.name) for alias in node.names)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_what_a_file_imports_from_another_is_there_inside_of_functions_too(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "reloc_ros":
+            if node.module in ("reloc_ros.msg", "reloc_ros.srv"):  # made by rosidl
+                continue
+            names = names_in(node.module)
+            assert names is not None, node.module
+            missing = {alias.name for alias in node.names} - names
+            assert not missing, f"{node.module} has no {', '.join(missing)}"
+
+
 CORE = sorted({*PACKAGE.rglob("*.py")} - {file for side in SIDES for file in sources(side)})
 
 
