@@ -107,7 +107,7 @@ def find_model(
     database: Path,
     mapper: str,
     progress: Progress,
-    held_out: Set[str] = frozenset(),
+    held_out: Sequence[Group] = (),
 ) -> None:
     """Leave the best model in `sparse`/0, and what was found of its parts and ways in `sparse`/parts.json.
 
@@ -121,7 +121,8 @@ def find_model(
         RelocError: no way places enough of the images in one model.
     """
     images = sum(len(group.names) for group in groups)
-    verified = [pair for pair in verified_pairs(database) if held_out.isdisjoint(pair.names)]
+    kept_apart = {name for group in held_out for name in group.names}
+    verified = [pair for pair in verified_pairs(database) if kept_apart.isdisjoint(pair.names)]
     best: _Candidate | None = None
     told: list[str] = []
     with tempfile.TemporaryDirectory(dir=sparse.parent, prefix="scratch-") as folder:
@@ -154,12 +155,10 @@ def find_model(
         with atomic_path(sparse) as temporary:
             shutil.copytree(best.made.folders[0], temporary / "0")
             if held_out:
-                placed = place_in_model(temporary / "0", database, held_out)
+                placed, unknown = place_in_model(temporary / "0", database, held_out)
                 parts = ((*parts[0], *placed), *parts[1:])
-                told.append(
-                    f"{len(placed)} of {len(held_out)} held-out images were placed in the finished map"
-                )
-            outcome = {"mapper": mapper, "held_out": sorted(held_out), "parts": parts, "told": told}
+                told.append(_describe_placed(len(placed), len(kept_apart), unknown))
+            outcome = {"mapper": mapper, "held_out": sorted(kept_apart), "parts": parts, "told": told}
             write_json(temporary / "parts.json", outcome)
 
 
@@ -211,6 +210,16 @@ def _outcome(found: _Candidate | None, is_better: bool) -> str:
         return "nothing was placed"
     confirmed = f"{len(found.agreement.kept)} images that agree"
     return f"{confirmed}, which is taken" if is_better else f"{confirmed}, no better"
+
+
+def _describe_placed(placed: int, held_out: int, unknown: Sequence[str]) -> str:
+    why = (
+        f"; {len(unknown)} could not be, as '{unknown[0]}', since no image in the map tells the intrinsics of their "
+        "camera: give them (--camera), or hold out fewer of its images"
+        if unknown
+        else ""
+    )
+    return f"{placed} of {held_out} held-out images were placed in the finished map{why}"
 
 
 def _best_partners(verified: Sequence[VerifiedPair]) -> list[VerifiedPair]:

@@ -121,9 +121,16 @@ def run_sfm(
     if read_found(sparse, options.mapper, held_out) is None:
         _find_matches(images_dir, groups, groups, database, options, progress)
         _refuse_turns(images_dir, mapped, verified_pairs(database))
-        find_model(images_dir, mapped, sparse, database, options.mapper, progress, held_out)
+        kept_apart = _restricted(groups, held_out.__contains__)
+        find_model(images_dir, mapped, sparse, database, options.mapper, progress, kept_apart)
     found = read_found(sparse, options.mapper, held_out)
-    return _agreeing(read_colmap(sparse / "0"), database, groups, found.parts, found.told)
+    made = _agreeing(read_colmap(sparse / "0"), database, groups, found.parts, found.told)
+    if made is None:
+        raise RelocError(
+            f"no {MIN_IMAGES} of the images in '{images_dir}' agree on a model by their matches; take them with more "
+            "overlap, and with more than what repeats in view"
+        )
+    return made
 
 
 def triangulate_given(
@@ -154,10 +161,10 @@ def triangulate_given(
         triangulate_at_poses(given, images_dir, database, temporary / "0")
     progress("triangulate", 1, 1)
     made = _agreeing(read_colmap(sparse / "0"), database, groups, (given.names,), (_STAYED,))
-    if made.is_folded:
+    if made is None or made.is_folded:
         raise RelocError(
-            f"the poses of the given model contradict the matches between its images, {len(made.dropped)} of "
-            f"{len(given.names)} with the rest; leave --model out to have poses found, too"
+            "the matches between the images contradict the poses of the given model; leave --model out to have poses "
+            "found, too"
         )
     return made
 
@@ -205,16 +212,14 @@ def _agreeing(
     groups: Sequence[Group],
     parts: tuple[Part, ...],
     told: tuple[str, ...],
-) -> Reconstruction:
-    """What the matches confirm of a model."""
+) -> Reconstruction | None:
+    """What the matches confirm of a model; None if that is next to nothing."""
     agreement = measure_agreement(model, verified_pairs(database), [group.names for group in groups])
     dropped = np.ones(len(model.names), dtype=bool)
     dropped[agreement.kept] = False
     kept = model.without(dropped)
     if len(kept.names) < MIN_IMAGES or len(kept.points_map) == 0:
-        raise RelocError(
-            f"the matches between the {len(model.names)} images contradict their poses: no {MIN_IMAGES} of them agree"
-        )
+        return None
     names = tuple(np.array(model.names)[dropped].tolist())
     return Reconstruction(kept, parts, told, names, agreement.is_folded)
 

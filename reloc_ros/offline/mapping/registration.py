@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.sources.gather import Group
 
 
 def triangulate_at_poses(model: SfmModel, images_dir: Path, database: Path, folder: Path) -> None:
@@ -37,15 +38,22 @@ def triangulate_at_poses(model: SfmModel, images_dir: Path, database: Path, fold
         )
 
 
-def place_in_model(folder: Path, database: Path, names: Set[str]) -> tuple[str, ...]:
+def place_in_model(
+    folder: Path, database: Path, groups: Sequence[Group]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Place further images of a database in a COLMAP model of some of them, whose poses, points and cameras stay.
 
+    Args:
+        groups: the images to place.
+
     Returns:
-        Names of those that found a place.
+        Names of those that found a place, and of those that were not tried: nothing tells their intrinsics.
     """
     import pycolmap
 
+    is_known = {name: group.camera is not None for group in groups for name in group.names}
     made = pycolmap.Reconstruction(str(folder))
+    found_cameras = {image.camera_id for image in made.images.values()}
     with closing(pycolmap.Database.open(str(database))) as opened:
         cache = pycolmap.DatabaseCache.create(opened, pycolmap.DatabaseCacheOptions())
     mapper = pycolmap.IncrementalMapper(cache)
@@ -53,8 +61,15 @@ def place_in_model(folder: Path, database: Path, names: Set[str]) -> tuple[str, 
     options = pycolmap.IncrementalMapperOptions()
     options.random_seed = 0
     options.abs_pose_refine_focal_length = options.abs_pose_refine_extra_params = False
-    waiting = sorted((image.name, image.image_id) for image in made.images.values() if image.name in names)
-    placed = tuple(name for name, image_id in waiting if mapper.register_next_image(options, image_id))
+    waiting = sorted(
+        (image for image in made.images.values() if image.name in is_known), key=lambda image: image.name
+    )
+    placed, unknown = [], []
+    for image in waiting:
+        if image.camera_id not in found_cameras and not is_known[image.name]:
+            unknown.append(image.name)
+        elif mapper.register_next_image(options, image.image_id):
+            placed.append(image.name)
     mapper.end_reconstruction(False)
     made.write_binary(str(folder))
-    return placed
+    return tuple(placed), tuple(unknown)

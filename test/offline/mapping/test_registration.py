@@ -115,9 +115,9 @@ def test_held_out_images_are_placed_in_a_map_that_was_finished_without_them(
 ):
     finished = []
 
-    def watched(folder, database, names):
+    def watched(folder, database, groups):
         finished.append(read_colmap(folder))
-        return place_in_model(folder, database, names)
+        return place_in_model(folder, database, groups)
 
     monkeypatch.setattr(attempts, "place_in_model", watched)
     given = photos.folder, tmp_path / "ws", None, "every:6:3", small_sfm
@@ -152,6 +152,22 @@ def test_a_held_out_image_of_another_place_is_left_out_and_said(photos, small_sf
     assert summary.registered == 11 and summary.held_out == 1
     assert any("1 of 2 held-out images were placed" in told for told in summary.remarks)
     assert photos.names[3] not in SfmModel.load(workspace.model_path).names
+
+
+@pytest.mark.slow
+def test_a_camera_that_the_map_does_not_know_places_nothing_unless_it_is_given(photos, small_sfm, tmp_path):
+    """Its focal length would be a guess, and the poses wrong by it."""
+    sources = [tmp_path / "day", tmp_path / "evening"]
+    for source, names in zip(sources, (photos.names[:8], photos.names[8:]), strict=True):
+        source.mkdir()
+        for name in names:
+            shutil.copy(photos.folder / name, source)
+    unknown = replace(small_sfm, camera=None)
+    _, summary = map_images(sources, tmp_path / "ws", None, "last:4", unknown, holdout_strict=True)
+    assert summary.registered == 8 and summary.held_out == 0
+    assert any("0 of 4 held-out" in told and "--camera" in told for told in summary.remarks), summary.remarks
+    _, summary = map_images(sources, tmp_path / "ws", None, "last:4", small_sfm, holdout_strict=True)
+    assert summary.registered == 12 and summary.mean_error_px < 0.5
 
 
 def test_the_default_says_that_held_out_images_took_part(mapped):
