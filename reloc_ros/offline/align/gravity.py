@@ -76,7 +76,7 @@ def up_of_cameras(
         )
     noted = {} if top else noted or {}
     _refuse_sideways(model, top, noted)
-    ups, sides = _picture_axes(model, top, noted)
+    ups, sides = picture_axes(model, top, noted)
     label = "the level camera" if top in (None, "top") else f"the level camera, {top} up"
     turned = sum(noted.get(name, "top") != "top" for name in model.names)
     notes = (f"{turned} of {len(ups)} pictures are turned, as they or their video note",) if turned else ()
@@ -92,7 +92,7 @@ def up_of_cameras(
     return UpEstimate(label, up, error_deg, int(used.sum()), len(ups), scatter_deg, notes=notes)
 
 
-def _picture_axes(model: SfmModel, top: str | None, noted: Mapping[str, str]) -> tuple[Array, Array]:
+def picture_axes(model: SfmModel, top: str | None, noted: Mapping[str, str]) -> tuple[Array, Array]:
     """(N, 3) where each picture's top points, and where its side does, which is level in a level picture."""
     tops = [top or noted.get(name, "top") for name in model.names]
     camera_ups = np.array([PICTURE_TOPS[one] for one in tops], dtype=np.float64)
@@ -249,7 +249,7 @@ def _rough_up(model: SfmModel, top: str | None, noted: Mapping[str, str]) -> Arr
     try:
         return up_of_cameras(model, top, noted).up_sfm
     except RelocError:
-        return robust_direction(_picture_axes(model, top, {} if top else noted)[0])[0]
+        return robust_direction(picture_axes(model, top, {} if top else noted)[0])[0]
 
 
 def _refined_plane(points: Array, normal: Array, height: float, band: float) -> UpEstimate:

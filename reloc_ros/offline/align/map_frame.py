@@ -11,8 +11,8 @@ from reloc_ros.errors import RelocError
 from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, first_up, most_certain_scale
 from reloc_ros.offline.align.boards import parse_board
 from reloc_ros.offline.align.gravity import (
-    PICTURE_TOPS,
     level_rotation,
+    picture_axes,
     robust_direction,
     up_of_cameras,
     up_of_imu,
@@ -156,11 +156,11 @@ def _frame(
 def _up(
     word: str, model: SfmModel, workspace: Workspace, sources: AlignSources, boards: list[BoardFit]
 ) -> UpEstimate:
+    noted = {} if sources.picture_top else noted_tops(workspace.images_dir, model.names)
     if word in ("camera", "plane"):
-        noted = {} if sources.picture_top else noted_tops(workspace.images_dir, model.names)
         return (up_of_cameras if word == "camera" else up_of_plane)(model, sources.picture_top, noted)
     if word.startswith("board"):
-        cameras_up = robust_direction(np.array(PICTURE_TOPS[sources.picture_top]) @ model.rotations)[0]
+        cameras_up = robust_direction(picture_axes(model, sources.picture_top, noted)[0])[0]
         return up_estimate(boards, word == "board-wall", cameras_up)
     from reloc_ros.offline.align.bag_readings import read_bag_accelerations
 
