@@ -181,7 +181,7 @@ def _parse_cameras_bin(data: bytes, used: Collection[int] | None) -> dict[int, C
 
 def _parse_cameras_txt(data: bytes, used: Collection[int] | None) -> dict[int, Camera]:
     cameras = {}
-    for line in data.decode("utf-8").splitlines():
+    for line in data.decode("utf-8-sig").splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         camera_id, name, width, height, *params = line.split()

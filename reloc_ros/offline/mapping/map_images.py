@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -225,10 +225,13 @@ def _write(
 def _check_against_images(model: SfmModel, path: Path, images_dir: Path, names: Sequence[str]) -> None:
     missing = sorted(set(model.names) - set(names))
     if missing:
-        is_cut = any(name.startswith(f"{missing[0]} ") for name in names)
-        why = (
-            "; its names end at their first space, as COLMAP reads them: rename the images" if is_cut else ""
-        )
+        why = ""
+        if any(name.startswith(f"{missing[0]} ") for name in names):
+            why = "; its names end at their first space, as COLMAP reads them: rename the images"
+        elif PureWindowsPath(missing[0]).name in {PurePath(name).name for name in names}:
+            why = (
+                "; give the folder that the names in the model begin in, or rewrite them to begin in this one"
+            )
         raise RelocError(
             f"COLMAP model '{path}' has {len(missing)} images that '{images_dir}' lacks, the first is "
             f"'{missing[0]}'{why}"

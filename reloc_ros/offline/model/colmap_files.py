@@ -27,6 +27,8 @@ from reloc_ros.offline.model.sfm import SfmModel
 
 MIN_TRACK_IMAGES = 2
 """A point that fewer images see is nowhere on its ray."""
+MAX_MEDIAN_SHARE = 0.1
+"""Of an image's width: farther off than any lens that was left out puts half of what is seen."""
 _NO_POINTS = ColmapPoints(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros((0, 3), np.uint8))
 _POSES, _POINTS = ("cameras", "images"), "points3D"
 _RETRIANGULATE = "reloc map --retriangulate finds points anew from its images and poses"
@@ -196,14 +198,27 @@ def _observations(
     return point_index[order].astype(np.int32), image_index[order].astype(np.int32), pixels[order]
 
 
+def _refuse_foreign_poses(model: SfmModel, errors_px: NDArray[np.float64], folder: Path) -> None:
+    """Moved apart, or in another convention: such a model is worse than none."""
+    widths = model.image_sizes[model.observation_image, 0]
+    if len(widths) and np.median(errors_px / widths) > MAX_MEDIAN_SHARE:
+        raise RelocError(
+            f"in COLMAP model '{folder}' most points are not where the images saw them, by more than "
+            f"{100 * MAX_MEDIAN_SHARE:.0f} % of the images' width: its poses (those of frames, if it has any), "
+            "points and intrinsics do not belong together; poses are camera from world, quaternions begin with w"
+        )
+
+
 def _usable(model: SfmModel, folder: Path, tell: Tell) -> SfmModel:
     """The points that images can have seen, by what two of them at least saw of each."""
-    can_be_seen = np.isfinite(model.project_observed()).all(axis=1)
+    errors_px = model.observed_rays.errors_px(model.points_map)
+    _refuse_foreign_poses(model, errors_px, folder)
+    can_be_seen = errors_px < model.image_sizes[model.observation_image, 0]
     behind = int(np.count_nonzero(~can_be_seen))
     if behind:
         tell(
-            f"{behind} of {len(can_be_seen)} observations are of points behind their camera or beyond what its lens "
-            "can show, and left out"
+            f"{behind} of {len(can_be_seen)} observations are of points behind their camera or an image's width "
+            "from where they were seen, and left out"
         )
     model = model.keep_observations(can_be_seen)
     pairs = np.unique(np.column_stack([model.observation_point, model.observation_image]), axis=0)

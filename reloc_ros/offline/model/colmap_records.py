@@ -80,7 +80,7 @@ def read_frame_poses(rigs_file: Path, frames_file: Path) -> dict[int, SE3]:
 def _read(file: Path, parse_bin: Callable[[bytes], _Parsed], parse_txt: Callable[[str], _Parsed]) -> _Parsed:
     try:
         data = file.read_bytes()
-        return parse_bin(data) if file.suffix == ".bin" else parse_txt(data.decode("utf-8"))
+        return parse_bin(data) if file.suffix == ".bin" else parse_txt(data.decode("utf-8-sig"))
     except OSError as error:
         raise RelocError(f"cannot read '{file}': {error.strerror}") from error
     except (struct.error, ValueError, LookupError, OverflowError, MemoryError) as error:

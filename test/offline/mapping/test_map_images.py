@@ -309,6 +309,16 @@ def test_a_model_of_a_videos_frames_is_taken_with_just_these_frames(given):
         map_images(given / "short.avi", given / "ws2", given / "colmap", "none")
 
 
+@pytest.mark.parametrize("prefix", ["/data/set/", "set/", "C:\\data\\"])
+def test_a_model_that_names_images_by_other_folders_says_so(given, prefix):
+    file = given / "colmap" / "images.txt"
+    file.write_text(file.read_text().replace(" image_", f" {prefix}image_"))
+    with pytest.raises(
+        RelocError, match=r"12 images that .* lacks.*the folder that the names in the model begin in"
+    ):
+        map_images(given / "images", given / "ws", given / "colmap", "none")
+
+
 def test_what_a_given_model_contradicts_itself_in_is_said(given):
     file = given / "colmap" / "points3D.txt"
     file.write_text("\n".join(file.read_text().splitlines()[5:]) + "\n")

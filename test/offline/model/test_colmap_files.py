@@ -111,7 +111,7 @@ def test_a_file_of_another_kind_that_was_left_beside_a_model_is_not_mixed_in(fol
 
 def moved(line):
     columns = line.split()
-    return " ".join([*columns[:7], "9.5", *columns[8:]])
+    return " ".join([*columns[:7], repr(float(columns[7]) + 0.1), *columns[8:]])
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -131,11 +131,11 @@ def test_poses_are_those_of_the_frames_as_in_colmap_and_it_is_said(rigged, binar
 
 
 def move_frames_bin(folder):
-    """Shift each frame of a model whose frames have one image each by a metre."""
+    """Shift each frame of a model whose frames have one image each by a tenth of a metre."""
     record = np.dtype([("ids", "<u4", 2), ("quaternion", "<f8", 4), ("shift", "<f8", 3), ("rest", "V20")])
     contents = (folder / "frames.bin").read_bytes()
     frames = np.frombuffer(contents, record, offset=8).copy()
-    frames["shift"][:, 0] += 1
+    frames["shift"][:, 0] += 0.1
     (folder / "frames.bin").write_bytes(contents[:8] + frames.tobytes())
 
 
@@ -321,6 +321,44 @@ def test_no_point_lies_behind_a_camera_that_sees_it(folder):
     behind = int((MODEL.observation_image == 2).sum())
     assert np.isfinite(model.errors_px).all() and np.isfinite(model.project_observed()).all()
     assert_told(remarks, f"{behind} of {len(MODEL.observation_px)} observations are of points behind")
+
+
+def test_an_observation_that_is_far_beyond_the_image_is_left_out_and_said(folder):
+    rewrite(
+        folder / "images.txt",
+        lambda lines: [
+            line.replace("1.5 2.5 -1", "9e11 2.5 8") if i == 5 else line for i, line in enumerate(lines)
+        ],
+    )
+    model, remarks = told(folder)
+    assert len(model.observation_px) == len(MODEL.observation_px) and model.errors_px.max() < 5
+    assert_told(remarks, "1 of ", "an image's width from where they were seen")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda columns: [columns[0], *columns[2:5], columns[1], *columns[5:]],
+        lambda columns: [*columns[:5], repr(float(columns[5]) + 3), *columns[6:]],
+        lambda columns: [*columns[:5], *(repr(-float(value)) for value in columns[5:8]), *columns[8:]],
+    ],
+)
+def test_poses_that_are_not_those_of_the_points_are_refused(folder, change):
+    """Quaternions that end with w, cameras moved without the points, camera to world."""
+    rewrite(
+        folder / "images.txt",
+        lambda lines: [line if i % 2 else " ".join(change(line.split())) for i, line in enumerate(lines)],
+    )
+    with pytest.raises(RelocError, match="do not belong together"):
+        read_colmap(folder)
+
+
+def test_a_mark_of_byte_order_is_no_part_of_a_file(folder):
+    for file in folder.glob("*.txt"):
+        rewrite(file, lambda lines: lines)
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    model = read_colmap(folder)
+    assert model.names == MODEL.names and len(model.points_map) == len(MODEL.points_map)
 
 
 def test_names_with_spaces_are_read_whole_and_said_where_colmap_would_cut_them(folder):
