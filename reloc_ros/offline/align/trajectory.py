@@ -44,7 +44,7 @@ def read_trajectory(file: str | Path) -> Trajectory:
     if not rows:
         raise RelocError(f"trajectory '{file}' holds no poses")
     keys, poses = zip(*rows, strict=True)
-    repeated = {key for key in keys if keys.count(key) > 1}
+    repeated = [key for key, count in Counter(keys).items() if count > 1]
     if repeated:
         raise RelocError(f"trajectory '{file}' gives '{min(repeated)}' more than once")
     turned = any(np.abs(pose.rotation - np.eye(3)).max() > 1e-9 for pose in poses)
@@ -83,7 +83,8 @@ def match_images(
     file_names = dict(enumerate(Path(name).name for name in names))
     tables = [_unique(dict(enumerate(names))), _unique(file_names), _unique(stems)]
     numbers = {i: int(found[1]) for i, stem in stems.items() if (found := re.search(r"([0-9]+)$", stem))}
-    found_images = [_look_up(key, tables, _unique(numbers)) for key in keys]
+    by_number = _unique(numbers)
+    found_images = [_look_up(key, tables, by_number) for key in keys]
     times_s = {i: 1e-9 * times_ns[name] for i, name in enumerate(names) if name in (times_ns or {})}
     for _, row, image in sorted(
         _nearest_in_time(keys, times_s), reverse=True
