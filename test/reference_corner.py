@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import cv2
@@ -89,4 +90,18 @@ def references(camera: Camera = CAMERA) -> References:
         seen_view=np.concatenate(views).astype(np.int32),
         seen_point=np.concatenate(seen).astype(np.int32),
         seen_px=np.concatenate(places),
+    )
+
+
+UTM = np.array([500_123.0, 4_649_876.0, 120.0])
+"""Where an outdoor robot's map may be; in single precision its northings have steps of half a metre."""
+
+
+def shifted(references: References, shift: np.ndarray) -> References:
+    """The same place elsewhere."""
+    poses = (
+        SE3(pose.rotation, pose.translation - pose.rotation @ shift) for pose in references.camera_from_map
+    )
+    return dataclasses.replace(
+        references, camera_from_map=tuple(poses), points_map=references.points_map + shift
     )

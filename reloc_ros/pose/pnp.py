@@ -99,12 +99,28 @@ def _solve_opencv(matches: Correspondences, threshold: float, **options: Any) ->
     return SE3.from_rotation_vector(rotation_vector, translation)
 
 
+def _solve_about_the_middle(
+    solve: Callable[[Correspondences, float], SE3 | None], matches: Correspondences, threshold: float
+) -> SE3 | None:
+    """Solve in coordinates about the landmarks' middle.
+
+    OpenCV holds points in single precision, and PoseLib turns about the origin: in projected coordinates of millions of
+    metres neither finds a pose.
+    """
+    middle = matches.points_map.mean(axis=0) if len(matches) else np.zeros(3)
+    pose = solve(dataclasses.replace(matches, points_map=matches.points_map - middle), threshold)
+    return None if pose is None else SE3(pose.rotation, pose.translation - pose.rotation @ middle)
+
+
 # MAGSAC assumes pixels: on the plane z = 1 it fails on two of five images.
 _USAC: dict[str, Any] = {"iterationsCount": 2000, "confidence": 0.9999, "flags": cv2.USAC_ACCURATE}
 _SOLVERS: dict[str, Callable[[Correspondences, float], SE3 | None]] = {
-    "poselib": _solve_poselib,
-    "usac": functools.partial(_solve_opencv, **_USAC),
-    "opencv": _solve_opencv,
+    name: functools.partial(_solve_about_the_middle, solve)
+    for name, solve in (
+        ("poselib", _solve_poselib),
+        ("usac", functools.partial(_solve_opencv, **_USAC)),
+        ("opencv", _solve_opencv),
+    )
 }
 
 

@@ -20,7 +20,9 @@ from reloc_ros.geometry import SE3
 from reloc_ros.io.npz import read_npz
 
 Array = NDArray[np.float64]
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""Format 1 held the points about the map's origin."""
 _KIND = "reloc reference views"
 _STEPS_PER_PX = 64
 """Where a point was seen is stored in these steps: a hundredth of a pixel is more than anyone knows."""
@@ -58,6 +60,8 @@ class References:
     def save(self, path: Path) -> None:
         """Write as .npz to `path`; the caller makes that atomic."""
         cameras = list(dict.fromkeys(self.cameras))
+        # Single precision would round projected coordinates, of millions of metres, to half a metre.
+        origin = np.median(self.points_map, axis=0)
         with path.open("wb") as stream:
             np.savez_compressed(
                 stream,
@@ -69,7 +73,8 @@ class References:
                 camera_of_view=np.array([cameras.index(camera) for camera in self.cameras]),
                 rotations=np.array([pose.rotation for pose in self.camera_from_map]),
                 translations=np.array([pose.translation for pose in self.camera_from_map]),
-                points_map=self.points_map.astype(np.float32),
+                origin=origin,
+                points_map=(self.points_map - origin).astype(np.float32),
                 normals_map=self.normals_map.astype(np.float16),
                 seen_view=self.seen_view,
                 seen_point=self.seen_point,
@@ -84,7 +89,7 @@ class References:
             kind, version = str(data["kind"]), int(data["format"])
             if kind != _KIND:
                 raise ValueError(f"it is of kind {kind}")
-            references = _from_arrays(data) if version == FORMAT else None
+            references = _from_arrays(data) if version in READABLE else None
         except FileNotFoundError as error:
             raise RelocError(f"{path} does not exist; export the bundle again") from error
         except (RelocError, ValueError, KeyError, IndexError, TypeError) as error:
@@ -92,7 +97,9 @@ class References:
                 f"{path} is not a readable file of reference views; export the bundle again"
             ) from error
         if references is None:
-            raise RelocError(f"{path} has format {version}; this version reads {FORMAT}")
+            raise RelocError(
+                f"{path} has format {version}; this version reads {' and '.join(map(str, READABLE))}"
+            )
         return references
 
 
@@ -106,7 +113,7 @@ def _from_arrays(data: dict[str, NDArray[Any]]) -> References:
         files=tuple(piece.tobytes() for piece in np.split(data["files"], ends[:-1])),
         cameras=tuple(cameras[index] for index in data["camera_of_view"].tolist()),
         camera_from_map=tuple(SE3(rotation, translation) for rotation, translation in poses),
-        points_map=data["points_map"].astype(float),
+        points_map=data["points_map"].astype(float) + data.get("origin", np.zeros(3)),
         normals_map=data["normals_map"].astype(float),
         seen_view=data["seen_view"].astype(np.int32),
         seen_point=data["seen_point"].astype(np.int32),

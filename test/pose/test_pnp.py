@@ -41,6 +41,20 @@ def test_exact_correspondences_give_the_exact_pose(solver):
 
 
 @solvers
+def test_a_map_in_projected_coordinates_gives_the_same_pose(solver):
+    """UTM's, of some millions of metres; OpenCV's robust search holds points in single precision."""
+    matches, origin = scene(outliers=16), np.array([500_123.0, 4_649_876.0, 120.0])
+    far = dataclasses.replace(matches, points_map=matches.points_map + origin)
+    near_pose, far_pose = (make_solver(solver)(each, THRESHOLD) for each in (matches, far))
+    moved = far_pose @ SE3(np.eye(3), origin)
+    assert rotation_error_deg(moved, near_pose) < 1e-6 and center_error(moved, near_pose) < 1e-6
+    refined, refined_far = refine(near_pose, matches), refine(far_pose, far)
+    assert center_error(refined_far.camera_from_map @ SE3(np.eye(3), origin), refined.camera_from_map) < 1e-6
+    np.testing.assert_allclose(refined_far.residuals, refined.residuals, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(refined_far.covariance, refined.covariance, rtol=1e-5, atol=1e-12)
+
+
+@solvers
 @pytest.mark.parametrize("seed", range(8))
 def test_pose_is_found_among_forty_percent_outliers(solver, seed):
     matches = scene(outliers=16, seed=seed)

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from reference_corner import references
+from reference_corner import UTM, references, shifted
 from scenes import TINY_CAMERA, TINY_SHAPE, random_landmarks
 
 from reloc_ros.bundle import REFERENCES, Bundle, write_bundle
@@ -31,6 +31,27 @@ def test_references_go_to_disk_and_back(path):
 def test_the_same_references_give_the_same_bytes(path, tmp_path):
     references().save(tmp_path / "again.npz")
     assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
+
+
+def test_points_far_from_the_maps_origin_keep_their_places(tmp_path):
+    shifted(references(), UTM).save(tmp_path / "far.npz")
+    far = References.load(tmp_path / "far.npz")
+    np.testing.assert_allclose(far.points_map - UTM, references().points_map, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(
+        [pose.translation for pose in far.camera_from_map],
+        [pose.translation for pose in shifted(references(), UTM).camera_from_map],
+    )
+
+
+def test_references_of_the_format_before_are_still_read(path):
+    """Without an origin: points were held about the map's."""
+    before = References.load(path)
+    with np.load(path) as data:
+        arrays = {key: data[key] for key in data.files if key != "origin"}
+    arrays |= {"format": 1, "points_map": references().points_map.astype(np.float32)}
+    with path.open("wb") as stream:
+        np.savez(stream, **arrays)
+    np.testing.assert_allclose(References.load(path).points_map, before.points_map, atol=1e-6)
 
 
 def refusal(path) -> str:
@@ -72,6 +93,8 @@ WRONG = {
     "a view without a camera": {"camera_of_view": np.array([0, 0, 9, 0, 0])},
     "fewer cameras": {"camera_of_view": np.array([0, 0])},
     "fewer poses": {"translations": np.zeros((2, 3))},
+    "no origin": {"origin": np.zeros(2)},
+    "an origin that is not finite": {"origin": np.full(3, np.inf)},
     "flat points": {"points_map": np.zeros((1500, 2))},
     "fewer normals": {"normals_map": np.zeros((3, 3))},
     "points that are not finite": {"points_map": np.full((1500, 3), np.nan)},

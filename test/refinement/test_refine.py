@@ -3,11 +3,12 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from reference_corner import CAMERA, POSES, picture, references
+from reference_corner import CAMERA, POSES, UTM, picture, references, shifted
 
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.pose.pnp import Correspondences
+from reloc_ros.refinement.references import References
 from reloc_ros.refinement.refine import Refinement, Refiner
 
 DISTANCE = 2.5
@@ -50,6 +51,26 @@ def test_a_first_pose_is_sharpened_to_the_true_one(refiner, index, deg, percent)
     rotation_deg, percent = errors(found, POSES[index])
     assert rotation_deg < 0.02 and percent < 0.04
     assert found.support.share > 0.8
+
+
+@pytest.mark.parametrize("index", [1, 3])
+def test_a_map_in_projected_coordinates_is_sharpened_the_same(index, tmp_path):
+    """Saved and read again, as a bundle has it."""
+    found = []
+    for shift in (np.zeros(3), UTM):
+        shifted(references(), shift).save(tmp_path / "references.npz")
+        start, here = off(POSES[index], 1.0, 1.5, index), SE3(np.eye(3), shift)
+        marks = landmarks(start)
+        marks = dataclasses.replace(marks, points_map=marks.points_map + shift)
+        refiner = Refiner(References.load(tmp_path / "references.npz"))
+        found.append(refiner.refine(picture(index), CAMERA, start @ here.inverse(), marks))
+    near, far = found
+    assert near.doubt is None and far.doubt is None
+    moved = far.camera_from_map @ SE3(np.eye(3), UTM)
+    assert center_error(moved, near.camera_from_map) < 1e-6 * DISTANCE
+    assert rotation_error_deg(moved, near.camera_from_map) < 1e-5
+    np.testing.assert_allclose(far.covariance, near.covariance, rtol=1e-4, atol=1e-12)
+    assert (far.support.patches, far.support.agreeing) == (near.support.patches, near.support.agreeing)
 
 
 def test_the_true_pose_stays(refiner):

@@ -138,18 +138,22 @@ class SiftBaseline:
         import pycolmap
 
         name, params = colmap_from_camera(camera)
+        points_map = self._points_map[keypoints.landmarks]
+        middle = points_map.mean(axis=0)  # it turns about the origin, which may be far away
         options = pycolmap.AbsolutePoseEstimationOptions()
         options.ransac.max_error = MAX_ERROR_PX * camera.width / 1280
         options.ransac.random_seed = 0
         found = pycolmap.estimate_and_refine_absolute_pose(
             colmap_from_px(keypoints.positions_px),
-            self._points_map[keypoints.landmarks],
+            points_map - middle,
             pycolmap.Camera(model=name, width=camera.width, height=camera.height, params=params),
             options,
         )
         if found is None:
             return None
-        return SE3.from_matrix(found["cam_from_world"].matrix()), np.asarray(found["inlier_mask"], dtype=bool)
+        camera_from_middle = SE3.from_matrix(found["cam_from_world"].matrix())
+        inliers = np.asarray(found["inlier_mask"], dtype=bool)
+        return camera_from_middle @ SE3(np.eye(3), -middle), inliers
 
 
 def _make_sift() -> cv2.SIFT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,10 @@ from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
+from reloc_ros.offline.model.ply import read_ply, write_vertices
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import fit_similarity, spread
-from reloc_ros.scene_size import extent
+from reloc_ros.scene_size import extent, fits_single_precision, single_precision_step
 
 Array = NDArray[np.float64]
 
@@ -27,13 +27,15 @@ MIN_MATCHED_SHARE = 0.99
 
 
 def write_ply(path: Path, model: SfmModel) -> None:
-    """Write the points as binary little-endian PLY, with colours and, as a further property, their ids."""
-    from plyfile import PlyData, PlyElement
+    """Write the points as binary little-endian PLY, with colours and, as a further property, their ids.
 
+    Coordinates that single precision would round to what can be seen are written in double precision.
+    """
     wide = bool(len(model.point_ids)) and int(model.point_ids.max()) >= 2**31
+    position = "<f4" if fits_single_precision(model.points_map) else "<f8"
     vertices = np.empty(
         len(model.points_map),
-        dtype=[(axis, "<f4") for axis in "xyz"]
+        dtype=[(axis, position) for axis in "xyz"]
         + [(color, "u1") for color in ("red", "green", "blue")]
         + [(ID_PROPERTY, "<f8" if wide else "<i4")],  # PLY has no longer integers
     )
@@ -42,11 +44,8 @@ def write_ply(path: Path, model: SfmModel) -> None:
     for column, color in enumerate(("red", "green", "blue")):
         vertices[color] = model.colors[:, column]
     vertices[ID_PROPERTY] = model.point_ids
-    data = PlyData(
-        [PlyElement.describe(vertices, "vertex")], byte_order="<", comments=["reloc_ros map cloud"]
-    )
     with atomic_path(path) as temporary:
-        data.write(str(temporary))
+        write_vertices(temporary, vertices, ["reloc_ros map cloud"])
 
 
 def read_kept_ids(path: Path, model: SfmModel) -> NDArray[np.int64]:
@@ -58,9 +57,9 @@ def read_kept_ids(path: Path, model: SfmModel) -> NDArray[np.int64]:
     Raises:
         RelocError: the file cannot be read, or is not of this map.
     """
-    points, ids = _read(path)
+    points, ids, step = _read(path)
     if ids is None:
-        return _by_position(path, points, model)
+        return _by_position(path, points, step, model)
     rows = np.searchsorted(model.point_ids, ids, sorter=np.argsort(model.point_ids))
     rows = np.argsort(model.point_ids)[np.minimum(rows, len(model.point_ids) - 1)]
     known = model.point_ids[rows] == ids
@@ -69,37 +68,42 @@ def read_kept_ids(path: Path, model: SfmModel) -> NDArray[np.int64]:
             f"'{path}' is of another map: {np.count_nonzero(~known)} of its {len(ids)} points have ids that this map "
             f"lacks, the first is {ids[~known][0]:d}"
         )
-    _refuse_other_places(path, points, model.points_map[rows], model.points_map)
+    _refuse_other_places(path, points, step, model.points_map[rows], model.points_map)
     return np.unique(ids)
 
 
-def _read(path: Path) -> tuple[Array, NDArray[np.int64] | None]:
-    """(N, 3) positions and (N,) ids, or None where there are none."""
-    from plyfile import PlyData
-
+def _read(path: Path) -> tuple[Array, NDArray[np.int64] | None, float]:
+    """(N, 3) positions, (N,) ids, or None where there are none, and what positions are rounded to."""
     try:
-        data = PlyData.read(str(path))
+        vertices = read_ply(path).get("vertex", {})
     except FileNotFoundError as error:
         raise RelocError(f"there is no file '{path}'") from error
-    except Exception as error:  # a file may be damaged in any way, and its reader then fails in any way
+    except (OSError, ValueError) as error:
         raise RelocError(f"cannot read '{path}' as PLY: {error}") from error
-    vertices: Any = data["vertex"].data if "vertex" in data else None
-    if vertices is None or not {"x", "y", "z"} <= set(vertices.dtype.names):
+    if not {"x", "y", "z"} <= vertices.keys():
         raise RelocError(f"'{path}' is not a point cloud: it has no vertices with x, y and z")
     points = np.column_stack([np.asarray(vertices[axis], dtype=np.float64) for axis in "xyz"])
     if len(points) == 0:
         raise RelocError(f"'{path}' holds no points")
     if not np.isfinite(points).all():
         raise RelocError(f"'{path}' holds points that are not finite")
-    for name in vertices.dtype.names:
+    is_single = vertices["x"].dtype.itemsize < 8
+    step = single_precision_step(points) if is_single else float(np.finfo(np.float32).eps) * extent(points)
+    for name in vertices:
         if name.lower() in _ID_NAMES:
-            return points, np.rint(np.asarray(vertices[name], dtype=np.float64)).astype(np.int64)
-    return points, None
+            return points, np.rint(np.asarray(vertices[name], dtype=np.float64)).astype(np.int64), step
+    return points, None, step
 
 
-def _by_position(path: Path, points: Array, model: SfmModel) -> NDArray[np.int64]:
+def _by_position(path: Path, points: Array, step: float, model: SfmModel) -> NDArray[np.int64]:
+    limit = MAX_GAP_SHARE * extent(model.points_map)
+    if step > limit:
+        raise RelocError(
+            f"'{path}' has its points in single precision, which so far from the origin rounds them to {step:.2g}: "
+            f"save it in double precision, or keep the property {ID_PROPERTY}, by which they are found then"
+        )
     gaps, rows = cKDTree(model.points_map).query(points)
-    found = gaps <= MAX_GAP_SHARE * extent(model.points_map)
+    found = gaps <= limit
     if found.mean() < MIN_MATCHED_SHARE:
         raise RelocError(
             f"'{path}' is of another map, or was moved: {np.count_nonzero(~found)} of its {len(points)} points are not "
@@ -108,14 +112,13 @@ def _by_position(path: Path, points: Array, model: SfmModel) -> NDArray[np.int64
     kept = np.zeros(len(model.point_ids), dtype=bool)
     kept[rows[found]] = True
     # Points of one place, which a model may have, all stay with it.
-    same = np.finfo(np.float32).eps * float(np.abs(points).max())
-    kept |= cKDTree(points).query(model.points_map)[0] <= 2 * same
+    kept |= cKDTree(points).query(model.points_map)[0] <= 2 * step
     return np.unique(model.point_ids[kept])
 
 
-def _refuse_other_places(path: Path, points: Array, ours: Array, all_ours: Array) -> None:
+def _refuse_other_places(path: Path, points: Array, step: float, ours: Array, all_ours: Array) -> None:
     """The same ids may be of another map; a program may have moved, turned or scaled the whole."""
-    limit = MAX_GAP_SHARE * extent(all_ours)
+    limit = max(MAX_GAP_SHARE * extent(all_ours), step)
     near = np.linalg.norm(points - ours, axis=1) <= limit
     if near.mean() < MIN_MATCHED_SHARE and len(points) >= 4 and spread(points)[1] > 0:
         near = np.linalg.norm(fit_similarity(ours, points).apply(points) - ours, axis=1) <= limit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,10 @@ class Rays:
             points=(np.cumsum(keep) - 1)[self.points[mine]].astype(np.int32),
             pixels=self.pixels[mine],
         )
+
+    def about(self, origin: Array) -> Rays:
+        """The same in a frame that is shifted to a point (3,) of this one."""
+        return replace(self, translations=self.translations + self.rotations @ origin)
 
     def in_camera(self, points_map: Array) -> Array:
         """(M, 3) each observation's point in its camera's frame."""
@@ -124,8 +128,10 @@ def triangulate(rays: Rays, count: int) -> Triangulation:
     """Find the `count` points that best explain the observations, from the observations alone."""
     if count == 0:
         return Triangulation(np.zeros((0, 3)), np.zeros(0), np.zeros(0))
-    points_map = refine_points(rays, meet_rays(rays))
-    return Triangulation(points_map, rays.mean_errors_px(points_map), _angles_deg(rays))
+    origin = np.median(rays.centers_map(), axis=0)  # else the map's own would matter, and how far away it is
+    near = rays.about(origin)
+    points = refine_points(near, meet_rays(near))
+    return Triangulation(points + origin, near.mean_errors_px(points), _angles_deg(rays))
 
 
 def meet_rays(rays: Rays) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.offline.model.ply import Column, read_ply
 
 Array = NDArray[np.float64]
 MAX_TRIANGLES = 200_000
@@ -108,9 +109,8 @@ def read_mesh(path: Path) -> Mesh:
             raise ValueError("a face names a vertex that is not there")
     except OSError as error:
         raise RelocError(f"cannot read mesh '{path}': {error.strerror}") from error
-    except Exception as error:  # whatever plyfile raises at damage of all kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RelocError(f"mesh '{path}' is damaged or not what its name says ({reason})") from error
+    except (ValueError, IndexError, OverflowError) as error:
+        raise RelocError(f"mesh '{path}' is damaged or not what its name says ({error})") from error
     if not len(triangles):
         raise RelocError(f"mesh '{path}' has no faces; give a mesh, not a cloud of points")
     if len(triangles) > MAX_TRIANGLES:
@@ -130,23 +130,19 @@ _Parts = tuple[Array, Sequence[Any], "Array | None", "Array | None"]
 
 
 def _read_ply(path: Path) -> _Parts:
-    from plyfile import PlyData
-
-    data = PlyData.read(str(path))
-    vertex = data["vertex"]
+    elements = read_ply(path)
+    vertex, face = elements.get("vertex", {}), elements.get("face", {})
+    if not {"x", "y", "z"} <= vertex.keys():
+        raise ValueError("it has no vertices with x, y and z")
     vertices = np.column_stack([vertex[axis] for axis in "xyz"]).astype(np.float64)
-    if "face" not in data:
-        return vertices, (), None, None
-    face = data["face"]
-    names = {item.name for item in face.properties}
-    indices = face["vertex_indices" if "vertex_indices" in names else "vertex_index"]
+    indices = face.get("vertex_indices", face.get("vertex_index", ()))
     return vertices, list(indices), _ply_colors(vertex), _ply_colors(face)
 
 
-def _ply_colors(element: Any) -> Array | None:
-    if not {"red", "green", "blue"} <= {item.name for item in element.properties}:
+def _ply_colors(columns: Mapping[str, Column]) -> Array | None:
+    if not {"red", "green", "blue"} <= columns.keys():
         return None
-    colors = np.column_stack([element[name] for name in ("blue", "green", "red")])
+    colors = np.column_stack([columns[name] for name in ("blue", "green", "red")])
     return colors.astype(np.float64) * (1 if colors.dtype.kind in "ui" else 255)
 
 

@@ -3,7 +3,6 @@ import struct
 
 import numpy as np
 import pytest
-from plyfile import PlyData, PlyElement
 from synthetic_model import make_model
 
 from reloc_ros.errors import RelocError
@@ -21,6 +20,7 @@ from reloc_ros.offline.model.clean import (
     write_cloud,
 )
 from reloc_ros.offline.model.cloud_file import ID_PROPERTY, read_kept_ids, write_ply
+from reloc_ros.offline.model.ply import read_ply, write_vertices
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.model.workspace_model import removed_points, write_map_frame
@@ -53,20 +53,22 @@ def align(workspace: Workspace) -> None:
     write_map_frame(workspace, facts, "metric")
 
 
-def edited(file, keep, target, drop_ids=False, dtype=None, move=None):
+def edited(file, keep, target, drop_ids=False, dtype=None, move=None, single=False):
     """What a program that edits clouds makes of a PLY file."""
-    vertices = PlyData.read(str(file))["vertex"].data[keep]
-    kinds = vertices.dtype.descr
+    vertices = {name: column[keep] for name, column in read_ply(file)["vertex"].items()}
     if dtype is not None:
-        kinds = [(f"scalar_{n}", dtype) if n == ID_PROPERTY else (n, t) for n, t in kinds]
-    kinds = [kind for kind in kinds if not (drop_ids and ID_PROPERTY in kind[0])]
-    out = np.empty(len(vertices), dtype=kinds)
-    for name, _ in kinds:
-        out[name] = vertices[name.removeprefix("scalar_")]
+        vertices[f"scalar_{ID_PROPERTY}"] = vertices.pop(ID_PROPERTY).astype(dtype)
+    if drop_ids:
+        del vertices[ID_PROPERTY]
     if move is not None:
-        moved = move.apply(np.column_stack([out[axis] for axis in "xyz"]))
-        out["x"], out["y"], out["z"] = moved.T
-    PlyData([PlyElement.describe(out, "vertex")], byte_order="<").write(str(target))
+        moved = move.apply(np.column_stack([vertices[axis] for axis in "xyz"])).T
+        vertices |= dict(zip("xyz", moved, strict=True))
+    if single:
+        vertices |= {axis: vertices[axis].astype(np.float32) for axis in "xyz"}
+    out = np.empty(len(keep), dtype=[(name, column.dtype) for name, column in vertices.items()])
+    for name, column in vertices.items():
+        out[name] = column
+    write_vertices(target, out)
     return target
 
 
@@ -157,6 +159,31 @@ def test_ids_come_back_as_floats_of_another_name_and_from_a_moved_cloud(workspac
     write_cloud(workspace, tmp_path / "cloud.ply")
     cloud = edited(tmp_path / "cloud.ply", np.arange(200), tmp_path / "e.ply", dtype="<f4", move=MOVE)
     np.testing.assert_array_equal(read_kept_ids(cloud, model), model.point_ids[:200])
+
+
+UTM = Similarity(1.0, np.eye(3), np.array([500_123.0, 4_649_876.0, 120.0]))
+
+
+@pytest.mark.parametrize("drop_ids", [False, True])
+def test_a_cloud_in_projected_coordinates_comes_back_with_what_was_deleted(model, tmp_path, drop_ids):
+    """In single precision its points would be half a metre off: of another map."""
+    far = model.transformed(UTM)
+    write_ply(tmp_path / "c.ply", far)
+    np.testing.assert_array_equal(read_ply(tmp_path / "c.ply")["vertex"]["y"], far.points_map[:, 1])
+    cloud = edited(tmp_path / "c.ply", np.arange(40, 300), tmp_path / "e.ply", drop_ids)
+    np.testing.assert_array_equal(read_kept_ids(cloud, far), model.point_ids[40:])
+
+
+def test_a_program_that_rounds_projected_coordinates_leaves_the_ids_to_go_by(model, tmp_path):
+    far = model.transformed(UTM)
+    write_ply(tmp_path / "c.ply", far)
+    cloud = edited(tmp_path / "c.ply", np.arange(40, 300), tmp_path / "e.ply", single=True)
+    np.testing.assert_array_equal(read_kept_ids(cloud, far), model.point_ids[40:])
+    cloud = edited(tmp_path / "c.ply", np.arange(40, 300), tmp_path / "n.ply", drop_ids=True, single=True)
+    with pytest.raises(
+        RelocError, match=r"rounds them to 0\.5: save it in double precision, or keep.*point_id"
+    ):
+        read_kept_ids(cloud, far)
 
 
 def test_points_of_one_place_all_stay_when_they_are_matched_by_position(model, tmp_path):
