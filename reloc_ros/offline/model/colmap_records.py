@@ -26,6 +26,8 @@ NO_POINT_UNSIGNED = 2**32 - 1
 _NO_POINT_UNSIGNED_64 = str(2**64 - 1)
 _POINT2D = np.dtype([("xy", "<f8", 2), ("point_id", "<i8")])
 _POSE = "d" * 7
+_LARGEST = 1e100
+"""Beyond, squares overflow."""
 _SENSORS = {"CAMERA": 0, "IMU": 1}
 _Parsed = TypeVar("_Parsed")
 
@@ -131,7 +133,7 @@ def _point_id(text: str) -> int:
 
 def _pose(numbers: ArrayLike) -> SE3:
     numbers = np.array(numbers, dtype=np.float64)
-    if not np.isfinite(numbers).all():
+    if not (np.abs(numbers) < _LARGEST).all():
         raise ValueError("a pose is not finite")
     return SE3.from_quaternion_wxyz(numbers[:4], numbers[4:])
 
@@ -159,12 +161,12 @@ def _parse_points_txt(text: str) -> ColmapPoints:
 def _points(rows: Iterator[tuple]) -> ColmapPoints:
     table = sorted((int(row[0]), *map(float, row[1:4]), *map(int, row[4:7])) for row in rows)
     columns = np.array([row[1:] for row in table], dtype=np.float64).reshape(-1, 6)
-    if not np.isfinite(columns).all():
+    if not (np.abs(columns) < _LARGEST).all():
         raise ValueError("a point is not finite")
     return ColmapPoints(
         ids=np.array([row[0] for row in table], dtype=np.int64),
         positions_map=columns[:, :3],
-        colors=columns[:, 3:].astype(np.uint8),
+        colors=columns[:, 3:].clip(0, 255).astype(np.uint8),
     )
 
 

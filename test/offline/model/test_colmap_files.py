@@ -197,6 +197,20 @@ def test_rigs_and_frames_that_do_not_fit_are_refused(rigged, change, message):
         read_colmap(rigged)
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "1e200"])
+@pytest.mark.parametrize(("stem", "column"), [("images", 2), ("images", 6), ("points3D", 1), ("frames", 3)])
+def test_numbers_without_end_are_refused(rigged, stem, column, number):
+    rewrite(
+        rigged / f"{stem}.txt",
+        lambda lines: [
+            " ".join([*lines[0].split()[:column], number, *lines[0].split()[column + 1 :]]),
+            *lines[1:],
+        ],
+    )
+    with pytest.raises(RelocError, match=rf"{stem}\.txt' is damaged"):
+        read_colmap(rigged)
+
+
 @pytest.mark.parametrize("stem", ["rigs", "frames"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_rigs_and_frames_cut_short_are_refused(rigged, stem, share):
