@@ -70,6 +70,10 @@ def _names(images: list[str]) -> str:
     return ", ".join(images[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
+_WAKE_S = 0.2
+"""A signal may reach any thread of the process; its handler runs in this one, once it wakes."""
+
+
 def web(
     workspace: WorkspaceOption,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one.")] = 8080,
@@ -98,7 +102,8 @@ def web(
     try:
         typer.echo(f"http://{host}:{page.port}")
         tell("open this address in a browser; Ctrl-C ends")
-        ended.wait()
+        while not ended.wait(_WAKE_S):
+            pass
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
