@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,18 @@ class Workspace:
 
     @classmethod
     def create(
-        cls, path: str | Path, images_dir: str | Path, image_names: Sequence[str], holdout: str
+        cls,
+        path: str | Path,
+        images_dir: str | Path,
+        image_names: Sequence[str],
+        holdout: str,
+        copies: Set[str] = frozenset(),
     ) -> Workspace:
-        """Start a workspace over these images, or an existing one afresh: its files stay, not its steps."""
+        """Start a workspace over these images, or an existing one afresh: its files stay, not its steps.
+
+        Args:
+            copies: images that are held out besides, as they show the same as those of `holdout`.
+        """
         path = Path(path)
         if path.exists() and not path.is_dir():
             raise RelocError(f"workspace '{path}' is a file; a folder is needed")
@@ -59,7 +68,7 @@ class Workspace:
             "images": str(Path(images_dir).absolute()),
             "image_names": names,
             "holdout": holdout,
-            "held_out": [name for name, held in zip(names, held_out, strict=True) if held],
+            "held_out": [name for name, held in zip(names, held_out, strict=True) if held or name in copies],
             "scale": "unknown",
             "steps": {},
         }

@@ -23,6 +23,7 @@ from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import forget_edits
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sources.copies import near_copies
 from reloc_ros.offline.sources.exif import photo_kind
 from reloc_ros.offline.sources.frame import FRAME_NAME
 from reloc_ros.offline.sources.frame_extraction import keep_frames
@@ -96,11 +97,13 @@ def map_images(
     given = None if model is None else read_colmap(model, told.append, with_points=not retriangulate)
     gathered = _gather(paths, root, given, reading, progress)
     names = np.array(gathered.names)
-    held_out = frozenset(names[parse_holdout(holdout).is_held_out(gathered.names)].tolist())
+    chosen = frozenset(names[parse_holdout(holdout).is_held_out(gathered.names)].tolist())
     inputs = _inputs(gathered, model, holdout, options, retriangulate, holdout_strict)
     current = _current(root, inputs)
     if current is not None:
         return current
+    copies = _copies_of(chosen, gathered, told, progress)
+    held_out = chosen | copies
     if given is None:
         kept_apart = held_out if holdout_strict else frozenset()
         made = run_sfm(gathered.images_dir, gathered.groups, root / "sfm", options, progress, kept_apart)
@@ -114,7 +117,22 @@ def map_images(
             )
     if not holdout_strict and not held_out.isdisjoint(made.model.names):
         told.append(_USED_IN_GIVEN if given else _USED)
-    return _write(root, gathered, holdout, inputs, replace(made, told=(*told, *made.told)))
+    return _write(root, gathered, holdout, copies, inputs, replace(made, told=(*told, *made.told)))
+
+
+def _copies_of(
+    chosen: frozenset[str], gathered: Gathered, told: list[str], progress: Progress
+) -> frozenset[str]:
+    """The images that show the very same as one that is held out, and would give it away from within the map."""
+    groups = near_copies(gathered.images_dir, gathered.names, progress) if chosen else []
+    groups = [group for group in groups if not chosen.isdisjoint(group)]
+    copies = frozenset(name for group in groups for name in group) - chosen
+    if copies:
+        of = next(name for group in groups if min(copies) in group for name in group if name in chosen)
+        told.append(
+            f"{len(copies)} images are copies of held-out ones and held out with them, as '{min(copies)}' is of '{of}'"
+        )
+    return copies
 
 
 def _refuse_contradictions(
@@ -196,11 +214,12 @@ def _write(
     root: Path,
     gathered: Gathered,
     holdout: str,
+    copies: frozenset[str],
     inputs: dict[str, Any],
     made: Reconstruction,
 ) -> tuple[Workspace, MapSummary]:
     model = made.model
-    workspace = Workspace.create(root, gathered.images_dir, gathered.names, holdout)
+    workspace = Workspace.create(root, gathered.images_dir, gathered.names, holdout, copies)
     forget_edits(workspace)
     held_out = workspace.is_held_out(model.names)
     if held_out.all():

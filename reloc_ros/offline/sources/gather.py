@@ -16,6 +16,7 @@ from reloc_ros.io.bag_files import is_bag
 from reloc_ros.io.camera_files import colmap_from_camera
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.bag_images import BagTopic
+from reloc_ros.offline.sources.copies import refuse_dataset
 from reloc_ros.offline.sources.exif import photo_kind
 from reloc_ros.offline.sources.frame import Recording
 from reloc_ros.offline.sources.frame_extraction import FORMAT, NOTES, take_frames
@@ -141,9 +142,12 @@ def _recorded_camera(source: PhotoFolder | Recording) -> Camera | None:
 
 
 def open_map_source(path: Path, options: SourceOptions) -> PhotoFolder | Recording:
-    """What `open_source` makes of a path; a bag needs no intrinsics."""
+    """What `open_source` makes of a path; a folder holds photographs alone, and a bag needs no intrinsics."""
     topic = options.topic if is_bag(path) else None
-    return open_source(path, topic, needs_camera=False, rectified=options.rectified)
+    source = open_source(path, topic, needs_camera=False, rectified=options.rectified)
+    if isinstance(source, PhotoFolder):
+        refuse_dataset(source)
+    return source
 
 
 def _copies(photos: PhotoFolder) -> dict[str, str]:
