@@ -23,7 +23,7 @@ from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import forget_edits
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.copies import near_copies
+from reloc_ros.offline.sources.copies import kept_near_copies
 from reloc_ros.offline.sources.exif import photo_kind
 from reloc_ros.offline.sources.frame import FRAME_NAME
 from reloc_ros.offline.sources.frame_extraction import keep_frames
@@ -102,13 +102,17 @@ def map_images(
     current = _current(root, inputs)
     if current is not None:
         return current
-    copies = _copies_of(chosen, gathered, told, progress)
+    if given is not None:
+        _check_against_images(given, Path(str(model)), gathered.images_dir, gathered.names)
+    groups = kept_near_copies(
+        root / "judged" / "copies.json", inputs["images"], gathered.images_dir, progress
+    )
+    copies = _copies_of(chosen, groups, told)
     held_out = chosen | copies
     if given is None:
         kept_apart = held_out if holdout_strict else frozenset()
         made = run_sfm(gathered.images_dir, gathered.groups, root / "sfm", options, progress, kept_apart)
     else:
-        _check_against_images(given, Path(str(model)), gathered.images_dir, gathered.names)
         made = Reconstruction(given, (given.names,))
         if retriangulate:
             _refuse_unread(gathered)
@@ -120,11 +124,8 @@ def map_images(
     return _write(root, gathered, holdout, copies, inputs, replace(made, told=(*told, *made.told)))
 
 
-def _copies_of(
-    chosen: frozenset[str], gathered: Gathered, told: list[str], progress: Progress
-) -> frozenset[str]:
+def _copies_of(chosen: frozenset[str], groups: Sequence[tuple[str, ...]], told: list[str]) -> frozenset[str]:
     """The images that show the very same as one that is held out, and would give it away from within the map."""
-    groups = near_copies(gathered.images_dir, gathered.names, progress) if chosen else []
     groups = [group for group in groups if not chosen.isdisjoint(group)]
     copies = frozenset(name for group in groups for name in group) - chosen
     if copies:

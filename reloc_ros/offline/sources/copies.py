@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
+from reloc_ros.io.atomic import write_json
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.exif import photo_kind, read_exif
 from reloc_ros.offline.sources.photographs import PhotoFolder, read_photo
+from reloc_ros.offline.workspace import fingerprint
 
 NEAR_COPY = 0.998
 """Correlation of thumbnails. Copies of a quarter of the size in poor JPEG have 0.9996 and more, the nearest frames that
@@ -53,6 +56,26 @@ def near_copies(images_dir: Path, names: Sequence[str], progress: Progress = sil
     for row, name in zip(first.tolist(), names, strict=True):
         groups[row].append(name)
     return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def kept_near_copies(
+    kept: Path, images: Sequence[tuple[str, int, int]], images_dir: Path, progress: Progress = silent
+) -> list[tuple[str, ...]]:
+    """`near_copies`, looked for once and kept in a file for the same images.
+
+    Args:
+        images: name, bytes and time of change of each.
+    """
+    made_from = fingerprint({"images": images, "rule": [NEAR_COPY, _WIDTH, _HEIGHT]})
+    try:
+        contents = json.loads(kept.read_text(encoding="utf-8"))
+        if contents["made_from"] == made_from:
+            return [tuple(group) for group in contents["groups"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # absent or not ours: they are compared anew
+    groups = near_copies(images_dir, [name for name, *_ in images], progress)
+    write_json(kept, {"made_from": made_from, "groups": groups})
+    return groups
 
 
 def _thumbnail(file: Path) -> NDArray[np.float32]:
