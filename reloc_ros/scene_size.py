@@ -25,6 +25,11 @@ def fits_single_precision(points: NDArray[np.float64]) -> bool:
     return len(points) == 0 or single_precision_step(points) <= FINEST_SHARE * extent(points)
 
 
+def local_origin(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) about which points (N, 3) can be shown in single precision: zero where that holds them as they are."""
+    return np.zeros(3) if fits_single_precision(points) else np.rint(np.median(points, axis=0))
+
+
 def single_precision_step(points: NDArray[np.float64]) -> float:
     """What coordinates of points (N, 3) are rounded to at worst in single precision, in their unit."""
     return float(np.spacing(np.float32(np.abs(points).max(initial=0.0))))

@@ -95,7 +95,7 @@ class Page:
 
     def _clicked(self, event: viser.SceneClickEvent, changes: bool = True) -> None:
         """Show what the click means; where it `changes` something, take away a landmark, or add another point."""
-        editor, pointed = self._editor, (event.ray_origin, event.ray_direction)
+        editor, pointed = self._editor, (event.ray_origin + self.scene.origin, event.ray_direction)
         tolerance, meant = TOLERANCE * event.client.camera.fov, None
         with self._session.lock:
             if (row := editor.landmark_at(*pointed, tolerance, self._image)) is not None:

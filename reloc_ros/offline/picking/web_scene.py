@@ -15,8 +15,10 @@ from scipy.spatial import cKDTree
 from reloc_ros.cameras import Camera
 from reloc_ros.offline.model.rectify import rectified
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.picking.web_panel import STATE_COLOURS, Colour, Visibility
 from reloc_ros.offline.sources.photographs import read_photo
+from reloc_ros.scene_size import local_origin
 
 Array = NDArray[np.float64]
 
@@ -85,10 +87,13 @@ def _unit(vector: Array) -> Array:
 
 
 class Scene:
-    """The nodes of the page."""
+    """The nodes of the page, in a frame shifted to `origin` of the map: browsers draw in single precision."""
 
     def __init__(self, server: viser.ViserServer, model: SfmModel, shown: NDArray[np.int64], metric: bool):
         """Put up everything but the landmarks; `shown` are the rows of the points to show."""
+        self.origin = local_origin(model.points_map)
+        """(3,) in the map."""
+        model = model.transformed(Similarity(1.0, np.eye(3), -self.origin))
         self._server, self._model = server, model
         self.frame = frame_scene(model, metric)
         scene = server.scene
@@ -129,17 +134,18 @@ class Scene:
             self.cloud.colors = colours.astype(np.uint8)
 
     def show_landmarks(self, positions_map: Array) -> None:
-        _move(self.landmarks, positions_map)
+        _move(self.landmarks, positions_map - self.origin)
 
     def show_focus(self, position_map: Array | None, seen_by: Sequence[int]) -> None:
         """Mark one point, or none, with lines to the cameras that see it."""
-        _move(self.focus, np.empty((0, 3)) if position_map is None else position_map[None])
+        position = None if position_map is None else position_map - self.origin
+        _move(self.focus, np.empty((0, 3)) if position is None else position[None])
         if self._sights is not None:
             self._sights.remove()
             self._sights = None
-        if position_map is not None and len(seen_by) and self._backdrop is None:
+        if position is not None and len(seen_by) and self._backdrop is None:
             ends = self._model.centers_map[list(seen_by)]
-            starts = position_map + CLEAR * (ends - position_map)
+            starts = position + CLEAR * (ends - position)
             lines = np.stack([starts, ends], axis=1)
             self._sights = self._server.scene.add_line_segments(
                 "/sights", lines, STATE_COLOURS[Visibility.SEEN], thickness=1.0, thickness_units="screen"

@@ -11,7 +11,8 @@ from reloc_ros.geometry import SE3
 from reloc_ros.offline.model.similarity import Similarity
 
 pytest.importorskip("viser", reason="viser is not installed: pip install 'reloc_ros[web]'")
-from reloc_ros.offline.picking.web_scene import BULK, FOV, fitted_fov, frame_scene
+from reloc_ros.offline.picking.web import quietly, serve
+from reloc_ros.offline.picking.web_scene import BULK, FOV, Scene, fitted_fov, frame_scene
 
 MODEL = make_model(images=12, points=300)
 
@@ -59,3 +60,32 @@ def test_a_window_of_any_shape_shows_all_of_a_photograph(aspect, camera):
     down = np.tan(fitted_fov(camera, aspect) / 2) / (camera.height / 2 / camera.fy)
     across = np.tan(fitted_fov(camera, aspect) / 2) * aspect / (camera.width / 2 / camera.fx)
     assert 1 < min(down, across) < 1.1
+
+
+@pytest.fixture
+def server():
+    server = serve("127.0.0.1", 0)
+    yield server
+    with quietly():
+        server.stop()
+
+
+def test_a_map_in_projected_coordinates_is_shown_about_an_origin_in_it(server):
+    """In single precision its points would be on a grid of half a metre."""
+    utm = np.array([500_123.0, 4_649_876.0, 120.0])
+    far = MODEL.transformed(Similarity(1.0, np.eye(3), utm))
+    scene = Scene(server, far, np.arange(300), metric=True)
+    np.testing.assert_allclose(scene.cloud.points + scene.origin - utm, MODEL.points_map, rtol=0, atol=1e-6)
+    scene.show_landmarks(far.points_map[:5])
+    np.testing.assert_allclose(scene.landmarks.points + scene.origin - utm, MODEL.points_map[:5], atol=1e-6)
+    scene.show_focus(far.points_map[7], [0])
+    np.testing.assert_allclose(scene.focus.points + scene.origin - utm, MODEL.points_map[7:8], atol=1e-6)
+    centers = np.array([camera.position for camera in scene.cameras]) + scene.origin
+    np.testing.assert_allclose(centers, far.centers_map, rtol=0, atol=1e-6)
+    assert np.abs(scene.frame.eye).max() < 100
+
+
+def test_a_map_near_its_origin_is_shown_as_it_is(server):
+    scene = Scene(server, MODEL, np.arange(300), metric=True)
+    np.testing.assert_array_equal(scene.origin, 0)
+    np.testing.assert_allclose(scene.cloud.points, MODEL.points_map, atol=1e-6)
