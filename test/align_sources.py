@@ -8,7 +8,7 @@ import numpy as np
 from metric_room import CAMERA, IMAGES, NAMES, POSES, TRUE_FROM_SFM, Room
 
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.align.bag_readings import Accelerations, StampedPoses
+from reloc_ros.offline.align.timed_readings import Accelerations, StampedPoses
 from reloc_ros.offline.align.trajectory import Trajectory
 from reloc_ros.offline.model.sfm import SfmModel
 

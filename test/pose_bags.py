@@ -10,7 +10,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.align.bag_readings import Accelerations, StampedPoses
+from reloc_ros.offline.align.timed_readings import Accelerations, StampedPoses
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 TYPES = STORE.types

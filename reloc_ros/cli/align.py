@@ -13,7 +13,11 @@ from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, phase, t
 def align(
     workspace: WorkspaceOption,
     trajectory: Annotated[
-        Path | None, typer.Option(help="TUM file: image tx ty tz qx qy qz qw of map_from_camera.")
+        Path | None,
+        typer.Option(
+            help="TUM file, image tx ty tz qx qy qz qw of map_from_camera, or a time in the place of the image; or "
+            "EuRoC's CSV."
+        ),
     ] = None,
     distance: Annotated[
         list[str] | None, typer.Option(help="'A B METRES': ids of two points of the cloud, or their x,y,z.")
@@ -48,7 +52,20 @@ def align(
     ] = None,
     base_from_camera: Annotated[
         str | None,
-        typer.Option(help="The camera on the robot, 'x y z qx qy qz qw'; else its lever is ignored."),
+        typer.Option(
+            help="The camera on what --odometry or --trajectory tells the pose of, 'x y z qx qy qz qw'; else the lever "
+            "of odometry is ignored, and a trajectory is the camera's own."
+        ),
+    ] = None,
+    max_gap: Annotated[
+        float, typer.Option(help="Seconds; between poses farther apart in time none is interpolated.")
+    ] = 0.5,
+    time_offset: Annotated[
+        str | None,
+        typer.Option(
+            help="Seconds that the poses' clock is ahead of the images', or auto, by the two paths. Without it, 0, and "
+            "auto where only one of the two is since the epoch."
+        ),
     ] = None,
     imu_from_camera: Annotated[
         str | None, typer.Option(help="identity, body (x ahead, y left, z up), or qx,qy,qz,qw.")
@@ -84,6 +101,8 @@ def align(
         board=board,
         up=tuple(up or ()),
         imu_from_camera=imu_from_camera,
+        max_gap_s=max_gap,
+        time_offset=time_offset,
         picture_top=picture_top,
     )
     if undo:

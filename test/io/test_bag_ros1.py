@@ -7,7 +7,7 @@ import pytest
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.bag import Bag
-from reloc_ros.offline.align.bag_readings import read_bag_accelerations, read_bag_poses
+from reloc_ros.offline.align.timed_readings import read_bag_accelerations, read_bag_poses
 from reloc_ros.offline.running.bag_tf import BagTf
 from reloc_ros.offline.sources.open_source import open_source
 

@@ -1,4 +1,4 @@
-"""What the sources of metres and of gravity say about a map, and whether they agree."""
+"""What the sources of metres and of gravity say about a map, whether they agree, and the frame that they give it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
+from reloc_ros.offline.model.similarity import Similarity
 
 Array = NDArray[np.float64]
 
@@ -65,6 +66,33 @@ class UpEstimate:
 
     def to_json(self) -> dict[str, Any]:
         return {key: fact for key, fact in asdict(self).items() if key not in ("up_sfm", "floor_sfm")}
+
+
+@dataclass(frozen=True, eq=False)
+class MapFrame:
+    """How the map frame is defined."""
+
+    map_from_sfm: Similarity
+    scales: tuple[ScaleEstimate, ...]
+    """The first is the one that counts, the others agree with it; none for a map of unknown scale."""
+    ups: tuple[UpEstimate, ...]
+    """Likewise; none where the axes are those of the reconstruction."""
+    origin: str
+    axes: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "map_from_sfm": self.map_from_sfm.to_json(),
+            "origin": self.origin,
+            "axes": self.axes,
+            "scale": [scale.to_json() for scale in self.scales],
+            "up": [up.to_json() for up in self.ups],
+        }
+
+
+AS_RECONSTRUCTED = MapFrame(
+    Similarity.identity(), (), (), "that of the reconstruction", "those of the reconstruction"
+)
 
 
 def most_certain_scale(estimates: Sequence[ScaleEstimate]) -> ScaleEstimate:

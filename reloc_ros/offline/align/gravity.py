@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.align.agreement import UpEstimate, angle_deg, robust_direction
-from reloc_ros.offline.align.bag_readings import Accelerations
+from reloc_ros.offline.align.timed_readings import Accelerations
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.scene_size import extent
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, first_up, most_certain_scale
+from reloc_ros.geometry import SE3
+from reloc_ros.offline.align.agreement import (
+    AS_RECONSTRUCTED,
+    MapFrame,
+    ScaleEstimate,
+    UpEstimate,
+    first_up,
+    most_certain_scale,
+)
 from reloc_ros.offline.align.boards import parse_board
 from reloc_ros.offline.align.gravity import (
     level_rotation,
@@ -20,7 +27,7 @@ from reloc_ros.offline.align.gravity import (
 )
 from reloc_ros.offline.align.scale_from_board import (
     BoardFit,
-    map_from_board,
+    frame_of_board,
     scale_estimate,
     scale_of_board,
     up_estimate,
@@ -31,6 +38,14 @@ from reloc_ros.offline.align.scale_from_distances import (
     scale_of_distances,
 )
 from reloc_ros.offline.align.sources import AlignSources, parse_imu_rotation
+from reloc_ros.offline.align.timed_readings import (
+    StampedPoses,
+    camera_trajectory,
+    image_stamps_ns,
+    image_times_ns,
+    offset_of_clocks,
+    poses_of_file,
+)
 from reloc_ros.offline.align.trajectory import Trajectory, read_trajectory
 from reloc_ros.offline.align.trajectory_fit import (
     MIN_POSES,
@@ -48,38 +63,18 @@ from reloc_ros.offline.model.workspace_model import (
     write_map_frame,
 )
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.frame_extraction import noted_tops, read_frame_notes
+from reloc_ros.offline.sources.frame_extraction import noted_tops
 from reloc_ros.offline.workspace import Workspace
+from reloc_ros.scene_size import fits_single_precision, single_precision_step
 
 NO_LEVER = (
     "where the camera is on the robot was not told (--base-from-camera): the robot's positions stand for its"
 )
 
-
-@dataclass(frozen=True, eq=False)
-class MapFrame:
-    """How the map frame is defined."""
-
-    map_from_sfm: Similarity
-    scales: tuple[ScaleEstimate, ...]
-    """The first is the one that counts, the others agree with it; none for a map of unknown scale."""
-    ups: tuple[UpEstimate, ...]
-    """Likewise; none where the axes are those of the reconstruction."""
-    origin: str
-    axes: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "map_from_sfm": self.map_from_sfm.to_json(),
-            "origin": self.origin,
-            "axes": self.axes,
-            "scale": [scale.to_json() for scale in self.scales],
-            "up": [up.to_json() for up in self.ups],
-        }
-
-
-AS_RECONSTRUCTED = MapFrame(
-    Similarity.identity(), (), (), "that of the reconstruction", "those of the reconstruction"
+NO_TURN = "it tells no orientations: --base-from-camera is not used, and its positions stand for the camera's"
+_UNKNOWN_TIMES = (
+    "it is not known when the map's images were taken, such as '{}'; make the map from the bag itself (reloc map BAG), "
+    "or name images by their time in nanoseconds"
 )
 
 
@@ -119,9 +114,9 @@ def measure(
     for word in sources.up:
         if word != "none":
             ups.append(_up(word, model, workspace, sources, boards))
-    trajectory = _fit_trajectory(model, workspace, sources)
+    trajectory, notes = _fit_trajectory(model, workspace, sources) or (None, ())
     if trajectory is not None:
-        scales.insert(0, _scale_of_trajectory(trajectory, sources))
+        scales.insert(0, _scale_of_trajectory(trajectory, notes + far_away(trajectory, model)))
         ups[:0] = [_up_of_trajectory(trajectory)] if trajectory.has_frame else []
     return _frame(model, sources, scales, ups, trajectory, boards)
 
@@ -149,7 +144,7 @@ def _frame(
         scaled = Similarity(metres, np.eye(3), np.zeros(3))
         return replace(AS_RECONSTRUCTED, map_from_sfm=scaled, scales=found[0])
     if trajectory is None and sources.up[0].startswith("board"):
-        return _frame_of_board(boards[0], sources.up[0] == "board-wall", metres, *found)
+        return frame_of_board(boards[0], sources.up[0] == "board-wall", metres, *found)
     return _level_frame(model, metres, *found)
 
 
@@ -162,7 +157,7 @@ def _up(
     if word.startswith("board"):
         cameras_up = robust_direction(picture_axes(model, sources.picture_top, noted)[0])[0]
         return up_estimate(boards, word == "board-wall", cameras_up)
-    from reloc_ros.offline.align.bag_readings import read_bag_accelerations
+    from reloc_ros.offline.align.timed_readings import read_bag_accelerations
 
     topic = word.removeprefix("imu:")
     rotation = parse_imu_rotation(sources.imu_from_camera)
@@ -170,74 +165,122 @@ def _up(
     return up_of_imu(model, _stamps_ns(model, workspace), imu, f"the IMU on {topic}", rotation)
 
 
-def _fit_trajectory(model: SfmModel, workspace: Workspace, sources: AlignSources) -> TrajectoryFit | None:
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """Where the images were taken, as poses say."""
+
+    trajectory: Trajectory
+    """By the images' names."""
+    label: str
+    remedy: str
+    notes: tuple[str, ...] = ()
+
+
+def _fit_trajectory(
+    model: SfmModel, workspace: Workspace, sources: AlignSources
+) -> tuple[TrajectoryFit, tuple[str, ...]] | None:
     """The model on its trajectory; of one on a line the scale alone, where something else tells what is up."""
     if sources.odometry is not None:
-        label, trajectory = f"topic {sources.odometry}", _odometry(model, workspace, sources)
-        remedy = "check --base-from-camera, and that the topic is of the same walk"
+        path = _odometry(model, workspace, sources)
     elif sources.trajectory is not None:
-        label, trajectory, remedy = str(sources.trajectory), read_trajectory(sources.trajectory), REMEDY
+        path = _trajectory(model, workspace, sources)
     else:
         return None
-    times_ns = read_frame_notes(workspace.images_dir).times_ns
     try:
-        return fit_trajectory(model, trajectory, label, times_ns, remedy=remedy)
+        return fit_trajectory(model, path.trajectory, path.label, remedy=path.remedy), path.notes
     except OnOneLineError:
         if not sources.up:
             raise
-    return fit_trajectory(model, trajectory, label, times_ns, False, remedy)
+    return fit_trajectory(model, path.trajectory, path.label, False, path.remedy), path.notes
 
 
-def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> Trajectory:
-    from reloc_ros.offline.align.bag_readings import camera_trajectory, read_bag_poses
+def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> _Path:
+    from reloc_ros.offline.align.timed_readings import read_bag_poses
 
-    poses = read_bag_poses(sources.bag, sources.odometry)
-    stamps = _stamps_ns(model, workspace)
-    made = camera_trajectory(poses, list(stamps), list(stamps.values()), sources.body_from_camera)
+    poses, label = read_bag_poses(sources.bag, sources.odometry), f"topic {sources.odometry}"
+    found, notes = _at_images(model, workspace, sources, poses, f"{label} of {sources.bag}")
+    if sources.body_from_camera is None:
+        notes = (*notes, NO_LEVER)
+    return _Path(found, label, "check --base-from-camera, and that the topic is of the same walk", notes)
+
+
+def _trajectory(model: SfmModel, workspace: Workspace, sources: AlignSources) -> _Path:
+    """By time where the file and the images tell it, else by the images' names."""
+    label, told = str(sources.trajectory), read_trajectory(sources.trajectory)
+    mount = sources.body_from_camera
+    notes = (NO_TURN,) if mount is not None and not told.has_orientations else ()
+    poses = poses_of_file(told)
+    if poses is not None and image_times_ns(workspace.images_dir, model.names)[0]:
+        camera = replace(sources, body_from_camera=SE3.identity() if mount is None else mount)
+        found, more = _at_images(model, workspace, camera, poses, label)
+        return _Path(
+            found,
+            label,
+            "check that it is of the same walk, its clock (--time-offset), and if it is of a body, --base-from-camera",
+            more + notes,
+        )
+    if mount is not None and told.has_orientations:
+        told = replace(told, map_from_camera=tuple(pose @ mount for pose in told.map_from_camera))
+    return _Path(told, label, REMEDY, notes)
+
+
+def _at_images(
+    model: SfmModel, workspace: Workspace, sources: AlignSources, poses: StampedPoses, label: str
+) -> tuple[Trajectory, tuple[str, ...]]:
+    """Poses at the times of the images, once the clocks are known, and what a person should know of that."""
+    times_ns, since_epoch = image_times_ns(workspace.images_dir, model.names)
+    if not times_ns:
+        raise RelocError(_UNKNOWN_TIMES.format(model.names[0]))
+    names, notes = sorted(times_ns, key=lambda name: times_ns[name]), ()
+    stamps_ns = np.array([times_ns[name] for name in names], dtype=np.int64)
+    offset_s = sources.clock_offset_s(poses.since_epoch == since_epoch)
+    if offset_s is None:
+        centers = model.centers_map[[model.names.index(name) for name in names]]
+        offset_s = offset_of_clocks(
+            label, centers, stamps_ns, poses, sources.body_from_camera, sources.max_gap_s
+        )
+        notes = (f"its clock was found to be {offset_s:.3f} s ahead of the images', by the two paths",)
+    asked_ns = stamps_ns + round(offset_s * 1e9)
+    made = camera_trajectory(poses, names, asked_ns, sources.body_from_camera, sources.max_gap_s)
     if len(made.keys) < MIN_POSES:
         raise RelocError(
-            f"topic {sources.odometry} of {sources.bag} has poses at the times of only {len(made.keys)} of the map's "
-            f"images, {MIN_POSES} are needed; the map must be made from the same recording"
+            f"{label} has poses at the times of only {len(made.keys)} of the map's images, {MIN_POSES} are needed; the "
+            f"map must be made from the same recording. The images were taken from {asked_ns[0] / 1e9:.3f} to "
+            f"{asked_ns[-1] / 1e9:.3f} s, the poses are from {poses.stamps_ns[0] / 1e9:.3f} to "
+            f"{poses.stamps_ns[-1] / 1e9:.3f} s; --time-offset tells of clocks that differ, --max-gap of sparse poses"
         )
-    return made
+    return made, notes
 
 
 def _stamps_ns(model: SfmModel, workspace: Workspace) -> dict[str, int]:
     """When images of the map were taken, by name; at least one."""
-    from reloc_ros.offline.align.bag_readings import image_stamps_ns
-
     stamps = image_stamps_ns(workspace.images_dir, model.names)
     if not stamps:
-        raise RelocError(
-            f"it is not known when the map's images were taken, such as '{model.names[0]}'; make the map from the bag "
-            "itself (reloc map BAG), or name images by their time in nanoseconds"
-        )
+        raise RelocError(_UNKNOWN_TIMES.format(model.names[0]))
     return stamps
 
 
-def _scale_of_trajectory(fit: TrajectoryFit, sources: AlignSources) -> ScaleEstimate:
-    notes = (NO_LEVER,) if sources.odometry is not None and sources.body_from_camera is None else ()
+def _scale_of_trajectory(fit: TrajectoryFit, notes: tuple[str, ...]) -> ScaleEstimate:
     return ScaleEstimate(
         fit.label, fit.map_from_sfm.scale, fit.scale_error, fit.inliers, fit.poses, fit.rms_m, notes
+    )
+
+
+def far_away(fit: TrajectoryFit, model: SfmModel) -> tuple[str, ...]:
+    """What a person should know of coordinates as large as projected ones."""
+    positions = fit.map_from_sfm.apply(model.points_map)
+    if not fit.has_frame or fits_single_precision(positions):
+        return ()
+    return (
+        f"the map is {np.abs(positions).max():,.0f} m from its origin, where single precision has steps of "
+        f"{single_precision_step(positions):.2g} m: poses stay exact, but RViz and clouds of points show such steps; "
+        "better give positions about an origin near the place, and tie that to the world by REP-105's earth frame",
     )
 
 
 def _up_of_trajectory(fit: TrajectoryFit) -> UpEstimate:
     up_sfm = fit.map_from_sfm.rotation[2]
     return UpEstimate(fit.label, up_sfm, fit.turn_error_deg, fit.inliers, fit.poses, None)
-
-
-def _frame_of_board(
-    fit: BoardFit,
-    on_wall: bool,
-    metres: float,
-    scales: tuple[ScaleEstimate, ...],
-    ups: tuple[UpEstimate, ...],
-) -> MapFrame:
-    board, turn = fit.board_from_sfm, map_from_board(on_wall)
-    found = Similarity(metres, turn @ board.rotation, turn @ board.translation * metres / board.scale)
-    axes = "z up, x to the board's right, y " + ("into the wall" if on_wall else "to its top edge")
-    return MapFrame(found, scales, ups, f"the middle of {fit.label}", axes)
 
 
 def _level_frame(

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.align.agreement import ScaleEstimate, UpEstimate, agreeing
+from reloc_ros.offline.align.agreement import MapFrame, ScaleEstimate, UpEstimate, agreeing
 from reloc_ros.offline.align.board_detector import BoardDetector
 from reloc_ros.offline.align.board_fit import MIN_IMAGES, BoardFit, Sightings, fit_bodies
 from reloc_ros.offline.align.boards import Board, Corner
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo
 
@@ -139,3 +140,17 @@ def map_from_board(on_wall: bool) -> Array:
     if on_wall:
         return np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
     return np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]])
+
+
+def frame_of_board(
+    fit: BoardFit,
+    on_wall: bool,
+    metres: float,
+    scales: tuple[ScaleEstimate, ...],
+    ups: tuple[UpEstimate, ...],
+) -> MapFrame:
+    """The board's middle is the origin, at this scale."""
+    board, turn = fit.board_from_sfm, map_from_board(on_wall)
+    found = Similarity(metres, turn @ board.rotation, turn @ board.translation * metres / board.scale)
+    axes = "z up, x to the board's right, y " + ("into the wall" if on_wall else "to its top edge")
+    return MapFrame(found, scales, ups, f"the middle of {fit.label}", axes)

@@ -12,7 +12,9 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.tum import parse_tum_pose
 from reloc_ros.offline.align.gravity import PICTURE_TOPS
+from reloc_ros.offline.align.timed_readings import MAX_GAP_S
 
+AUTO = "auto"
 UPS = "camera, plane, board, board-wall, imu:TOPIC or none"
 IMU_ROTATIONS = {
     "identity": np.eye(3),
@@ -26,12 +28,16 @@ class AlignSources:
     """What is known about the place; see `reloc align --help`."""
 
     trajectory: Path | None = None
-    """TUM file, see `match_images` for its first column."""
+    """A file of TUM's or EuRoC's format, by images or by time, see `read_trajectory`."""
     bag: Path | None = None
     odometry: str | None = None
     """A topic of poses in the bag."""
     body_from_camera: SE3 | None = None
-    """The camera's mount on what the odometry tells the pose of."""
+    """The camera's mount on what the odometry, or the trajectory, tells the pose of."""
+    max_gap_s: float = MAX_GAP_S
+    """Poses farther apart in time are not interpolated between."""
+    time_offset: str | None = None
+    """Seconds by which the clock of these poses is ahead of the images', or AUTO to find it; see `clock_offset_s`."""
     distances: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     board: str | None = None
@@ -67,6 +73,23 @@ class AlignSources:
             raise RelocError("a topic is read from a recording; name it with --bag")
         if self.picture_top is not None and self.picture_top not in PICTURE_TOPS:
             raise RelocError(f"--picture-top is {', '.join(PICTURE_TOPS)}, not '{self.picture_top}'")
+        if not 0 < self.max_gap_s < np.inf:
+            raise RelocError(f"--max-gap is in seconds and above zero, not {self.max_gap_s:g}")
+        self.clock_offset_s(same_clock=True)
+
+    def clock_offset_s(self, same_clock: bool) -> float | None:
+        """What is told of the clocks, or 0 where both count since the same; None where it is to be found."""
+        if self.time_offset is None:
+            return 0.0 if same_clock else None
+        if self.time_offset == AUTO:
+            return None
+        try:
+            offset_s = float(self.time_offset)
+        except ValueError:
+            offset_s = np.nan
+        if not np.isfinite(offset_s):
+            raise RelocError(f"--time-offset is a number of seconds or {AUTO}, not '{self.time_offset}'")
+        return offset_s
 
 
 def parse_imu_rotation(text: str | None) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,10 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.align.trajectory import Trajectory, match_images
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.model.similarity import Similarity, fit_similarity, spread
+from reloc_ros.offline.model.similarity import Similarity, fit_similarity, left_by_similarities, spread
 from reloc_ros.scene_size import extent
+
+Array = NDArray[np.float64]
 
 MIN_POSES = 4
 """Three fix a similarity, the fourth checks it."""
@@ -32,6 +34,14 @@ _TRIALS = 500
 """Triples of poses; with half of the poses wrong, some sixty of these are all right."""
 _FINEST_SHARE = 5e-3
 """No trajectory is expected to be finer than this share of its spread: closer than that is never an outlier."""
+
+_OFFSET_IMAGES = 80
+_OFFSET_STEP_S, _MOST_OFFSETS = 0.1, 20_000
+"""How finely, and how many, offsets of two clocks are tried at first."""
+_OFFSET_SHARE = 0.8
+"""Of the images that must be on the path."""
+_OFFSET_APART_S, _OFFSET_CLEAR = 2.0, 4.0
+"""An offset so far from the best one must fit this many times worse, in variance."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,6 @@ def fit_trajectory(
     model: SfmModel,
     trajectory: Trajectory,
     label: str = "the trajectory",
-    times_ns: Mapping[str, int] | None = None,
     frame: bool = True,
     remedy: str = REMEDY,
 ) -> TrajectoryFit:
@@ -68,11 +77,10 @@ def fit_trajectory(
 
     Args:
         label: of the trajectory, in sentences.
-        times_ns: see `match_images`.
         frame: False when the scale alone is of interest: then the cameras may be on a line.
         remedy: what to check when it contradicts the model.
     """
-    images = match_images(trajectory.keys, model.names, times_ns)
+    images = match_images(trajectory.keys, model.names)
     pairs = [
         (pose, image)
         for pose, image in zip(trajectory.map_from_camera, images, strict=True)
@@ -81,7 +89,8 @@ def fit_trajectory(
     if len(pairs) < MIN_POSES:
         raise RelocError(
             f"{label}: {len(pairs)} of its {len(images)} poses belong to an image of the map, {MIN_POSES} are "
-            f"needed; its first column should be image names such as '{model.names[0]}'"
+            f"needed; its first column should be image names such as '{model.names[0]}', or "
+            "times where those of the images are known"
         )
     centers_map = np.array([pose.translation for pose, _ in pairs])
     centers_sfm = model.centers_map[[image for _, image in pairs]]
@@ -143,6 +152,77 @@ def fit_robustly(
         # The best half of the poses always looks too good; those that were let in say how good they really are.
         sigma = _sigma(np.linalg.norm(best.apply(points_b[inliers]) - points_a[inliers], axis=1))
     return best, inliers
+
+
+def find_time_offset(
+    label: str,
+    centers_sfm: Array,
+    times_s: Array,
+    positions: Array,
+    position_times_s: Array,
+    max_gap_s: float,
+) -> float:
+    """Seconds by which the clock of a path is ahead of the images', by where on it a similarity lays the images best.
+
+    Args:
+        label: of the path, in sentences.
+        centers_sfm: (K, 3) of the images, in time.
+        times_s: (K,) by the images' clock.
+        positions: (N, 3) of the path.
+        position_times_s: (N,) ascending, by its own.
+        max_gap_s: positions farther apart are not interpolated between.
+
+    Raises:
+        RelocError: it fits nowhere, or in several places.
+    """
+    chosen = np.unique(np.linspace(0, len(times_s) - 1, min(len(times_s), _OFFSET_IMAGES)).astype(int))
+    centers_sfm, times_s = centers_sfm[chosen], times_s[chosen]
+    first, last = position_times_s[0] - times_s[-1], position_times_s[-1] - times_s[0]
+    step = max(_OFFSET_STEP_S, (last - first) / _MOST_OFFSETS)
+    path = (positions, position_times_s, max_gap_s)
+    offsets = np.arange(first, last, step)
+    misfits = _misfits(offsets, centers_sfm, times_s, *path)
+    best = int(np.argmin(misfits))
+    others = np.abs(offsets - offsets[best]) > max(_OFFSET_APART_S, 2 * step)
+    offset, misfit = float(offsets[best]), float(misfits[best])
+    for _ in range(4):
+        around = offset + step * np.linspace(-1, 1, 21)
+        step /= 10
+        finer = _misfits(around, centers_sfm, times_s, *path)
+        offset, misfit = float(around[np.argmin(finer)]), float(finer.min())
+    rival = offsets[others][np.argmin(misfits[others])] if others.any() else None
+    remedy = "tell by how many seconds its clock is ahead of the images' with --time-offset"
+    if not misfit <= MAX_SIGMA_SHARE**2:
+        raise RelocError(
+            f"{label}: the way of the images is nowhere on it, whenever they were taken; {remedy}"
+        )
+    if rival is not None and misfits[others].min() < _OFFSET_CLEAR * max(misfit, 1e-6):
+        raise RelocError(
+            f"{label}: the images may have been taken on it {offset:.1f} or {rival:.1f} s later than their times say; "
+            f"{remedy}"
+        )
+    return offset
+
+
+def _misfits(
+    offsets: Array,
+    centers_sfm: Array,
+    times_s: Array,
+    positions: Array,
+    position_times_s: Array,
+    max_gap_s: float,
+) -> Array:
+    """(C,) for each offset the share of the positions' variance that the best similarity leaves; 1 for few images."""
+    asked = offsets[:, None] + times_s
+    after = np.clip(np.searchsorted(position_times_s, asked), 1, len(position_times_s) - 1)
+    low, high = position_times_s[after - 1], position_times_s[after]
+    known = ((asked >= low) & (asked <= high) & (high - low <= max_gap_s)).astype(float)
+    share = np.clip((asked - low) / np.maximum(high - low, 1e-12), 0, 1)[..., None]
+    found = positions[after - 1] * (1 - share) + positions[after] * share
+    counts = known.sum(axis=1)
+    weights = known / np.maximum(counts, 1)[:, None]
+    enough = counts >= max(MIN_POSES, _OFFSET_SHARE * len(times_s))
+    return np.where(enough, left_by_similarities(found, centers_sfm, weights), 1.0)
 
 
 def _standard_errors(
@@ -212,6 +292,6 @@ def _orientation_offset_deg(
     if offset > MAX_ORIENTATION_OFFSET_DEG:
         raise RelocError(
             f"{label}: its orientations are all turned by {offset:.0f} deg from the map's; they must be of the "
-            "optical camera frame (x right, y down, z forward), not of the robot's body or an OpenGL camera"
+            "optical camera frame (x right, y down, z forward), not of an OpenGL camera; of a body, tell --base-from-camera"
         )
     return float(offset)

@@ -78,6 +78,24 @@ def fit_similarity(points_a: Array, points_b: Array) -> Similarity:
     return Similarity(scale, rotation, mean_a - scale * rotation @ mean_b)
 
 
+def left_by_similarities(points_a: Array, points_b: Array, weights: Array) -> Array:
+    """(C,) the share of the variance of C sets of points (C, N, 3) that the best similarity of (N, 3) to each leaves.
+
+    By the singular values alone, see `fit_similarity`.
+
+    Args:
+        weights: (C, N) of the points of each set, their sum 1.
+    """
+    a = points_a - np.einsum("cn,cni->ci", weights, points_a)[:, None]
+    b = points_b - np.einsum("cn,ni->ci", weights, points_b)[:, None]
+    variance_a, variance_b = (np.einsum("cn,cni,cni->c", weights, each, each) for each in (a, b))
+    cross = np.einsum("cn,cni,cnj->cij", weights, a, b)
+    singular = np.linalg.svd(cross, compute_uv=False)
+    singular[:, 2] *= np.sign(np.linalg.det(cross))
+    explained = singular.sum(axis=1) ** 2 / np.maximum(variance_a * variance_b, 1e-300)
+    return np.where(variance_a > 0, 1 - explained, 1.0)
+
+
 def spread(points: Array) -> Array:
     """(3,) standard deviations of points (N, 3) along their principal axes, widest first."""
     return np.linalg.svd(points - points.mean(axis=0), compute_uv=False) / np.sqrt(len(points))

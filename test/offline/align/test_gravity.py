@@ -8,7 +8,6 @@ from synthetic_model import look_at, make_model
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.align.bag_readings import Accelerations
 from reloc_ros.offline.align.gravity import (
     level_rotation,
     robust_direction,
@@ -16,6 +15,7 @@ from reloc_ros.offline.align.gravity import (
     up_of_imu,
     up_of_plane,
 )
+from reloc_ros.offline.align.timed_readings import Accelerations
 from reloc_ros.offline.model.sfm import SfmModel
 
 UP = np.array([0.0, 0, 1])

@@ -26,6 +26,7 @@ from metric_room import (
     scale_error,
     up_error_deg,
 )
+from scipy.spatial.transform import Rotation, Slerp
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
@@ -34,6 +35,7 @@ from reloc_ros.offline.align import board_fit, scale_from_board
 from reloc_ros.offline.align.boards import parse_board
 from reloc_ros.offline.align.map_frame import align, undo_align
 from reloc_ros.offline.align.sources import AlignSources
+from reloc_ros.offline.align.trajectory import Trajectory
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.workspace import Workspace
@@ -218,6 +220,141 @@ def test_scale_and_up_of_odometry_and_imu_in_a_bag(workspace, tmp_path, seed):
     assert frame.ups[1].used >= 25 and not frame.scales[0].notes
 
 
+def timed_names(shape: str) -> list[str]:
+    """Of photographs called by when they were taken."""
+    return [shape.format(ns=ns, s=ns // 10**9, rest=ns % 10**9) for ns in made.STAMPS_NS.tolist()]
+
+
+def dense_rows(since_ns: int = 0) -> list[tuple[int, SE3]]:
+    """The cameras' path at 100 Hz, a little longer than the walk; the pictures are taken between its poses."""
+    stamps = (made.STAMPS_NS - made.START_NS).astype(float)
+    asked = np.arange(-40_000_000, stamps[-1] + 40_000_000, 10_000_000.0) + 3_000_000
+    poses = [pose.inverse() for pose in POSES]
+    turns = Slerp(stamps, Rotation.from_matrix([pose.rotation for pose in poses]))
+    inside = np.clip(asked, 0, stamps[-1])
+    places = np.column_stack(
+        [np.interp(inside, stamps, [pose.translation[k] for pose in poses]) for k in range(3)]
+    )
+    rotations = turns(inside).as_matrix()
+    return [(round(t) + since_ns, SE3(r, p)) for t, r, p in zip(asked, rotations, places, strict=True)]
+
+
+def write_rows(file, rows, euroc=False):
+    with file.open("w") as stream:
+        for ns, pose in rows:
+            w, x, y, z = pose.quaternion_wxyz
+            if euroc:
+                print(ns, *pose.translation, w, x, y, z, sep=",", file=stream)
+            else:
+                print(f"{ns // 10**9}.{ns % 10**9:09d}", *pose.translation, x, y, z, w, file=stream)
+    return file
+
+
+def named_workspace(room, tmp_path, names, notes=None) -> Workspace:
+    """The room's map, its images called otherwise; there are no pictures, as none are looked at."""
+    (tmp_path / "images").mkdir()
+    if notes is not None:
+        write_json(tmp_path / "images" / "frames.json", notes)
+    workspace = Workspace.create(tmp_path / "named", tmp_path / "images", names, "none")
+    dataclasses.replace(room.model(), names=tuple(names)).save(workspace.model_path)
+    return workspace
+
+
+@pytest.mark.parametrize("shape", ["{ns}.png", "{s}.{rest:09d}.png", "cam0/{s}_{rest:09d}.png"])
+@pytest.mark.parametrize("euroc", [False, True])
+def test_a_trajectory_by_time_serves_photographs_named_by_time(room, tmp_path, shape, euroc):
+    workspace = named_workspace(room, tmp_path, timed_names(shape))
+    file = write_rows(tmp_path / "t.txt", dense_rows(made.START_NS), euroc)
+    frame = align(workspace, AlignSources(trajectory=file))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
+    assert frame.scales[0].of == len(NAMES) and frame.scales[0].residual_m < 0.005
+    assert not frame.scales[0].notes
+
+
+def test_a_trajectory_of_a_body_is_carried_to_the_camera_by_its_mount(room, tmp_path):
+    workspace = named_workspace(room, tmp_path, timed_names("{ns}.png"))
+    camera_from_body = made.BASE_FROM_CAMERA.inverse()
+    rows = [(ns, pose @ camera_from_body) for ns, pose in dense_rows(made.START_NS)]
+    file = write_rows(tmp_path / "t.csv", rows, euroc=True)
+    frame = align(workspace, AlignSources(trajectory=file, body_from_camera=made.BASE_FROM_CAMERA))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR and frame.scales[0].residual_m < 0.005
+    by_name = write_tum(
+        tmp_path / "names.tum",
+        Trajectory(
+            tuple(timed_names("{ns}.png")), tuple(p.inverse() @ camera_from_body for p in POSES), True
+        ),
+    )
+    frame = align(workspace, AlignSources(trajectory=by_name, body_from_camera=made.BASE_FROM_CAMERA))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR and frame.scales[0].residual_m < 0.005
+
+
+@pytest.mark.parametrize("clock", ["stamps_ns", "times_ns"])
+def test_a_trajectory_by_time_serves_frames_of_bags_and_of_videos(room, tmp_path, clock):
+    names = [f"frame_{7 * i:06d}.jpg" for i in range(len(NAMES))]
+    times_ns = (made.STAMPS_NS - (made.START_NS if clock == "times_ns" else 0)).tolist()
+    workspace = named_workspace(room, tmp_path, names, {clock: dict(zip(names, times_ns, strict=True))})
+    rows = dense_rows(made.START_NS if clock == "stamps_ns" else 0)
+    file = write_rows(tmp_path / "t.txt", [row for row in rows if row[0] >= 0])
+    frame = align(workspace, AlignSources(trajectory=file))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert frame.scales[0].of == len(NAMES) and frame.scales[0].residual_m < 0.005
+
+
+@pytest.mark.parametrize("told", [None, "auto", f"{made.START_NS / 1e9 + 5:.3f}"])
+def test_a_video_is_found_on_a_trajectory_since_the_epoch(room, tmp_path, told):
+    names = [f"frame_{7 * i:06d}.jpg" for i in range(len(NAMES))]
+    times_ns = (made.STAMPS_NS - made.START_NS).tolist()
+    workspace = named_workspace(room, tmp_path, names, {"times_ns": dict(zip(names, times_ns, strict=True))})
+    file = write_rows(tmp_path / "t.txt", dense_rows(made.START_NS + 5 * 10**9))
+    frame = align(workspace, AlignSources(trajectory=file, time_offset=told))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+    assert up_error_deg(frame.map_from_sfm.rotation[2]) < MAX_UP_ERROR_DEG
+    notes = " ".join(frame.scales[0].notes)
+    assert ("clock was found to be" in notes) == (told in (None, "auto"))
+    if told in (None, "auto"):
+        assert float(notes.split("found to be ")[1].split()[0]) == pytest.approx(
+            made.START_NS / 1e9 + 5, abs=0.05
+        )
+
+
+def test_gaps_of_a_trajectory_are_not_gone_between_unless_that_is_told(room, tmp_path):
+    workspace = named_workspace(room, tmp_path, timed_names("{ns}.png"))
+    file = write_rows(tmp_path / "t.txt", dense_rows(made.START_NS)[::50])  # 0.5 s apart
+    with pytest.raises(
+        RelocError, match=r"at the times of only \d of the map's images.*--time-offset.*--max-gap"
+    ):
+        align(workspace, AlignSources(trajectory=file, max_gap_s=0.3))
+    assert align(workspace, AlignSources(trajectory=file, max_gap_s=0.6)).scales[0].of > 30
+
+
+def test_a_trajectory_of_another_day_is_refused_with_both_times(room, tmp_path):
+    workspace = named_workspace(room, tmp_path, timed_names("{ns}.png"))
+    file = write_rows(tmp_path / "t.txt", dense_rows(made.START_NS + 10**14))
+    with pytest.raises(RelocError, match=r"taken from 1700000000\.000 to .* poses are from 17000999\d\d"):
+        align(workspace, AlignSources(trajectory=file))
+    frame = align(workspace, AlignSources(trajectory=file, time_offset="100000"))
+    assert scale_error(frame.map_from_sfm) < MAX_SCALE_ERROR
+
+
+def test_projected_coordinates_are_told_of_and_give_the_same_map(room, tmp_path):
+    utm = np.array([500_123.0, 4_649_876.0, 120.0])
+    workspace = named_workspace(room, tmp_path, NAMES)
+    frames = []
+    for shift in (np.zeros(3), utm):
+        trajectory = made.true_trajectory(NAMES, 0)
+        poses = tuple(SE3(p.rotation, p.translation + shift) for p in trajectory.map_from_camera)
+        moved = dataclasses.replace(trajectory, map_from_camera=poses)
+        frames.append(align(workspace, AlignSources(trajectory=write_tum(tmp_path / "t.tum", moved))))
+    near, far = frames
+    assert far.map_from_sfm.scale == pytest.approx(near.map_from_sfm.scale, rel=1e-9)
+    np.testing.assert_allclose(far.map_from_sfm.rotation, near.map_from_sfm.rotation, atol=1e-9)
+    np.testing.assert_allclose(far.map_from_sfm.translation - utm, near.map_from_sfm.translation, atol=1e-6)
+    assert far.scales[0].residual_m == pytest.approx(near.scales[0].residual_m, rel=1e-6)
+    assert not near.scales[0].notes
+    assert "steps of 0.5 m" in far.scales[0].notes[0] and "REP-105's earth frame" in far.scales[0].notes[0]
+
+
 def test_without_the_mount_the_robots_positions_stand_for_the_cameras_and_that_is_told(workspace, tmp_path):
     mount = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.02, 0, 0.01])
     workspace, bag = bag_in(workspace, tmp_path, mount=mount)
@@ -322,6 +459,9 @@ def test_cameras_on_a_line_give_the_scale_and_another_source_the_vertical(room, 
         ({"up": ("imu:/imu",)}, "name it with --bag"),
         ({"odometry": "/odom"}, "name it with --bag"),
         ({"odometry": "/odom", "trajectory": "t.tum"}, "give one of them"),
+        ({"trajectory": "t.tum", "max_gap_s": 0.0}, "--max-gap is in seconds and above zero, not 0"),
+        ({"trajectory": "t.tum", "time_offset": "later"}, "a number of seconds or auto, not 'later'"),
+        ({"trajectory": "t.tum", "time_offset": "nan"}, "a number of seconds or auto, not 'nan'"),
         ({"up": ("camera",), "picture_top": "moon"}, "--picture-top is top, left, right, bottom, not 'moon'"),
         (
             {"up": ("camera",), "board": "aruco:0.1:DICT_7X7_50"},

@@ -1,4 +1,5 @@
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from synthetic_model import make_model
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, rotation_error_deg
-from reloc_ros.offline.align.trajectory import Trajectory, match_images, read_trajectory
-from reloc_ros.offline.align.trajectory_fit import fit_trajectory
+from reloc_ros.offline.align.timed_readings import camera_trajectory, poses_of_file
+from reloc_ros.offline.align.trajectory import Trajectory, match_images, read_trajectory, stamps_of_keys
+from reloc_ros.offline.align.trajectory_fit import find_time_offset, fit_trajectory
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity, fit_similarity
 
@@ -179,8 +181,107 @@ def test_ambiguous_keys_belong_to_no_image():
     assert match_images(["1", "a1", "b1.png"], ["a1.jpg", "a1.png", "b1.png"]) == [None, None, 2]
 
 
-def test_a_dense_trajectory_gives_each_frame_only_its_nearest_pose():
-    keys = [f"{0.01 * i:.3f}" for i in range(41)]
+def test_a_dense_trajectory_gives_each_frame_the_pose_of_its_time():
+    keys = tuple(f"{0.01 * i:.3f}" for i in range(41))
     times_ns = {"frame_000000.jpg": 0, "frame_000010.jpg": 333_333_333, "frame_000500.jpg": 16_666_666_667}
-    found = match_images(keys, list(times_ns), times_ns)
-    assert {row: image for row, image in enumerate(found) if image is not None} == {0: 0, 33: 1}
+    poses = tuple(SE3(np.eye(3), np.array([0.01 * i, 0, 0])) for i in range(41))
+    timed = poses_of_file(Trajectory(keys, poses, has_orientations=False))
+    found = camera_trajectory(timed, list(times_ns), list(times_ns.values()), None)
+    assert found.keys == ("frame_000000.jpg", "frame_000010.jpg")
+    centers = [pose.translation[0] for pose in found.map_from_camera]
+    np.testing.assert_allclose(centers, [0, 1 / 3], atol=1e-9)
+
+
+def test_sparse_poses_hold_for_the_frames_that_they_are_near_to():
+    """One pose a second, told to the millisecond: too far apart to go between."""
+    keys = tuple(f"{i}.033" for i in range(5))
+    poses = tuple(SE3(np.eye(3), np.array([float(i), 0, 0])) for i in range(5))
+    timed = poses_of_file(Trajectory(keys, poses, has_orientations=False))
+    asked = [33_333_333, 1_033_333_333, 1_066_666_667, 4_049_000_000, 4_060_000_000]
+    found = camera_trajectory(timed, ["a", "b", "c", "d", "e"], asked, None)
+    assert found.keys == ("a", "b", "d")
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["1305031102.1758", "1305031102.2"], [1305031102175800000, 1305031102200000000]),
+        (["1403636579763555584", "1403636579768555584"], [1403636579763555584, 1403636579768555584]),
+        (["1403636579763", "1403636579768"], [1403636579763000000, 1403636579768000000]),
+        (["1700000000", "1700000001"], [1700000000000000000, 1700000001000000000]),
+        (["1.5e+00", "2.25e+00"], [1_500_000_000, 2_250_000_000]),
+        (["0.5", "12"], [500_000_000, 12_000_000_000]),
+        (["0", "12"], None),
+        (["000123", "000124"], None),
+        (["a.jpg", "1.5"], None),
+        (["nan", "1.5"], None),
+    ],
+)
+def test_keys_are_times_where_all_are_numbers_that_can_be(keys, expected):
+    found = stamps_of_keys(keys)
+    assert (None if found is None else found.tolist()) == expected
+
+
+EUROC = "#timestamp, p_RS_R_x [m], p_RS_R_y [m], p_RS_R_z [m], q_RS_w [], q_RS_x [], q_RS_y [], q_RS_z [], v_RS_R_x"
+
+
+@pytest.mark.parametrize(
+    ("text", "quaternion_wxyz"),
+    [
+        (f"{EUROC}\n1403636579758555392,1,2,3,0.8,0.6,0,0,0.05\n", [0.8, 0.6, 0, 0]),
+        ("1403636579758555392,1,2,3,0.8,0.6,0,0\n", [0.8, 0.6, 0, 0]),
+        ("timestamp,tx,ty,tz,qx,qy,qz,qw\n1403636579758555392,1,2,3,0.6,0,0,0.8\n", [0.8, 0.6, 0, 0]),
+        (
+            "# timestamp, x, y, z, qx, qy, qz, qw\n1403636579758555392, 1, 2, 3, 0.6, 0, 0, 0.8\n",
+            [0.8, 0.6, 0, 0],
+        ),
+        ("#timestamp,x,y,z\r\n1403636579758555392,1,2,3\r\n", [1, 0, 0, 0]),
+        ("\ufeff1403636579758555392 1 2 3 0.6 0 0 0.8\n", [0.8, 0.6, 0, 0]),
+    ],
+)
+def test_files_of_eurocs_format_are_read_with_the_order_of_their_quaternion(tmp_path, text, quaternion_wxyz):
+    (tmp_path / "data.csv").write_text(text, newline="")
+    read = read_trajectory(tmp_path / "data.csv")
+    assert read.keys == ("1403636579758555392",)
+    np.testing.assert_allclose(read.map_from_camera[0].translation, [1, 2, 3])
+    np.testing.assert_allclose(read.map_from_camera[0].quaternion_wxyz, quaternion_wxyz, atol=1e-12)
+
+
+def test_long_files_are_read_in_a_time_in_proportion(tmp_path):
+    """A row costs about as much in a file ten times as long; it was ten times as much."""
+    rng = np.random.default_rng(0)
+    times_s = []
+    for count in (4_000, 40_000):
+        rows = np.column_stack([1.4e9 + 0.005 * np.arange(count), rng.normal(size=(count, 7))])
+        np.savetxt(tmp_path / "t.tum", rows, fmt="%.9f")
+        start = time.process_time()
+        assert len(poses_of_file(read_trajectory(tmp_path / "t.tum")).stamps_ns) == count
+        times_s.append(time.process_time() - start)
+    assert times_s[1] < 30 * times_s[0]
+
+
+def walk_around(times_s: np.ndarray) -> np.ndarray:
+    """(N, 3) a walk that never repeats itself."""
+    t = np.asarray(times_s)
+    return np.column_stack([2 * np.cos(0.11 * t) + 0.04 * t, 1.5 * np.sin(0.17 * t), 0.2 * np.sin(0.4 * t)])
+
+
+@pytest.mark.parametrize("offset_s", [-12.345, 0.0, 31.5])
+def test_the_offset_of_two_clocks_is_where_the_paths_are_alike(offset_s):
+    rng = np.random.default_rng(1)
+    path_s, images_s = np.arange(0, 120, 0.05), np.linspace(40, 70, 50)
+    positions = walk_around(path_s) + rng.normal(0, 0.005, (len(path_s), 3))
+    centers = METRIC_FROM_SFM.inverse().apply(walk_around(images_s))
+    found = find_time_offset("odom", centers, images_s - offset_s, positions, path_s, 0.5)
+    assert found == pytest.approx(offset_s, abs=0.03)
+
+
+def test_an_offset_that_is_not_clear_is_refused_with_how_to_tell_it():
+    path_s, images_s = np.arange(0, 120, 0.05), np.linspace(0, 20, 50)
+    circle = np.column_stack([np.cos(path_s / 5), np.sin(path_s / 5), 0 * path_s])
+    centers = np.column_stack([np.cos(images_s / 5), np.sin(images_s / 5), 0 * images_s])
+    with pytest.raises(RelocError, match=r"may have been taken on it .* or .* later.*--time-offset"):
+        find_time_offset("odom", centers, images_s, circle, path_s, 0.5)
+    other = np.random.default_rng(0).normal(size=(50, 3))
+    with pytest.raises(RelocError, match=r"nowhere on it.*--time-offset"):
+        find_time_offset("odom", other, images_s, circle, path_s, 0.5)

@@ -4,7 +4,8 @@ import pytest
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, rotation_error_deg
 from reloc_ros.io.atomic import write_json
-from reloc_ros.offline.align.bag_readings import (
+from reloc_ros.offline.align.sources import parse_imu_rotation, parse_mount
+from reloc_ros.offline.align.timed_readings import (
     Accelerations,
     StampedPoses,
     camera_trajectory,
@@ -13,7 +14,6 @@ from reloc_ros.offline.align.bag_readings import (
     read_bag_accelerations,
     read_bag_poses,
 )
-from reloc_ros.offline.align.sources import parse_imu_rotation, parse_mount
 
 pytest.importorskip("rosbags")
 from pose_bags import write_pose_bag

@@ -1,21 +1,22 @@
-"""Poses and accelerations out of a recorded bag, and the times of the images of a map."""
+"""What was read at which time: poses and accelerations, out of a bag or a file, and the images of a map."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.bag import Bag
-from reloc_ros.offline.align.trajectory import Trajectory
+from reloc_ros.offline.align.trajectory import FIRST_EPOCH_S, Trajectory, stamps_of_keys
+from reloc_ros.offline.align.trajectory_fit import find_time_offset
 from reloc_ros.offline.sources.frame_extraction import read_frame_notes
 
 POSE_TYPES = {
@@ -25,7 +26,10 @@ POSE_TYPES = {
 }
 IMU_TYPE = "sensor_msgs/msg/Imu"
 MAX_GAP_S = 0.5
-"""Poses farther apart are not interpolated between."""
+"""Poses farther apart are not interpolated between, unless it is told otherwise."""
+NEAR_S = 1 / 60
+"""A pose of a file holds for an image that is this near to it, wherever its neighbours are: half of the usual time
+between frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,14 @@ class StampedPoses:
     """(N,)"""
     map_from_body: tuple[SE3, ...]
     """(N,) `body` is whatever the topic tells the pose of."""
+    near_s: float = 0.0
+    """How far from an image's time a pose holds for it."""
+    has_orientations: bool = True
+
+    @property
+    def since_epoch(self) -> bool:
+        """Whether the times are since the epoch, and not since something began."""
+        return bool(self.stamps_ns[0] >= FIRST_EPOCH_S * 10**9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,36 +95,91 @@ def read_bag_accelerations(bag: Path, topic: str) -> Accelerations:
     return Accelerations(unique, values)
 
 
-def poses_at(poses: StampedPoses, stamps_ns: Sequence[int]) -> list[SE3 | None]:
+def poses_of_file(trajectory: Trajectory) -> StampedPoses | None:
+    """A trajectory whose keys are times; None for one of images."""
+    stamps_ns = stamps_of_keys(trajectory.keys)
+    if stamps_ns is None:
+        return None
+    unique, order = np.unique(stamps_ns, return_index=True)
+    poses = tuple(trajectory.map_from_camera[k] for k in order)
+    return StampedPoses(unique, poses, NEAR_S, trajectory.has_orientations)
+
+
+def poses_at(poses: StampedPoses, stamps_ns: Sequence[int], max_gap_s: float = MAX_GAP_S) -> list[SE3 | None]:
     """The pose at each time, interpolated between its neighbours; None outside, and in gaps of the recording."""
-    times = poses.stamps_ns
-    rotations = Rotation.from_matrix([pose.rotation for pose in poses.map_from_body])
-    translations = np.array([pose.translation for pose in poses.map_from_body])
-    found: list[SE3 | None] = []
-    for stamp_ns in stamps_ns:
-        after = int(np.searchsorted(times, stamp_ns))
-        if after < len(times) and times[after] == stamp_ns:
-            found.append(poses.map_from_body[after])
-        elif 0 < after < len(times) and times[after] - times[after - 1] <= MAX_GAP_S * 1e9:
-            share = float(stamp_ns - times[after - 1]) / float(times[after] - times[after - 1])
-            turn = Slerp([0, 1], rotations[[after - 1, after]])(share).as_matrix()
-            found.append(SE3(turn, (1 - share) * translations[after - 1] + share * translations[after]))
-        else:
-            found.append(None)
-    return found
+    times, asked = poses.stamps_ns, np.asarray(stamps_ns, dtype=np.int64)
+    after = np.clip(np.searchsorted(times, asked), 0, len(times) - 1)
+    before = np.where(times[after] <= asked, after, np.maximum(after - 1, 0))
+    nearest = np.where(asked - times[before] <= times[after] - asked, before, after)
+    gaps = times[after] - times[before]
+    between = (times[before] <= asked) & (asked <= times[after]) & (gaps <= max_gap_s * 1e9)
+    near = np.abs(times[nearest] - asked) <= poses.near_s * 1e9
+    shares = np.clip((asked - times[before]) / np.maximum(gaps, 1), 0, 1)
+    before, after = np.where(between, before, nearest), np.where(between, after, nearest)
+    return [
+        _between(poses.map_from_body[i], poses.map_from_body[j], share) if good else None
+        for i, j, share, good in zip(
+            before.tolist(), after.tolist(), shares.tolist(), between | near, strict=True
+        )
+    ]
+
+
+def _between(a: SE3, b: SE3, share: float) -> SE3:
+    """A share of the way from one pose to another, at constant speed and turn."""
+    if a is b:
+        return a
+    turn = Rotation.from_matrix(a.rotation.T @ b.rotation).as_rotvec()
+    rotation = a.rotation @ Rotation.from_rotvec(share * turn).as_matrix()
+    return SE3(rotation, (1 - share) * a.translation + share * b.translation)
 
 
 def camera_trajectory(
-    poses: StampedPoses, names: Sequence[str], stamps_ns: Sequence[int], body_from_camera: SE3 | None
+    poses: StampedPoses,
+    names: Sequence[str],
+    stamps_ns: Sequence[int],
+    body_from_camera: SE3 | None,
+    max_gap_s: float = MAX_GAP_S,
 ) -> Trajectory:
     """Where the images were taken from; without the mount, the body's positions stand for the camera's."""
-    found = poses_at(poses, stamps_ns)
+    found = poses_at(poses, stamps_ns, max_gap_s)
     known = [(name, pose) for name, pose in zip(names, found, strict=True) if pose is not None]
-    if body_from_camera is None:
+    keys = tuple(name for name, _ in known)
+    if body_from_camera is None or not poses.has_orientations:
         still = tuple(SE3(np.eye(3), pose.translation) for _, pose in known)
-        return Trajectory(tuple(name for name, _ in known), still, has_orientations=False)
-    placed = tuple(pose @ body_from_camera for _, pose in known)
-    return Trajectory(tuple(name for name, _ in known), placed, has_orientations=True)
+        return Trajectory(keys, still, has_orientations=False)
+    return Trajectory(keys, tuple(pose @ body_from_camera for _, pose in known), has_orientations=True)
+
+
+def offset_of_clocks(
+    label: str,
+    centers_sfm: NDArray[np.float64],
+    stamps_ns: NDArray[np.int64],
+    poses: StampedPoses,
+    body_from_camera: SE3 | None,
+    max_gap_s: float,
+) -> float:
+    """Seconds by which the clock of the poses is ahead of that of the images, see `find_time_offset`.
+
+    Args:
+        centers_sfm: (K, 3) of the images, in the order of their `stamps_ns`.
+    """
+    lever = np.zeros(3) if body_from_camera is None else body_from_camera.translation
+    positions = np.array([pose.rotation @ lever + pose.translation for pose in poses.map_from_body])
+    images_s, poses_s = (1e-9 * (stamps - stamps[0]) for stamps in (stamps_ns, poses.stamps_ns))
+    found_s = find_time_offset(label, centers_sfm, images_s, positions, poses_s, max_gap_s)
+    return found_s + 1e-9 * float(poses.stamps_ns[0] - stamps_ns[0])
+
+
+def image_times_ns(images_dir: Path, names: Sequence[str]) -> tuple[dict[str, int], bool]:
+    """When each image of a map was taken, by name, and whether that is since the epoch.
+
+    Else it is since a video began. Both as far as it is known.
+    """
+    stamps_ns = image_stamps_ns(images_dir, names)
+    if stamps_ns:
+        return stamps_ns, True
+    film: Mapping[str, int] = read_frame_notes(images_dir).times_ns
+    return {name: film[name] for name in names if name in film}, False
 
 
 def image_stamps_ns(images_dir: Path, names: Sequence[str]) -> dict[str, int]:
@@ -123,11 +190,13 @@ def image_stamps_ns(images_dir: Path, names: Sequence[str]) -> dict[str, int]:
 
 
 def _stamp_in_name(stem: str) -> int | None:
-    if re.fullmatch(r"[0-9]{18,19}", stem):
-        return int(stem)
-    if found := re.fullmatch(r"([0-9]{9,10})[._]([0-9]{1,9})", stem):
-        return int(found[1]) * 10**9 + int(found[2].ljust(9, "0"))
-    return None
+    if re.fullmatch(r"[1-9]([0-9]{9}|[0-9]{12}|[0-9]{15}|[0-9]{17,18})", stem):
+        stamps_ns = stamps_of_keys([stem])
+    elif found := re.fullmatch(r"([0-9]{9,10})[._]([0-9]{1,9})", stem):
+        stamps_ns = stamps_of_keys([f"{found[1]}.{found[2]}"])
+    else:
+        return None
+    return None if stamps_ns is None else int(stamps_ns[0])
 
 
 def _in_time(bag: Path, topic: str, stamps: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
