@@ -216,7 +216,7 @@ def _trajectory(model: SfmModel, workspace: Workspace, sources: AlignSources) ->
         return _Path(
             found,
             label,
-            "check that it is of the same walk, its clock (--time-offset), and if it is of a body, --base-from-camera",
+            "check its clock (--time-offset) and, of a body, --base-from-camera",
             more + notes,
         )
     if mount is not None and told.has_orientations:

@@ -292,6 +292,6 @@ def _orientation_offset_deg(
     if offset > MAX_ORIENTATION_OFFSET_DEG:
         raise RelocError(
             f"{label}: its orientations are all turned by {offset:.0f} deg from the map's; they must be of the "
-            "optical camera frame (x right, y down, z forward), not of an OpenGL camera; of a body, tell --base-from-camera"
+            "optical camera frame (x right, y down, z forward), not of OpenGL's; of a body, tell --base-from-camera"
         )
     return float(offset)
