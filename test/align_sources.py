@@ -9,7 +9,7 @@ from metric_room import CAMERA, IMAGES, NAMES, POSES, TRUE_FROM_SFM, Room
 
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.align.timed_readings import Accelerations, StampedPoses
-from reloc_ros.offline.align.trajectory import Trajectory
+from reloc_ros.offline.align.trajectory import Poses, Trajectory
 from reloc_ros.offline.model.sfm import SfmModel
 
 WRONG = 0.2
@@ -91,13 +91,13 @@ def true_trajectory(names: tuple[str, ...], seed: int, noise: float = 0.004) -> 
     offsets[wrong] += rng.uniform(0.5, 1.5, (len(wrong), 3)) * rng.choice([-1, 1], (len(wrong), 3))
     poses = (pose.inverse() for pose in POSES)
     moved = (SE3(pose.rotation, pose.translation + o) for pose, o in zip(poses, offsets, strict=True))
-    return Trajectory(names, tuple(moved), has_orientations=True)
+    return Trajectory(names, Poses.of(moved), has_orientations=True)
 
 
 def odometry(seed: int, base_from_camera: SE3 = BASE_FROM_CAMERA) -> StampedPoses:
     """The base's pose at the time of each image; a fifth are wrong."""
     trajectory = true_trajectory(tuple(map(str, range(IMAGES))), seed)
-    poses = tuple(pose @ base_from_camera.inverse() for pose in trajectory.map_from_camera)
+    poses = trajectory.map_from_camera.at(base_from_camera.inverse())
     return StampedPoses(STAMPS_NS, poses)
 
 

@@ -45,6 +45,7 @@ from reloc_ros.offline.align.timed_readings import (
     image_times_ns,
     offset_of_clocks,
     poses_of_file,
+    unknown_times,
 )
 from reloc_ros.offline.align.trajectory import Trajectory, read_trajectory
 from reloc_ros.offline.align.trajectory_fit import (
@@ -72,10 +73,6 @@ NO_LEVER = (
 )
 
 NO_TURN = "it tells no orientations: --base-from-camera is not used, and its positions stand for the camera's"
-_UNKNOWN_TIMES = (
-    "it is not known when the map's images were taken, such as '{}'; make the map from the bag itself (reloc map BAG), "
-    "or name images by their time in nanoseconds"
-)
 
 
 def align(workspace: Workspace, sources: AlignSources, progress: Progress = silent) -> MapFrame:
@@ -116,7 +113,7 @@ def measure(
             ups.append(_up(word, model, workspace, sources, boards))
     trajectory, notes = _fit_trajectory(model, workspace, sources) or (None, ())
     if trajectory is not None:
-        scales.insert(0, _scale_of_trajectory(trajectory, notes + far_away(trajectory, model)))
+        scales.insert(0, _scale_of_trajectory(trajectory, notes + _far_away(trajectory, model)))
         ups[:0] = [_up_of_trajectory(trajectory)] if trajectory.has_frame else []
     return _frame(model, sources, scales, ups, trajectory, boards)
 
@@ -213,14 +210,14 @@ def _trajectory(model: SfmModel, workspace: Workspace, sources: AlignSources) ->
     if poses is not None and image_times_ns(workspace.images_dir, model.names)[0]:
         camera = replace(sources, body_from_camera=SE3.identity() if mount is None else mount)
         found, more = _at_images(model, workspace, camera, poses, label)
-        return _Path(
-            found,
-            label,
-            "check its clock (--time-offset) and, of a body, --base-from-camera",
-            more + notes,
-        )
+        remedy = "check its clock (--time-offset) and, of a body, --base-from-camera"
+        return _Path(found, label, remedy, more + notes)
+    if sources.time_offset is not None:
+        if poses is None:
+            raise RelocError(f"--time-offset is about times, but {label} names images")
+        raise unknown_times(model.names)
     if mount is not None and told.has_orientations:
-        told = replace(told, map_from_camera=tuple(pose @ mount for pose in told.map_from_camera))
+        told = replace(told, map_from_camera=told.map_from_camera.at(mount))
     return _Path(told, label, REMEDY, notes)
 
 
@@ -230,7 +227,7 @@ def _at_images(
     """Poses at the times of the images, once the clocks are known, and what a person should know of that."""
     times_ns, since_epoch = image_times_ns(workspace.images_dir, model.names)
     if not times_ns:
-        raise RelocError(_UNKNOWN_TIMES.format(model.names[0]))
+        raise unknown_times(model.names)
     names, notes = sorted(times_ns, key=lambda name: times_ns[name]), ()
     stamps_ns = np.array([times_ns[name] for name in names], dtype=np.int64)
     offset_s = sources.clock_offset_s(poses.since_epoch == since_epoch)
@@ -256,7 +253,7 @@ def _stamps_ns(model: SfmModel, workspace: Workspace) -> dict[str, int]:
     """When images of the map were taken, by name; at least one."""
     stamps = image_stamps_ns(workspace.images_dir, model.names)
     if not stamps:
-        raise RelocError(_UNKNOWN_TIMES.format(model.names[0]))
+        raise unknown_times(model.names)
     return stamps
 
 
@@ -266,7 +263,7 @@ def _scale_of_trajectory(fit: TrajectoryFit, notes: tuple[str, ...]) -> ScaleEst
     )
 
 
-def far_away(fit: TrajectoryFit, model: SfmModel) -> tuple[str, ...]:
+def _far_away(fit: TrajectoryFit, model: SfmModel) -> tuple[str, ...]:
     """What a person should know of coordinates as large as projected ones."""
     positions = fit.map_from_sfm.apply(model.points_map)
     if not fit.has_frame or fits_single_precision(positions):

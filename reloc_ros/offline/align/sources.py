@@ -75,6 +75,8 @@ class AlignSources:
             raise RelocError(f"--picture-top is {', '.join(PICTURE_TOPS)}, not '{self.picture_top}'")
         if not 0 < self.max_gap_s < np.inf:
             raise RelocError(f"--max-gap is in seconds and above zero, not {self.max_gap_s:g}")
+        if self.time_offset is not None and not (self.trajectory or self.odometry):
+            raise RelocError("--time-offset is about a trajectory or odometry; there is none")
         self.clock_offset_s(same_clock=True)
 
     def clock_offset_s(self, same_clock: bool) -> float | None:

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.bag import Bag
-from reloc_ros.offline.align.trajectory import FIRST_EPOCH_S, Trajectory, stamps_of_keys
+from reloc_ros.offline.align.trajectory import FIRST_EPOCH_S, Poses, Trajectory, stamps_of_keys
 from reloc_ros.offline.align.trajectory_fit import find_time_offset
 from reloc_ros.offline.sources.frame_extraction import read_frame_notes
 
@@ -38,7 +38,7 @@ class StampedPoses:
 
     stamps_ns: NDArray[np.int64]
     """(N,)"""
-    map_from_body: tuple[SE3, ...]
+    map_from_body: Poses
     """(N,) `body` is whatever the topic tells the pose of."""
     near_s: float = 0.0
     """How far from an image's time a pose holds for it."""
@@ -74,7 +74,7 @@ def read_bag_poses(bag: Path, topic: str) -> StampedPoses:
         stamps.append(stamp_ns)
         poses.append(SE3.from_quaternion_wxyz(numbers[:4], numbers[4:]))
     order, unique = _in_time(bag, topic, stamps)
-    return StampedPoses(unique, tuple(poses[k] for k in order))
+    return StampedPoses(unique, Poses.of(poses).take(order))
 
 
 def read_bag_accelerations(bag: Path, topic: str) -> Accelerations:
@@ -101,8 +101,7 @@ def poses_of_file(trajectory: Trajectory) -> StampedPoses | None:
     if stamps_ns is None:
         return None
     unique, order = np.unique(stamps_ns, return_index=True)
-    poses = tuple(trajectory.map_from_camera[k] for k in order)
-    return StampedPoses(unique, poses, NEAR_S, trajectory.has_orientations)
+    return StampedPoses(unique, trajectory.map_from_camera.take(order), NEAR_S, trajectory.has_orientations)
 
 
 def poses_at(poses: StampedPoses, stamps_ns: Sequence[int], max_gap_s: float = MAX_GAP_S) -> list[SE3 | None]:
@@ -126,7 +125,7 @@ def poses_at(poses: StampedPoses, stamps_ns: Sequence[int], max_gap_s: float = M
 
 def _between(a: SE3, b: SE3, share: float) -> SE3:
     """A share of the way from one pose to another, at constant speed and turn."""
-    if a is b:
+    if share == 0:
         return a
     turn = Rotation.from_matrix(a.rotation.T @ b.rotation).as_rotvec()
     rotation = a.rotation @ Rotation.from_rotvec(share * turn).as_matrix()
@@ -145,9 +144,9 @@ def camera_trajectory(
     known = [(name, pose) for name, pose in zip(names, found, strict=True) if pose is not None]
     keys = tuple(name for name, _ in known)
     if body_from_camera is None or not poses.has_orientations:
-        still = tuple(SE3(np.eye(3), pose.translation) for _, pose in known)
-        return Trajectory(keys, still, has_orientations=False)
-    return Trajectory(keys, tuple(pose @ body_from_camera for _, pose in known), has_orientations=True)
+        still = (SE3(np.eye(3), pose.translation) for _, pose in known)
+        return Trajectory(keys, Poses.of(still), has_orientations=False)
+    return Trajectory(keys, Poses.of(pose @ body_from_camera for _, pose in known), has_orientations=True)
 
 
 def offset_of_clocks(
@@ -163,8 +162,7 @@ def offset_of_clocks(
     Args:
         centers_sfm: (K, 3) of the images, in the order of their `stamps_ns`.
     """
-    lever = np.zeros(3) if body_from_camera is None else body_from_camera.translation
-    positions = np.array([pose.rotation @ lever + pose.translation for pose in poses.map_from_body])
+    positions = poses.map_from_body.at(body_from_camera or SE3.identity()).positions
     images_s, poses_s = (1e-9 * (stamps - stamps[0]) for stamps in (stamps_ns, poses.stamps_ns))
     found_s = find_time_offset(label, centers_sfm, images_s, positions, poses_s, max_gap_s)
     return found_s + 1e-9 * float(poses.stamps_ns[0] - stamps_ns[0])
@@ -187,6 +185,13 @@ def image_stamps_ns(images_dir: Path, names: Sequence[str]) -> dict[str, int]:
     noted = read_frame_notes(images_dir).stamps_ns
     stamps = {name: noted.get(name, _stamp_in_name(Path(name).stem)) for name in names}
     return {name: stamp_ns for name, stamp_ns in stamps.items() if stamp_ns is not None}
+
+
+def unknown_times(names: Sequence[str]) -> RelocError:
+    return RelocError(
+        f"it is not known when the map's images were taken, such as '{names[0]}'; make the map from the bag itself "
+        "(reloc map BAG), or name images by their time in nanoseconds"
+    )
 
 
 def _stamp_in_name(stem: str) -> int | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,8 +22,41 @@ FIRST_EPOCH_S = 10**8
 _UNITS_NS = ((10**17, 1), (10**14, 10**3), (10**11, 10**6), (FIRST_EPOCH_S, 10**9))
 """From which size on a whole number is a time in nanoseconds, microseconds, milliseconds and seconds."""
 
+_KITTI = " (it looks like KITTI's matrix, which does not say of which image or time it is)"
+_XYZW, _WXYZ = (0, 1, 2, 3), (1, 2, 3, 0)
+
 _Key = TypeVar("_Key", str, int)
-_Row = tuple[str, list[float]]
+_Rows = tuple[tuple[str, ...], NDArray[np.float64]]
+"""Keys, and (N, 7) x y z qx qy qz qw."""
+
+
+@dataclass(frozen=True, eq=False)
+class Poses(Sequence[SE3]):
+    """Poses of which each is made when it is asked for: a long trajectory holds far more than belong to images."""
+
+    rotations: NDArray[np.float64]
+    """(N, 3, 3)"""
+    positions: NDArray[np.float64]
+    """(N, 3)"""
+
+    @staticmethod
+    def of(poses: Iterable[SE3]) -> Poses:
+        parts = [(pose.rotation, pose.translation) for pose in poses]
+        rotations, positions = zip(*parts, strict=True) if parts else ((), ())
+        return Poses(np.reshape(rotations, (-1, 3, 3)), np.reshape(positions, (-1, 3)))
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, row: int) -> SE3:
+        return SE3(self.rotations[row], self.positions[row])
+
+    def take(self, rows: NDArray[np.intp]) -> Poses:
+        return Poses(self.rotations[rows], self.positions[rows])
+
+    def at(self, mount: SE3) -> Poses:
+        """Each of them @ `mount`."""
+        return Poses(self.rotations @ mount.rotation, self.rotations @ mount.translation + self.positions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,48 +65,67 @@ class Trajectory:
 
     keys: tuple[str, ...]
     """First column, see `match_images` and `stamps_of_keys`."""
-    map_from_camera: tuple[SE3, ...]
+    map_from_camera: Poses
     """In metres, z up; of what carried the camera where its mount is told."""
     has_orientations: bool
     """False when every quaternion is the identity: positions alone are known, from GNSS or a tracker."""
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """How the lines of a file are to be read."""
+
+    commas: bool
+    quaternion: tuple[int, ...]
+    """Where x, y, z and w are among its four columns."""
+    columns: int
+    """That lines without commas have; more than eight where a header names them."""
+
+
 def read_trajectory(file: str | Path) -> Trajectory:
     """Read `key tx ty tz qx qy qz qw` as TUM's files have it, or `key,x,y,z[,qw,qx,qy,qz,...]` as EuRoC's.
 
-    In a file with commas a header tells where the quaternion has its w; see `match_images` for the key.
+    A header that names the columns tells where the quaternion has its w; see `match_images` for the key.
     """
     file = Path(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RelocError(f"cannot read trajectory '{file}' as a text file ({error})") from error
-    w_is_last, lines, rows = False, [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if _is_header(line, first=not rows):
-            w_is_last |= _ends_with_w(line)
-        elif line.strip():
-            lines.append((number, line))
-            rows.append(_parse_line(file, number, line, w_is_last))
-    if not rows:
+    layout, lines = _layout_and_lines(text)
+    if not lines:
         raise RelocError(f"trajectory '{file}' holds no poses")
-    keys = tuple(key for key, _ in rows)
-    repeated = [key for key, count in Counter(keys).items() if count > 1]
-    if repeated:
+    keys, numbers = _parse_table(list(lines.values()), layout) or _parse_lines(file, lines, layout)
+    if len(set(keys)) < len(keys):
+        repeated = [key for key, count in Counter(keys).items() if count > 1]
         raise RelocError(f"trajectory '{file}' gives '{min(repeated)}' more than once")
-    numbers = np.array([values for _, values in rows])
     bad = np.flatnonzero(~(np.isfinite(numbers).all(axis=1) & numbers[:, 3:].any(axis=1)))
     if len(bad):
-        raise _not_a_pose(file, *lines[bad[0]])
+        raise _not_a_pose(file, *list(lines.items())[bad[0]])
     rotations = Rotation.from_quat(numbers[:, 3:]).as_matrix()
     turned = bool(np.abs(rotations - np.eye(3)).max() > 1e-9)
-    return Trajectory(keys, tuple(map(SE3, rotations, numbers[:, :3])), turned)
+    return Trajectory(keys, Poses(rotations, numbers[:, :3]), turned)
 
 
-def _is_header(line: str, first: bool) -> bool:
-    if line.lstrip().startswith("#"):
-        return True
-    return first and "," in line and not any(map(_is_number, line.split(",")[1:]))
+def _layout_and_lines(text: str) -> tuple[_Layout, dict[int, str]]:
+    """How to read the lines that hold poses, and these by their number."""
+    headers, lines = [], {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.lstrip().startswith("#") or (not lines and _is_header(line)):
+            headers.append(_names_of_columns(line))
+        elif line.strip():
+            lines[number] = line
+    words = next(iter(lines.values()), "").rsplit(maxsplit=7)
+    commas = "," in "".join(words[1:] if len(words) == 8 else words)  # names, too, may hold commas
+    for names in headers:
+        if quaternion := _named_quaternion(names):
+            return _Layout(commas, quaternion, len(names)), lines
+    return _Layout(commas, _WXYZ if commas else _XYZW, 8), lines
+
+
+def _is_header(line: str) -> bool:
+    words = line.replace(",", " ").split()
+    return len(words) >= 4 and not any(map(_is_number, words))
 
 
 def _is_number(word: str) -> bool:
@@ -83,56 +136,78 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _ends_with_w(header: str) -> bool:
-    """Whether the last of key, position and quaternion is w, units in brackets aside."""
-    names = [name.partition("[")[0].strip().lower() for name in header.split(",")]
-    return len(names) >= 8 and names[7].endswith("w")
+def _names_of_columns(header: str) -> list[str]:
+    """Without units in brackets."""
+    return re.sub(r"\[[^]]*\]|\([^)]*\)", "", header).lower().lstrip(" #").replace(",", " ").split()
 
 
-def _parse_line(file: Path, number: int, line: str, w_is_last: bool) -> _Row:
-    """The key, and x y z qx qy qz qw."""
-    columns = line.rsplit(maxsplit=7)  # from the right: names may hold spaces
+def _named_quaternion(names: Sequence[str]) -> tuple[int, ...] | None:
+    """Where x, y, z and w are, if these are names of columns: time or image, position, quaternion."""
+    axes = "".join(name[-1] for name in names[1:8])
+    if axes[:3] != "xyz" or sorted(axes[3:]) != sorted("xyzw"):
+        return None
+    return tuple(axes[3:].index(axis) for axis in "xyzw")
+
+
+def _parse_table(lines: Sequence[str], layout: _Layout) -> _Rows | None:
+    """All lines at once, as a long file needs it; None where there are names, or a line is at fault."""
+    separator = "," if layout.commas else None
     try:
-        if len(columns) == 8 and "," not in columns[1]:
-            key, *words = columns
-            return key.strip(), [float(word) for word in words]
-        key, *words = line.split(",")
-        values = [float(word) for word in words]
-        if len(values) == 3:  # of a tracker
-            return key.strip(), [*values, 0.0, 0.0, 0.0, 1.0]
-        x, y, z, *quaternion = values[:7]
-        a, b, c, d = quaternion
-        return key.strip(), [x, y, z, *((a, b, c, d) if w_is_last else (b, c, d, a))]
-    except ValueError as error:
-        raise _not_a_pose(file, number, line) from error
+        table = np.loadtxt(lines, delimiter=separator, comments=None, ndmin=2)
+    except ValueError:
+        return None
+    columns = table.shape[1]
+    if columns == 4:  # of a tracker, or of GNSS
+        quaternions = np.tile([0.0, 0.0, 0.0, 1.0], (len(table), 1))
+    elif columns == layout.columns or (layout.commas and columns >= 8):
+        quaternions = table[:, 4:8][:, layout.quaternion]
+    else:
+        return None
+    keys = tuple(line.split(separator, 1)[0].strip() for line in lines)
+    return keys, np.hstack([table[:, 1:4], quaternions])
+
+
+def _parse_lines(file: Path, lines: Mapping[int, str], layout: _Layout) -> _Rows:
+    """Line by line; names in the first column may hold spaces."""
+    keys, numbers = [], []
+    for number, line in lines.items():
+        if layout.commas:
+            key, *words = line.rstrip(" ,").split(",")
+        else:
+            key, *words = line.rsplit(maxsplit=layout.columns - 1)
+            if len(key.split()) > 1 and all(map(_is_number, line.split())):
+                raise _not_a_pose(file, number, line)
+        try:
+            x, y, z, *told = (float(word) for word in words[:7])
+            quaternion = [told[k] for k in layout.quaternion] if told else [0.0, 0.0, 0.0, 1.0]
+        except (ValueError, IndexError) as error:
+            raise _not_a_pose(file, number, line) from error
+        keys.append(key.strip())
+        numbers.append([x, y, z, *quaternion])
+    return tuple(keys), np.array(numbers)
 
 
 def _not_a_pose(file: Path, number: int, line: str) -> RelocError:
+    kitti = len(line.split()) == 12
     return RelocError(
         f"trajectory '{file}' line {number} is not 'image tx ty tz qx qy qz qw', nor with commas "
-        f"'time,x,y,z,qw,qx,qy,qz': '{line.strip()}'"
+        f"'time,x,y,z,qw,qx,qy,qz'{_KITTI if kitti else ''}: '{line.strip()}'"
     )
 
 
 def stamps_of_keys(keys: Sequence[str]) -> NDArray[np.int64] | None:
     """(N,) nanoseconds where every key is a time: since the epoch, or a number of seconds with a fraction."""
-    if all(re.fullmatch(r"[0-9]+", key) for key in keys):
-        times = [int(key) for key in keys]
-        for smallest, unit_ns in _UNITS_NS:
-            if smallest <= min(times) and max(times) * unit_ns < 2**63:
-                return np.array(times, dtype=np.int64) * unit_ns
-        return None
     try:
-        return np.array([_nanoseconds(key) for key in keys], dtype=np.int64)
-    except (ValueError, OverflowError):
+        # Not by `float`, which holds a time since the epoch to 0.2 microseconds.
+        times = [Decimal(key.replace("_", "?")) for key in keys]
+        least, most = min(times), max(times)
+    except ArithmeticError:
+        return None  # a name, or not a number
+    units_ns = (unit_ns for smallest, unit_ns in _UNITS_NS if smallest <= least)
+    unit_ns = next(units_ns, None if all(map(str.isdigit, keys)) else 10**9)
+    if unit_ns is None or most * unit_ns >= 2**63 or -least * unit_ns >= 2**63:
         return None
-
-
-def _nanoseconds(seconds: str) -> int:
-    """Exactly, where they are written with a point; `float` holds a time since the epoch to 0.2 microseconds."""
-    if found := re.fullmatch(r"([0-9]*)\.([0-9]{1,9})[0-9]*", seconds):
-        return int(found[1] or 0) * 10**9 + int(found[2].ljust(9, "0"))
-    return round(float(seconds) * 1e9)
+    return np.array([int(time * unit_ns) for time in times], dtype=np.int64)
 
 
 def match_images(keys: Sequence[str], names: Sequence[str]) -> list[int | None]:

@@ -82,9 +82,7 @@ def fit_trajectory(
     """
     images = match_images(trajectory.keys, model.names)
     pairs = [
-        (pose, image)
-        for pose, image in zip(trajectory.map_from_camera, images, strict=True)
-        if image is not None
+        (trajectory.map_from_camera[row], image) for row, image in enumerate(images) if image is not None
     ]
     if len(pairs) < MIN_POSES:
         raise RelocError(

@@ -35,7 +35,7 @@ from reloc_ros.offline.align import board_fit, scale_from_board
 from reloc_ros.offline.align.boards import parse_board
 from reloc_ros.offline.align.map_frame import align, undo_align
 from reloc_ros.offline.align.sources import AlignSources
-from reloc_ros.offline.align.trajectory import Trajectory
+from reloc_ros.offline.align.trajectory import Poses, Trajectory
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.workspace import Workspace
@@ -282,7 +282,7 @@ def test_a_trajectory_of_a_body_is_carried_to_the_camera_by_its_mount(room, tmp_
     by_name = write_tum(
         tmp_path / "names.tum",
         Trajectory(
-            tuple(timed_names("{ns}.png")), tuple(p.inverse() @ camera_from_body for p in POSES), True
+            tuple(timed_names("{ns}.png")), Poses.of(p.inverse() @ camera_from_body for p in POSES), True
         ),
     )
     frame = align(workspace, AlignSources(trajectory=by_name, body_from_camera=made.BASE_FROM_CAMERA))
@@ -328,6 +328,16 @@ def test_gaps_of_a_trajectory_are_not_gone_between_unless_that_is_told(room, tmp
     assert align(workspace, AlignSources(trajectory=file, max_gap_s=0.6)).scales[0].of > 30
 
 
+def test_an_offset_without_times_is_refused(room, tmp_path):
+    workspace = named_workspace(room, tmp_path, NAMES)
+    by_name = write_tum(tmp_path / "names.tum", made.true_trajectory(NAMES, 0))
+    with pytest.raises(RelocError, match=r"is about times, but .* names images"):
+        align(workspace, AlignSources(trajectory=by_name, time_offset="1"))
+    by_time = write_rows(tmp_path / "t.txt", dense_rows(made.START_NS))
+    with pytest.raises(RelocError, match="not known when the map's images were taken"):
+        align(workspace, AlignSources(trajectory=by_time, time_offset="1"))
+
+
 def test_a_trajectory_of_another_day_is_refused_with_both_times(room, tmp_path):
     workspace = named_workspace(room, tmp_path, timed_names("{ns}.png"))
     file = write_rows(tmp_path / "t.txt", dense_rows(made.START_NS + 10**14))
@@ -343,7 +353,7 @@ def test_projected_coordinates_are_told_of_and_give_the_same_map(room, tmp_path)
     frames = []
     for shift in (np.zeros(3), utm):
         trajectory = made.true_trajectory(NAMES, 0)
-        poses = tuple(SE3(p.rotation, p.translation + shift) for p in trajectory.map_from_camera)
+        poses = Poses.of(SE3(p.rotation, p.translation + shift) for p in trajectory.map_from_camera)
         moved = dataclasses.replace(trajectory, map_from_camera=poses)
         frames.append(align(workspace, AlignSources(trajectory=write_tum(tmp_path / "t.tum", moved))))
     near, far = frames
@@ -438,7 +448,7 @@ def test_cameras_on_a_line_give_the_scale_and_another_source_the_vertical(room, 
     poses = tuple(sfm_from_true.move_camera(pose) for pose in true)
     dataclasses.replace(room.model(), camera_from_map=poses).save(workspace.model_path)
     trajectory = made.true_trajectory(NAMES, 0)
-    straight = tuple(SE3(p.rotation.T, place) for p, place in zip(true, line, strict=True))
+    straight = Poses.of(SE3(p.rotation.T, place) for p, place in zip(true, line, strict=True))
     tum = write_tum(tmp_path / "t.tum", dataclasses.replace(trajectory, map_from_camera=straight))
     with pytest.raises(RelocError, match=r"on one line.*add --up camera"):
         align(workspace, AlignSources(trajectory=tum))
@@ -462,6 +472,10 @@ def test_cameras_on_a_line_give_the_scale_and_another_source_the_vertical(room, 
         ({"trajectory": "t.tum", "max_gap_s": 0.0}, "--max-gap is in seconds and above zero, not 0"),
         ({"trajectory": "t.tum", "time_offset": "later"}, "a number of seconds or auto, not 'later'"),
         ({"trajectory": "t.tum", "time_offset": "nan"}, "a number of seconds or auto, not 'nan'"),
+        (
+            {"board": "grid:6x6:0.088", "up": ("board",), "time_offset": "1"},
+            "is about a trajectory or odometry",
+        ),
         ({"up": ("camera",), "picture_top": "moon"}, "--picture-top is top, left, right, bottom, not 'moon'"),
         (
             {"up": ("camera",), "board": "aruco:0.1:DICT_7X7_50"},

@@ -14,6 +14,7 @@ from reloc_ros.offline.align.timed_readings import (
     read_bag_accelerations,
     read_bag_poses,
 )
+from reloc_ros.offline.align.trajectory import Poses
 
 pytest.importorskip("rosbags")
 from pose_bags import write_pose_bag
@@ -23,7 +24,7 @@ START_NS = 1_700_000_000_123_456_789
 
 def walk(count: int = 20) -> StampedPoses:
     stamps = START_NS + np.arange(count, dtype=np.int64) * 50_000_000
-    poses = tuple(SE3.from_rotation_vector([0, 0, 0.1 * k], [0.1 * k, 0.01 * k, 0]) for k in range(count))
+    poses = Poses.of(SE3.from_rotation_vector([0, 0, 0.1 * k], [0.1 * k, 0.01 * k, 0]) for k in range(count))
     return StampedPoses(stamps, poses)
 
 
@@ -83,8 +84,8 @@ def test_damaged_and_missing_bags_are_refused(tmp_path):
 
 
 def test_poses_that_are_not_finite_are_refused(tmp_path):
-    bad = (*walk(3).map_from_body[:2], SE3(np.eye(3), np.array([np.nan, 0, 0])))
-    bag = write_pose_bag(tmp_path / "bag", StampedPoses(walk(3).stamps_ns, bad))
+    bad = (*list(walk(3).map_from_body)[:2], SE3(np.eye(3), np.array([np.nan, 0, 0])))
+    bag = write_pose_bag(tmp_path / "bag", StampedPoses(walk(3).stamps_ns, Poses.of(bad)))
     with pytest.raises(RelocError, match="pose number 3 is not finite"):
         read_bag_poses(bag, "/odom")
 

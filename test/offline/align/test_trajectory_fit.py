@@ -10,7 +10,13 @@ from synthetic_model import make_model
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, rotation_error_deg
 from reloc_ros.offline.align.timed_readings import camera_trajectory, poses_of_file
-from reloc_ros.offline.align.trajectory import Trajectory, match_images, read_trajectory, stamps_of_keys
+from reloc_ros.offline.align.trajectory import (
+    Poses,
+    Trajectory,
+    match_images,
+    read_trajectory,
+    stamps_of_keys,
+)
 from reloc_ros.offline.align.trajectory_fit import find_time_offset, fit_trajectory
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity, fit_similarity
@@ -24,7 +30,7 @@ def true_trajectory(model: SfmModel, orientations: bool = True) -> Trajectory:
     poses = [METRIC_FROM_SFM.move_camera(pose).inverse() for pose in model.camera_from_map]
     if not orientations:
         poses = [SE3(np.eye(3), pose.translation) for pose in poses]
-    return Trajectory(model.names, tuple(poses), orientations)
+    return Trajectory(model.names, Poses.of(poses), orientations)
 
 
 def disturbed(trajectory: Trajectory, noise_m: float, outlier_share: float, seed: int = 0) -> Trajectory:
@@ -34,7 +40,7 @@ def disturbed(trajectory: Trajectory, noise_m: float, outlier_share: float, seed
     wrong = rng.choice(count, int(outlier_share * count), replace=False)
     offsets[wrong] += rng.uniform(0.5, 1.5, (len(wrong), 3)) * rng.choice([-1, 1], (len(wrong), 3))
     poses = zip(trajectory.map_from_camera, offsets, strict=True)
-    moved = tuple(SE3(pose.rotation, pose.translation + offset) for pose, offset in poses)
+    moved = Poses.of(SE3(pose.rotation, pose.translation + offset) for pose, offset in poses)
     return Trajectory(trajectory.keys, moved, trajectory.has_orientations)
 
 
@@ -90,10 +96,10 @@ def test_the_scale_error_says_how_wrong_the_scale_is():
 
 def test_poses_of_cameras_on_a_line_are_refused():
     model = make_model(images=20)
-    line = tuple(SE3(np.eye(3), np.array([0.1 * i, 0, 1.0])) for i in range(20))
+    line = Poses.of(SE3(np.eye(3), np.array([0.1 * i, 0, 1.0])) for i in range(20))
     with pytest.raises(RelocError, match="on one line"):
         fit_trajectory(model, Trajectory(model.names, line, False))
-    still = tuple(SE3(np.eye(3), np.ones(3)) for _ in range(20))
+    still = Poses.of(SE3(np.eye(3), np.ones(3)) for _ in range(20))
     with pytest.raises(RelocError, match="one place"):
         fit_trajectory(model, Trajectory(model.names, still, False))
 
@@ -113,7 +119,7 @@ def test_cameras_on_a_line_still_give_the_scale_despite_outliers():
 def test_too_few_known_images_are_refused_with_an_example_of_a_name():
     model = make_model(images=20)
     truth = true_trajectory(model)
-    few = Trajectory(("x", "y", *truth.keys[2:5]), truth.map_from_camera[:5], True)
+    few = Trajectory(("x", "y", *truth.keys[2:5]), truth.map_from_camera.take(np.arange(5)), True)
     with pytest.raises(RelocError, match=r"3 of its 5 poses.*image_000\.jpg"):
         fit_trajectory(model, few)
 
@@ -122,7 +128,7 @@ def test_orientations_of_another_camera_frame_are_refused():
     model = make_model(images=20)
     truth = true_trajectory(model)
     optical_from_opengl = SE3(np.diag([1.0, -1.0, -1.0]), np.zeros(3))
-    poses = tuple(pose @ optical_from_opengl for pose in truth.map_from_camera)
+    poses = truth.map_from_camera.at(optical_from_opengl)
     with pytest.raises(RelocError, match=r"turned by 180 deg.*optical"):
         fit_trajectory(model, Trajectory(truth.keys, poses, True))
 
@@ -131,7 +137,9 @@ def test_orientations_that_scatter_are_refused():
     model = make_model(images=20)
     truth = true_trajectory(model)
     rng = np.random.default_rng(0)
-    poses = tuple(SE3.from_rotation_vector(rng.normal(size=3), p.translation) for p in truth.map_from_camera)
+    poses = Poses.of(
+        SE3.from_rotation_vector(rng.normal(size=3), p.translation) for p in truth.map_from_camera
+    )
     with pytest.raises(RelocError, match="orientations scatter"):
         fit_trajectory(model, Trajectory(truth.keys, poses, True))
 
@@ -156,6 +164,10 @@ def test_trajectory_goes_to_a_file_and_back(tmp_path):
         ("a.jpg 1 2 nan 0 0 0 1\n", "line 1"),
         ("a.jpg 1 2 3 0 0 0 0\n", "line 1"),
         ("a.jpg 1 2 3 0 0 0 1\na.jpg 1 2 3 0 0 0 1\n", "more than once"),
+        ("1.5 1 2 3 0 0 0 1\n2.5 1 2 nan 0 0 0 1\n", "line 2"),
+        ("1.5 1 2 3 0 0 0 1 7\n", "line 1"),
+        ("1 0 0 5 0 1 0 6 0 0 1 7\n", "line 1 .*looks like KITTI's matrix"),
+        ("image\n", "line 1"),
     ],
 )
 def test_bad_trajectory_is_one_sentence_that_says_where(tmp_path, text, message):
@@ -184,7 +196,7 @@ def test_ambiguous_keys_belong_to_no_image():
 def test_a_dense_trajectory_gives_each_frame_the_pose_of_its_time():
     keys = tuple(f"{0.01 * i:.3f}" for i in range(41))
     times_ns = {"frame_000000.jpg": 0, "frame_000010.jpg": 333_333_333, "frame_000500.jpg": 16_666_666_667}
-    poses = tuple(SE3(np.eye(3), np.array([0.01 * i, 0, 0])) for i in range(41))
+    poses = Poses.of(SE3(np.eye(3), np.array([0.01 * i, 0, 0])) for i in range(41))
     timed = poses_of_file(Trajectory(keys, poses, has_orientations=False))
     found = camera_trajectory(timed, list(times_ns), list(times_ns.values()), None)
     assert found.keys == ("frame_000000.jpg", "frame_000010.jpg")
@@ -195,7 +207,7 @@ def test_a_dense_trajectory_gives_each_frame_the_pose_of_its_time():
 def test_sparse_poses_hold_for_the_frames_that_they_are_near_to():
     """One pose a second, told to the millisecond: too far apart to go between."""
     keys = tuple(f"{i}.033" for i in range(5))
-    poses = tuple(SE3(np.eye(3), np.array([float(i), 0, 0])) for i in range(5))
+    poses = Poses.of(SE3(np.eye(3), np.array([float(i), 0, 0])) for i in range(5))
     timed = poses_of_file(Trajectory(keys, poses, has_orientations=False))
     asked = [33_333_333, 1_033_333_333, 1_066_666_667, 4_049_000_000, 4_060_000_000]
     found = camera_trajectory(timed, ["a", "b", "c", "d", "e"], asked, None)
@@ -215,6 +227,15 @@ def test_sparse_poses_hold_for_the_frames_that_they_are_near_to():
         (["000123", "000124"], None),
         (["a.jpg", "1.5"], None),
         (["nan", "1.5"], None),
+        (["0_1", "0_2"], None),
+        (
+            ["1403636597963555584.000000", "1403636598013555712.000000"],
+            [1403636597963555584, 1403636598013555712],
+        ),
+        (
+            ["1.403636579763555584e+18", "1.403636579768555584e+18"],
+            [1403636579763555584, 1403636579768555584],
+        ),
     ],
 )
 def test_keys_are_times_where_all_are_numbers_that_can_be(keys, expected):
@@ -237,6 +258,12 @@ EUROC = "#timestamp, p_RS_R_x [m], p_RS_R_y [m], p_RS_R_z [m], q_RS_w [], q_RS_x
         ),
         ("#timestamp,x,y,z\r\n1403636579758555392,1,2,3\r\n", [1, 0, 0, 0]),
         ("\ufeff1403636579758555392 1 2 3 0.6 0 0 0.8\n", [0.8, 0.6, 0, 0]),
+        ("# timestamp tx ty tz qw qx qy qz\n1403636579758555392 1 2 3 0.8 0.6 0 0\n", [0.8, 0.6, 0, 0]),
+        (
+            "# timestamp(s) tx ty tz qx qy qz qw Pr11 Pr12\n1403636579758555392 1 2 3 0.6 0 0 0.8 1e-5 0\n",
+            [0.8, 0.6, 0, 0],
+        ),
+        ("1403636579758555392 1 2 3\n", [1, 0, 0, 0]),
     ],
 )
 def test_files_of_eurocs_format_are_read_with_the_order_of_their_quaternion(tmp_path, text, quaternion_wxyz):
@@ -251,13 +278,24 @@ def test_long_files_are_read_in_a_time_in_proportion(tmp_path):
     """A row costs about as much in a file ten times as long; it was ten times as much."""
     rng = np.random.default_rng(0)
     times_s = []
-    for count in (4_000, 40_000):
+    for count in (13_300, 133_000):
         rows = np.column_stack([1.4e9 + 0.005 * np.arange(count), rng.normal(size=(count, 7))])
         np.savetxt(tmp_path / "t.tum", rows, fmt="%.9f")
         start = time.process_time()
         assert len(poses_of_file(read_trajectory(tmp_path / "t.tum")).stamps_ns) == count
         times_s.append(time.process_time() - start)
-    assert times_s[1] < 30 * times_s[0]
+    assert times_s[1] < min(2, 30 * times_s[0])
+
+
+def test_names_may_hold_spaces_and_commas_and_positions_may_stand_alone(tmp_path):
+    (tmp_path / "a.txt").write_text(
+        "image tx ty tz qx qy qz qw\na, b 1.jpg 1 2 3 0 0 0 1\nc.jpg 4 5 6 0 0 0 1\n"
+    )
+    assert read_trajectory(tmp_path / "a.txt").keys == ("a, b 1.jpg", "c.jpg")
+    (tmp_path / "b.txt").write_text("a.jpg 1 2 3\nb.jpg 4 5 6\n")
+    read = read_trajectory(tmp_path / "b.txt")
+    assert read.keys == ("a.jpg", "b.jpg") and not read.has_orientations
+    np.testing.assert_array_equal(read.map_from_camera.positions, [[1, 2, 3], [4, 5, 6]])
 
 
 def walk_around(times_s: np.ndarray) -> np.ndarray:

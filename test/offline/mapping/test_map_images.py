@@ -16,7 +16,7 @@ from reloc_ros.demo.film.writer import write_tum
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.align.map_frame import align
 from reloc_ros.offline.align.sources import AlignSources
-from reloc_ros.offline.align.trajectory import Trajectory
+from reloc_ros.offline.align.trajectory import Poses, Trajectory
 from reloc_ros.offline.align.trajectory_fit import fit_trajectory
 from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.mapping.reconstruct import SfmOptions, run_sfm
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def truth(photos) -> Trajectory:
-    return Trajectory(photos.names, tuple(pose.inverse() for pose in photos.camera_from_map), True)
+    return Trajectory(photos.names, Poses.of(pose.inverse() for pose in photos.camera_from_map), True)
 
 
 def test_photographs_become_a_model_with_the_true_poses(photos, mapped):

@@ -11,7 +11,7 @@ from synthetic_model import write_colmap_text
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.align.trajectory import Trajectory
+from reloc_ros.offline.align.trajectory import Poses, Trajectory
 from reloc_ros.offline.align.trajectory_fit import fit_trajectory
 from reloc_ros.offline.mapping import attempts
 from reloc_ros.offline.mapping.map_images import map_images
@@ -131,7 +131,7 @@ def test_held_out_images_are_placed_in_a_map_that_was_finished_without_them(
     np.testing.assert_allclose(model.translations[kept], before.translations, atol=1e-12)
     assert any("2 of 2 held-out images were placed in the finished map" in told for told in summary.remarks)
     assert not any("bundle adjustment" in told for told in summary.remarks)
-    trajectory = Trajectory(photos.names, tuple(pose.inverse() for pose in photos.camera_from_map), True)
+    trajectory = Trajectory(photos.names, Poses.of(pose.inverse() for pose in photos.camera_from_map), True)
     metric_from_sfm = fit_trajectory(model, trajectory).map_from_sfm
     true_centers = np.array([pose.center for pose in photos.camera_from_map])
     assert np.linalg.norm(metric_from_sfm.apply(model.centers_map) - true_centers, axis=1).max() < 0.01
