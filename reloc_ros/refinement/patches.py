@@ -37,13 +37,11 @@ class Picture:
     def __init__(self, image: NDArray[np.uint8], camera: Camera, focal: float) -> None:
         """From an image, (H, W, 3) BGR or (H, W), and the mean focal length of the reference views in pixels."""
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        shrink = focal / camera.mean_focal
-        if shrink < 0.99:
-            size = (max(round(camera.width * shrink), 1), max(round(camera.height * shrink), 1))
-            grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-            camera = _resized(camera, *size)
-        self.camera = camera
+        self.camera = shrunk_camera(camera, focal)
         """Of the finest level."""
+        if self.camera is not camera:
+            size = (self.camera.width, self.camera.height)
+            grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
         # From here on in floating point: in the dark, whole grey levels are coarse.
         self._levels = [grey.astype(np.float32)]
 
@@ -120,6 +118,9 @@ def patch_offsets(size: int) -> Array32:
 
 
 @functools.lru_cache(maxsize=16)
-def _resized(camera: Camera, width: int, height: int) -> Camera:
-    """Kept, since a camera works out the reach of its distortion once."""
-    return camera.resized(width, height)
+def shrunk_camera(camera: Camera, focal: float) -> Camera:
+    """The camera, no finer than a mean focal length in pixels; kept, as it works out the reach of its lens once."""
+    shrink = focal / camera.mean_focal
+    if shrink >= 0.99:
+        return camera
+    return camera.resized(max(round(camera.width * shrink), 1), max(round(camera.height * shrink), 1))
