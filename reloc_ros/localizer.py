@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
 from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
 from reloc_ros.pose.prior import best_pose
-from reloc_ros.refinement.refine import Refiner, Support
+from reloc_ros.refinement.alignment import Appearance, Support
+from reloc_ros.refinement.refine import Refiner
 
 _logger = logging.getLogger(__name__)
 
@@ -67,6 +69,8 @@ class Localized:
     """Whether the pose was sharpened against the reference views."""
     support: Support | None = None
     """How the reference views agree with the image; None when that was not asked."""
+    tracked: bool = False
+    """Whether the pose was followed from the image before by the reference views, without the network."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -141,6 +145,42 @@ class Localizer:
         watch = Stopwatch()
         used = self._camera_of(image, camera, watch)
         return used if isinstance(used, Lost) else self._locate(image, used, keypoints, None, watch)
+
+    def appearance(self, camera: Camera, camera_from_map: SE3) -> Appearance | None:
+        """How the map looks to a camera from about there, for `follow`; None for a bundle without reference views."""
+        return None if self._refiner is None else self._refiner.appearance(camera, camera_from_map)
+
+    def follow(self, image: NDArray[np.uint8], looks: Appearance, expected: SE3) -> Localized | None:
+        """The pose near an expected one, by the reference views alone; None when they leave any doubt.
+
+        It is for `reloc_ros.stream.tracker`, which knows when an expectation is worth that.
+
+        Args:
+            image: as for `localize`, of the camera that `looks` was made for.
+            looks: made from a pose some degrees off at most.
+            expected: camera_from_map, a few pixels off at most.
+        """
+        watch = Stopwatch()
+        try:
+            followed = self._refiner.follow(image, looks, expected)
+        except np.linalg.LinAlgError:
+            return None
+        watch.lap("refine")
+        if followed.covariance is None:
+            _logger.debug("the pose was not followed: %s", followed.doubt)
+            return None
+        covariance = followed.covariance * self.bundle.calibration.refined_scale**2
+        return Localized(
+            followed.camera_from_map,
+            covariance,
+            NO_KEYPOINTS,
+            NO_KEYPOINTS.scores > 0,
+            math.nan,
+            watch.times_ms(),
+            refined=True,
+            support=followed.support,
+            tracked=True,
+        )
 
     def _locate(
         self,

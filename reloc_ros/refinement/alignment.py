@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.cameras import Camera
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.picture_cells import cells_of_pixels
 from reloc_ros.pose.pnp import Correspondences, motion_jacobian
 from reloc_ros.refinement.atlas import Atlas
@@ -33,6 +33,8 @@ _MAX_MOVE_PX = 3.0
 _MAP_SIGMA_PX = 0.3
 """What map points and reference poses are off by, as seen in the picture; added to the patch's own uncertainty."""
 _ALONE_STEPS = 3
+_SAME_TURN_DEG, _SAME_TRAVEL = 4.0, 0.05
+"""From where on patches are warped anew; the second as a share of the distance of what is seen."""
 MIN_PATCHES = 20
 """Bounds from below what six numbers of a pose are taken from."""
 
@@ -60,11 +62,21 @@ NO_SUPPORT = Support(0, 0, 0.0)
 class Appearance:
     """How the map looks from about one pose: patches of the nearest views, warped once for each grain."""
 
-    def __init__(self, atlas: Atlas, seen: Warped, camera: Camera) -> None:
-        self._atlas, self._seen = atlas, seen
+    def __init__(self, atlas: Atlas, seen: Warped, camera: Camera, camera_from_map: SE3) -> None:
+        self._atlas, self._seen, self._camera_from_map = atlas, seen, camera_from_map
         self._patches: dict[Grain, Patches] = {}
         self.camera = camera
         """Of the image that it is compared with."""
+
+    def suits(self, camera_from_map: SE3) -> bool:
+        """Whether it would look about the same from there: a few degrees do not change how a small patch looks."""
+        own = self._camera_from_map
+        distances = np.linalg.norm(self._seen.points_map - own.center, axis=1)
+        travel = center_error(own, camera_from_map)
+        return bool(
+            rotation_error_deg(own, camera_from_map) <= _SAME_TURN_DEG
+            and travel <= _SAME_TRAVEL * np.median(distances)  # not for NaN, where nothing is seen
+        )
 
     def patches(self, grain: Grain) -> Patches:
         """The first patches as they would be seen, without those that say nothing."""

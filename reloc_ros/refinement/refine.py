@@ -106,7 +106,7 @@ class Refiner:
     def appearance(self, camera: Camera, camera_from_map: SE3) -> Appearance:
         """How the map looks to a camera from about there."""
         seen = self._sightings.choose(camera_from_map, shrunk_camera(camera, self._focal), _ALONE.count)
-        return Appearance(self._atlas, seen, camera)
+        return Appearance(self._atlas, seen, camera, camera_from_map)
 
     def follow(self, image: NDArray[np.uint8], looks: Appearance, expected: SE3) -> Refinement:
         """Sharpen the pose that is expected of an image, where nothing else than the patches speaks for it.
@@ -119,14 +119,13 @@ class Refiner:
             expected: camera_from_map, a few pixels off at most.
         """
         picture = Picture(image, looks.camera, self._focal)
-        pose, before, support = _approach(expected, picture, looks, _FOLLOWING)
-        if support.share < _ENOUGH:
-            return Refinement(
-                expected, None, support, f"{support.agreeing} of {support.patches} patches agree"
-            )
-        if doubt := _doubt(before, support):
+        # Not as against a first pose: an expected one may be as exact as the patches can tell.
+        pose, _, support = _approach(expected, picture, looks, _FOLLOWING)
+        if support.agreeing < MIN_PATCHES or support.share < _ENOUGH:
+            doubt = f"{support.agreeing} of {support.patches} patches agree with the image"
             return Refinement(expected, None, support, doubt)
         matches, cells = move_alone(pose, picture, looks.patches(_FOLLOWING_ALONE), _FOLLOWING_ALONE)
+        doubt = None
         if len(matches) < 2 * MIN_PATCHES or len(np.unique(cells)) < _MIN_CELLS:
             doubt = f"{len(matches)} patches in {len(np.unique(cells))} cells of the picture match"
         elif (split_px := _split(pose, matches, cells) * picture.camera.mean_focal) > _MAX_SPLIT_PX:

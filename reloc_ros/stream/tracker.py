@@ -1,0 +1,137 @@
+"""Most images of a stream need no full search: a pose is expected, and the map's reference views tell if it holds.
+
+An expectation can be wrong in ways that the patches of the views do not show, so it is followed for a few images only
+until the network looks again, and not at all where anything speaks against it. Poses that were followed are no
+evidence of their own: they start from one that the stream already counts on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.cameras import Camera
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+from reloc_ros.localizer import Localized, Localizer, Lost
+from reloc_ros.refinement.alignment import Appearance
+from reloc_ros.stream.status import StampedPose
+
+
+@dataclasses.dataclass(frozen=True)
+class TrackerConfig:
+    """When an expected pose is followed."""
+
+    search_every: int = 6
+    """One image in so many is localized from nothing, by the network; 1 never follows."""
+    max_gap_s: float = 0.2
+    """Longest time since the image before."""
+    max_share_loss: float = 0.3
+    """Part of the agreeing patches that may be lost since the last full search."""
+    max_sigma_growth: float = 2.0
+    """Of the standard deviations of the position, since then."""
+
+    def __post_init__(self) -> None:
+        if self.search_every < 1:
+            raise RelocError(f"search_every must be at least 1, got {self.search_every}")
+
+
+_MOST_STEPS = 3.0
+"""A velocity is believed for so many times the time that it was taken over."""
+
+
+@dataclasses.dataclass(eq=False)
+class _Anchor:
+    """The last full search, and what came of it until now."""
+
+    result: Localized
+    camera: Camera
+    looks: Appearance | None
+    """How the map looks from there."""
+    newest: StampedPose
+    """The last image's pose."""
+    before: StampedPose | None
+    """And the one's before, for the velocity."""
+    followed: int = 0
+    """Images since."""
+
+
+class Tracker:
+    """Localizes the images of one stream in order, as `Localizer` does, at less cost where the pose is expected."""
+
+    def __init__(self, localizer: Localizer, config: TrackerConfig | None = None) -> None:
+        self._localizer = localizer
+        self.config = config or TrackerConfig()
+        self._anchor: _Anchor | None = None
+
+    def localize(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        stamp_s: float,
+        last: StampedPose | None,
+        expected: SE3 | None = None,
+    ) -> Localized | Lost:
+        """Localize the next image.
+
+        Args:
+            image: as for `Localizer.localize`.
+            camera: its intrinsics.
+            stamp_s: when it was taken.
+            last: the last pose that the stream counts on; None while it is lost.
+            expected: camera_from_map where odometry puts the camera; None where that is not known.
+        """
+        anchor = self._anchor
+        counts = anchor is not None and last is not None and last.stamp_s == anchor.newest.stamp_s
+        prior = expected or (last and (_moved_on(anchor, stamp_s) if counts else last.camera_from_map))
+        result = None
+        if counts and camera == anchor.camera and 0 < stamp_s - last.stamp_s <= self.config.max_gap_s:
+            result = self._follow(image, anchor, prior)
+        if result is None:
+            result = self._localizer.localize(image, camera, prior)
+            self._anchor = self._anchored(result, camera, stamp_s, anchor if counts else None)
+        else:
+            anchor.before, anchor.newest = anchor.newest, StampedPose(result.camera_from_map, stamp_s)
+            anchor.followed += 1
+        return result
+
+    def _anchored(
+        self, result: Localized | Lost, camera: Camera, stamp_s: float, former: _Anchor | None
+    ) -> _Anchor | None:
+        """What to follow from, after a full search."""
+        if not (isinstance(result, Localized) and result.refined):
+            return None
+        pose = StampedPose(result.camera_from_map, stamp_s)
+        return _Anchor(result, camera, None, pose, former and former.newest)
+
+    def _follow(self, image: NDArray[np.uint8], anchor: _Anchor, expected: SE3) -> Localized | None:
+        """The pose near the expected one, if the patches leave no doubt and it is not yet time for a full search."""
+        if anchor.followed + 1 >= self.config.search_every:
+            return None
+        if anchor.looks is None or not anchor.looks.suits(expected):
+            anchor.looks = self._localizer.appearance(anchor.camera, expected)
+        result = self._localizer.follow(image, anchor.looks, expected)
+        return result if result is not None and self._holds(result, anchor.result) else None
+
+    def _holds(self, result: Localized, start: Localized) -> bool:
+        """Whether a followed pose is supported and fixed about as well as the one that it started from."""
+        sigmas = [np.sqrt(np.trace(one.covariance[:3, :3])) for one in (result, start)]
+        return bool(
+            result.support.share >= (1 - self.config.max_share_loss) * start.support.share
+            and sigmas[0] <= self.config.max_sigma_growth * sigmas[1]
+        )
+
+
+def _moved_on(anchor: _Anchor, stamp_s: float) -> SE3:
+    """Where the camera is at a time if it moves on as it did between the last two images, in its own frame."""
+    newest, before = anchor.newest, anchor.before
+    if before is None or not newest.stamp_s > before.stamp_s:
+        return newest.camera_from_map
+    step = newest.camera_from_map @ before.camera_from_map.inverse()
+    share = min((stamp_s - newest.stamp_s) / (newest.stamp_s - before.stamp_s), _MOST_STEPS)
+    return (
+        SE3.from_rotation_vector(share * step.rotation_vector, share * step.translation)
+        @ newest.camera_from_map
+    )

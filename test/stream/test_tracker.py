@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+from reference_corner import CAMERA, MIDDLE, POSES, look_at, walls
+from test_localizer_refined import make_localizer
+
+from reloc_ros.demo.scene.renderer import Renderer
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+from reloc_ros.localizer import Localized, Lost
+from reloc_ros.stream.status import StampedPose
+from reloc_ros.stream.tracker import Tracker, TrackerConfig
+
+RATE_HZ = 30.0
+DISTANCE = 2.5
+
+
+def path(images: int) -> list[SE3]:
+    """A camera that walks by the corner at 0.6 m/s and turns to keep it in view."""
+    ways = np.linspace(POSES[3].center, POSES[3].center + 0.02 * images * np.array([-0.6, 0.8, 0.0]), images)
+    return [look_at(way, MIDDLE) for way in ways]
+
+
+class Stream:
+    """A tracker that is fed renderings, and counts on every pose that it finds."""
+
+    def __init__(self, seed: int = 0, **config) -> None:
+        self.localizer = make_localizer(True)
+        self.tracker = Tracker(self.localizer, TrackerConfig(**config))
+        self.renderer = Renderer(walls(seed), CAMERA)
+        self.searches = 0
+        self.last: StampedPose | None = None
+        self.stamp_s = 100.0
+        oracle = self.localizer.backend
+        infer = oracle.infer
+
+        def count(image: np.ndarray) -> np.ndarray:
+            self.searches += 1
+            return infer(image)
+
+        oracle.infer = count
+
+    def see(self, pose: SE3, image: np.ndarray | None = None, after_s: float = 1 / RATE_HZ, **given):
+        self.localizer.backend.camera_from_map = pose
+        self.stamp_s += after_s
+        image = self.renderer.render(pose).image if image is None else image
+        camera, last = given.get("camera", CAMERA), given.get("last", self.last)
+        result = self.tracker.localize(image, camera, self.stamp_s, last, given.get("expected"))
+        if isinstance(result, Localized):
+            self.last = StampedPose(result.camera_from_map, self.stamp_s)
+        return result
+
+
+def assert_right(result: Localized | Lost, pose: SE3) -> None:
+    assert isinstance(result, Localized), result
+    assert rotation_error_deg(result.camera_from_map, pose) < 0.03
+    assert center_error(result.camera_from_map, pose) < 0.0006 * DISTANCE
+
+
+def test_a_moving_camera_is_followed_and_the_network_looks_every_sixth_time():
+    stream = Stream(search_every=6)
+    tracked = []
+    for pose in path(13):
+        result = stream.see(pose)
+        assert_right(result, pose)
+        tracked.append(result.tracked)
+    assert stream.searches == 3
+    assert tracked == ([False] + 5 * [True]) * 2 + [False]
+
+
+def test_a_followed_pose_tells_its_own_uncertainty_and_support_and_has_no_keypoints():
+    stream = Stream()
+    first, second = (stream.see(pose) for pose in path(2))
+    assert second.tracked and second.refined and len(second.keypoints) == 0
+    assert second.support.share > 0.8
+    ratio = np.sqrt(np.diag(second.covariance) / np.diag(first.covariance))
+    assert (ratio > 0.5).all() and (ratio < 2).all()
+    assert list(second.stage_ms) == ["refine", "total"]
+
+
+def test_a_camera_that_was_carried_away_is_found_at_once():
+    stream = Stream()
+    for pose in path(4):
+        stream.see(pose)
+    result = stream.see(POSES[7])
+    assert_right(result, POSES[7])
+    assert not result.tracked
+
+
+def test_what_shows_another_place_is_never_followed():
+    stream, elsewhere = Stream(), Renderer(walls(10), CAMERA)
+    *before, pose = path(4)
+    for one in before:
+        assert isinstance(stream.see(one), Localized)
+    stream.localizer.backend.spoil = lambda found: found.__setitem__((slice(None), 2), 0.0)
+    assert isinstance(stream.see(pose, elsewhere.render(pose).image), Lost)
+    assert isinstance(stream.see(pose), Lost)  # nor from a pose before that
+
+
+def test_a_covered_view_is_looked_at_by_the_network():
+    stream = Stream()
+    *before, pose = path(4)
+    for one in before:
+        stream.see(one)
+    image = stream.renderer.render(pose).image.copy()
+    image[:, :384] = np.random.default_rng(0).integers(0, 256, (480, 384, 1))
+    assert not stream.see(pose, image).tracked
+
+
+HALF = CAMERA.resized(320, 240)
+
+
+@pytest.mark.parametrize(
+    ("config", "given"),
+    [
+        ({"search_every": 1}, {}),
+        ({}, {"last": None}),
+        ({}, {"last": StampedPose(POSES[3], 99.0)}),
+        ({}, {"after_s": 0.5}),
+        ({}, {"after_s": 0.0}),
+        ({}, {"after_s": -1.0}),
+        ({}, {"camera": HALF, "image": Renderer(walls(), HALF).render(path(3)[2]).image}),
+    ],
+    ids=["not wanted", "lost", "not its own", "long ago", "at once", "started over", "another camera"],
+)
+def test_where_nothing_can_be_expected_the_network_looks(config, given):
+    stream = Stream(**config)
+    first, second, third = path(3)
+    stream.see(first)
+    stream.see(second)
+    stream.localizer.backend.camera = given.get("camera", CAMERA)
+    result = stream.see(third, **given)
+    assert isinstance(result, Localized) and not result.tracked
+
+
+def test_a_jerk_is_followed_where_odometry_tells_of_it():
+    first, second = path(2)
+    jerk = SE3.from_rotation_vector([0.0, 0.1, 0.0], [0.0, 0.0, 0.0]) @ second
+    blind, told = Stream(), Stream()
+    for stream in (blind, told):
+        stream.see(first)
+        stream.see(second)
+    assert not blind.see(jerk).tracked
+    result = told.see(jerk, expected=jerk)
+    assert result.tracked
+    assert_right(result, jerk)
+
+
+def test_without_reference_views_every_image_is_searched():
+    stream = Stream()
+    stream.localizer = make_localizer(with_references=False)
+    stream.tracker = Tracker(stream.localizer)
+    for pose in path(3):
+        result = stream.see(pose)
+        assert isinstance(result, Localized) and not result.tracked
+
+
+def test_a_number_that_makes_no_sense_is_refused():
+    with pytest.raises(RelocError, match="search_every must be at least 1"):
+        TrackerConfig(search_every=0)
