@@ -88,12 +88,14 @@ class Refiner:
         picture = Picture(image, camera, self._focal)
         # A degree or two does not change how a small patch looks: it is warped once.
         looks = self.appearance(camera, start)
-        pose, before, support = _approach(start, picture, looks, _TOGETHER)
+        pose = _approach(start, picture, looks, _TOGETHER)
+        support = _support(pose, picture, looks, _TOGETHER)
         if support.share < _ENOUGH:  # little to go by: the coarsest picture may have led astray
-            second = _approach(start, picture, looks, _TOGETHER[1:])
-            if second[2].mean_correlation > support.mean_correlation:
-                pose, before, support = second
-        if doubt := _doubt(before, support):
+            other = _approach(start, picture, looks, _TOGETHER[1:])
+            other_support = _support(other, picture, looks, _TOGETHER)
+            if other_support.mean_correlation > support.mean_correlation:
+                pose, support = other, other_support
+        if doubt := _doubt(_support(start, picture, looks, _TOGETHER), support):
             return Refinement(start, None, support, doubt)
         matches, cells = move_alone(pose, picture, looks.patches(_ALONE), _ALONE)
         if len(matches) < MIN_PATCHES:
@@ -119,32 +121,42 @@ class Refiner:
             expected: camera_from_map, a few pixels off at most.
         """
         picture = Picture(image, looks.camera, self._focal)
-        # Not as against a first pose: an expected one may be as exact as the patches can tell.
-        pose, _, support = _approach(expected, picture, looks, _FOLLOWING)
+        # Not compared with the expected pose's, which may be as exact as the patches can tell.
+        pose = _approach(expected, picture, looks, _FOLLOWING)
+        support = _support(pose, picture, looks, _FOLLOWING)
         if support.agreeing < MIN_PATCHES or support.share < _ENOUGH:
             doubt = f"{support.agreeing} of {support.patches} patches agree with the image"
             return Refinement(expected, None, support, doubt)
         matches, cells = move_alone(pose, picture, looks.patches(_FOLLOWING_ALONE), _FOLLOWING_ALONE)
-        doubt = None
-        if len(matches) < 2 * MIN_PATCHES or len(np.unique(cells)) < _MIN_CELLS:
-            doubt = f"{len(matches)} patches in {len(np.unique(cells))} cells of the picture match"
-        elif (split_px := _split(pose, matches, cells) * picture.camera.mean_focal) > _MAX_SPLIT_PX:
-            doubt = f"halves of the patches put them {split_px:.1f} px apart"
-        if doubt:
+        spread = len(np.unique(cells))
+        if len(matches) < 2 * MIN_PATCHES or spread < _MIN_CELLS:
+            doubt = f"{len(matches)} patches in {spread} cells of the picture match"
             return Refinement(expected, None, support, doubt)
-        return _solve(pose, matches, cells, support)
+        sharpened = _solve(pose, matches, cells, support)
+        split_px = _split(sharpened.camera_from_map, matches, cells) * picture.camera.mean_focal
+        if split_px > _MAX_SPLIT_PX:
+            return Refinement(
+                expected, None, support, f"halves of the patches put them {split_px:.1f} px apart"
+            )
+        return sharpened
 
 
-def _approach(
-    start: SE3, picture: Picture, looks: Appearance, rounds: tuple[tuple[Grain, int], ...]
-) -> tuple[SE3, Support, Support]:
-    """Where all patches together move the pose, and the support of `start` and of that in the last round."""
+_Rounds = tuple[tuple[Grain, int], ...]
+
+
+def _approach(start: SE3, picture: Picture, looks: Appearance, rounds: _Rounds) -> SE3:
+    """Where all patches together move the pose."""
     pose = start
     for grain, steps in rounds:
-        patches = looks.patches(grain)
         if min(picture.level(grain.level).shape) >= _MIN_LEVEL_PX:
-            pose = move_together(pose, picture, patches, grain, steps)
-    return pose, support_of(start, picture, patches, grain), support_of(pose, picture, patches, grain)
+            pose = move_together(pose, picture, looks.patches(grain), grain, steps)
+    return pose
+
+
+def _support(pose: SE3, picture: Picture, looks: Appearance, rounds: _Rounds) -> Support:
+    """How the patches of the last round agree with the image from a pose."""
+    grain = rounds[-1][0]
+    return support_of(pose, picture, looks.patches(grain), grain)
 
 
 def _solve(pose: SE3, matches: Correspondences, cells: NDArray[np.int64], support: Support) -> Refinement:
@@ -159,7 +171,7 @@ def _split(pose: SE3, matches: Correspondences, cells: NDArray[np.int64]) -> flo
     black = (cells // CELLS + cells) % 2 == 0
     places = []
     for half in (black, ~black):
-        moved = minimise(pose, matches.subset(half), 3, cauchy_scale=1.0)
+        moved = minimise(pose, matches.subset(half), 1, cauchy_scale=1.0)
         points = moved.apply(matches.points_map)
         places.append(points[:, :2] / points[:, 2:])
     return float(np.median(np.linalg.norm(places[0] - places[1], axis=1)))
