@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import time
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
 from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
 from reloc_ros.pose.prior import best_pose
-from reloc_ros.refinement.alignment import Appearance, Support
+from reloc_ros.refinement.alignment import Support
 from reloc_ros.refinement.refine import Refiner
 
 _logger = logging.getLogger(__name__)
@@ -95,7 +94,8 @@ class Localizer:
         self.config = (config or LocalizerConfig()).for_bundle(bundle.calibration)
         self._solve = make_solver(self.config.solver)
         references = bundle.references if self.config.refine else None
-        self._refiner = None if references is None else Refiner(references)
+        self.refiner = None if references is None else Refiner(references)
+        """None without reference views, or where they are not to be used."""
 
     @staticmethod
     def from_bundle(
@@ -146,42 +146,6 @@ class Localizer:
         used = self._camera_of(image, camera, watch)
         return used if isinstance(used, Lost) else self._locate(image, used, keypoints, None, watch)
 
-    def appearance(self, camera: Camera, camera_from_map: SE3) -> Appearance | None:
-        """How the map looks to a camera from about there, for `follow`; None for a bundle without reference views."""
-        return None if self._refiner is None else self._refiner.appearance(camera, camera_from_map)
-
-    def follow(self, image: NDArray[np.uint8], looks: Appearance, expected: SE3) -> Localized | None:
-        """The pose near an expected one, by the reference views alone; None when they leave any doubt.
-
-        It is for `reloc_ros.stream.tracker`, which knows when an expectation is worth that.
-
-        Args:
-            image: as for `localize`, of the camera that `looks` was made for.
-            looks: made from a pose some degrees off at most.
-            expected: camera_from_map, a few pixels off at most.
-        """
-        watch = Stopwatch()
-        try:
-            followed = self._refiner.follow(image, looks, expected)
-        except np.linalg.LinAlgError:
-            return None
-        watch.lap("refine")
-        if followed.covariance is None:
-            _logger.debug("the pose was not followed: %s", followed.doubt)
-            return None
-        covariance = followed.covariance * self.bundle.calibration.refined_scale**2
-        return Localized(
-            followed.camera_from_map,
-            covariance,
-            NO_KEYPOINTS,
-            NO_KEYPOINTS.scores > 0,
-            math.nan,
-            watch.times_ms(),
-            refined=True,
-            support=followed.support,
-            tracked=True,
-        )
-
     def _locate(
         self,
         image: NDArray[np.uint8],
@@ -196,7 +160,7 @@ class Localizer:
         limit = self.config.max_error_px * ray_per_network_px
         pose, inliers = self._search(matches, keypoints.scores, prior, limit)
         judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
-        refusal = refuse_inliers(*judged, verified=self._refiner is not None)
+        refusal = refuse_inliers(*judged, verified=self.refiner is not None)
         if pose is not None and refusal is None:
             agreeing = matches.subset(inliers)
             seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
@@ -221,10 +185,10 @@ class Localizer:
         self, image: NDArray[np.uint8], camera: Camera, coarse: Refined, agreeing: Correspondences
     ) -> tuple[Refined, bool, Support | None]:
         """The pose to report, whether it is a sharpened one, and the photometric support, if that was asked."""
-        if self._refiner is None:
+        if self.refiner is None:
             return coarse, False, None
         try:
-            refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing)
+            refinement = self.refiner.refine(image, camera, coarse.camera_from_map, agreeing)
         except np.linalg.LinAlgError:
             _logger.debug("the pose was not sharpened: the patches fix none")
             return coarse, False, None

@@ -96,6 +96,13 @@ def run(
     threads: ThreadsOption = 0,
     precision: PrecisionOption = "auto",
     refine: RefineOption = True,
+    tracking: Annotated[
+        bool,
+        typer.Option(
+            "--tracking",
+            help="Follow poses from image to image, as the node does; else each image speaks for itself.",
+        ),
+    ] = False,
 ) -> None:
     """Localize a video, a bag or a folder of images: poses as JSON, TUM and topics, and a video that shows them.
 
@@ -123,6 +130,8 @@ def run(
         raise RelocError("--rectified is about the camera_info of a bag or of --camera; leave it out")
     if bundle_camera is not None and camera is not None:
         raise RelocError("--bundle-camera and --camera both give intrinsics; leave one out")
+    if tracking and detections is not None:
+        raise RelocError("--detections are localized image by image; leave --tracking out")
     content = ArContent.read(mesh, mesh_pose, mesh_scale)
     intrinsics = None if camera is None else read_camera_file(camera, rectified=bool(rectified))
     tally = Tally()
@@ -145,7 +154,9 @@ def run(
             keypoints_by = f"the keypoints of {detections}, with a sigma of {detection_sigma:g} px"
         sinks = outputs.sinks(localizer.bundle, images, keypoints_by, content, rate)
         try:
-            localize_source(localizer, images, sinks, intrinsics or bundle_camera, detected, progress, tally)
+            localize_source(
+                localizer, images, sinks, intrinsics or bundle_camera, detected, tracking, progress, tally
+            )
         except RelocError:
             raise
         except BaseException:

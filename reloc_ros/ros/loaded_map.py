@@ -16,6 +16,7 @@ from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.scene_size import extent, single_precision_step
 from reloc_ros.stream.status import StatusConfig
+from reloc_ros.stream.tracker import Tracker, TrackerConfig
 
 FINEST_STEP = 1e-3
 """Metres that must not be lost in single precision: those of coordinates up to 16 km."""
@@ -26,6 +27,8 @@ class LoadedMap:
     """A localizer and what the node needs to know about its map."""
 
     localizer: Localizer
+    tracker: Tracker
+    """Of the stream of images, which are localized by it."""
     frame: str
     """Frame of the poses."""
     fixed_camera: Camera | None
@@ -49,6 +52,7 @@ class LoadedMap:
         positions = localizer.bundle.landmarks.positions_map
         return LoadedMap(
             localizer,
+            Tracker(localizer, given.config(TrackerConfig)),
             given.map_frame or localizer.bundle.frame.lstrip("/"),
             _fixed_camera(given, localizer.bundle),
             extent(positions),

@@ -113,12 +113,12 @@ class Session:
         tree, given = self._tree, self.given  # the same for all of one image
         with self._lock:
             loaded, last = self.loaded, self._machine.last_good
-        prior = None
-        if given.use_prior:
+        last, expected = last if given.use_prior else None, None
+        if last is not None:
             frame = given.camera_frame or message.header.frame_id
             odometry = tree if loaded.is_metric else None  # which speaks of metres
-            prior = expected_pose(last, message.header.stamp, frame, odometry)
-        outcome = localize_message(message, loaded, self.input, prior)
+            expected = expected_pose(last, message.header.stamp, frame, odometry)
+        outcome = localize_message(message, loaded, self.input, last, expected)
         with self._lock:
             verdict, asked = self._judge(loaded, outcome), self.requests.asked()
         sent = self.outputs.send(outcome, verdict, given, loaded, tree)

@@ -8,6 +8,10 @@ evidence of their own: they start from one that the stream already counts on.
 from __future__ import annotations
 
 import dataclasses
+import logging
+import math
+import typing
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +19,23 @@ from numpy.typing import NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.localizer import Localized, Localizer, Lost
+from reloc_ros.localizer import NO_KEYPOINTS, Localized, Localizer, Lost, Stopwatch
 from reloc_ros.refinement.alignment import Appearance
+from reloc_ros.refinement.refine import Refinement
 from reloc_ros.stream.status import StampedPose
+
+_logger = logging.getLogger(__name__)
+Tracking = Literal["auto", "off"]
 
 
 @dataclasses.dataclass(frozen=True)
 class TrackerConfig:
     """When an expected pose is followed."""
 
-    search_every: int = 6
-    """One image in so many is localized from nothing, by the network; 1 never follows."""
+    tracking: Tracking = "auto"
+    """`off` localizes every image from nothing."""
+    search_every: int = 8
+    """While tracking, one image in so many is."""
     max_gap_s: float = 0.2
     """Longest time since the image before."""
     max_share_loss: float = 0.3
@@ -34,6 +44,10 @@ class TrackerConfig:
     """Of the standard deviations of the position, since then."""
 
     def __post_init__(self) -> None:
+        if self.tracking not in typing.get_args(Tracking):
+            raise RelocError(
+                f"unknown tracking {self.tracking!r}; use {' or '.join(typing.get_args(Tracking))}"
+            )
         if self.search_every < 1:
             raise RelocError(f"search_every must be at least 1, got {self.search_every}")
 
@@ -87,7 +101,13 @@ class Tracker:
         counts = anchor is not None and last is not None and last.stamp_s == anchor.newest.stamp_s
         prior = expected or (last and (_moved_on(anchor, stamp_s) if counts else last.camera_from_map))
         result = None
-        if counts and camera == anchor.camera and 0 < stamp_s - last.stamp_s <= self.config.max_gap_s:
+        fits = image.dtype == np.uint8 and image.shape[:2] == (camera.height, camera.width)
+        if (
+            counts
+            and fits
+            and camera == anchor.camera
+            and 0 < stamp_s - last.stamp_s <= self.config.max_gap_s
+        ):
             result = self._follow(image, anchor, prior)
         if result is None:
             result = self._localizer.localize(image, camera, prior)
@@ -108,12 +128,35 @@ class Tracker:
 
     def _follow(self, image: NDArray[np.uint8], anchor: _Anchor, expected: SE3) -> Localized | None:
         """The pose near the expected one, if the patches leave no doubt and it is not yet time for a full search."""
-        if anchor.followed + 1 >= self.config.search_every:
+        if self.config.tracking == "off" or anchor.followed + 1 >= self.config.search_every:
             return None
+        watch = Stopwatch()
         if anchor.looks is None or not anchor.looks.suits(expected):
-            anchor.looks = self._localizer.appearance(anchor.camera, expected)
-        result = self._localizer.follow(image, anchor.looks, expected)
-        return result if result is not None and self._holds(result, anchor.result) else None
+            anchor.looks = self._localizer.refiner.appearance(anchor.camera, expected)
+        try:
+            followed = self._localizer.refiner.follow(image, anchor.looks, expected)
+        except np.linalg.LinAlgError:  # the patches fix no pose
+            return None
+        watch.lap("refine")
+        if followed.covariance is None:
+            _logger.debug("the pose was not followed: %s", followed.doubt)
+            return None
+        result = self._tracked(followed, watch)
+        return result if self._holds(result, anchor.result) else None
+
+    def _tracked(self, followed: Refinement, watch: Stopwatch) -> Localized:
+        calibration = self._localizer.bundle.calibration
+        return Localized(
+            followed.camera_from_map,
+            calibration.refined_scale**2 * followed.covariance,
+            NO_KEYPOINTS,
+            NO_KEYPOINTS.scores > 0,
+            math.nan,
+            watch.times_ms(),
+            refined=True,
+            support=followed.support,
+            tracked=True,
+        )
 
     def _holds(self, result: Localized, start: Localized) -> bool:
         """Whether a followed pose is supported and fixed about as well as the one that it started from."""

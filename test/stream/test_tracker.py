@@ -6,7 +6,7 @@ from test_localizer_refined import make_localizer
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
-from reloc_ros.localizer import Localized, Lost
+from reloc_ros.localizer import Localized, Lost, LostReason
 from reloc_ros.stream.status import StampedPose
 from reloc_ros.stream.tracker import Tracker, TrackerConfig
 
@@ -112,6 +112,7 @@ HALF = CAMERA.resized(320, 240)
 @pytest.mark.parametrize(
     ("config", "given"),
     [
+        ({"tracking": "off"}, {}),
         ({"search_every": 1}, {}),
         ({}, {"last": None}),
         ({}, {"last": StampedPose(POSES[3], 99.0)}),
@@ -120,7 +121,16 @@ HALF = CAMERA.resized(320, 240)
         ({}, {"after_s": -1.0}),
         ({}, {"camera": HALF, "image": Renderer(walls(), HALF).render(path(3)[2]).image}),
     ],
-    ids=["not wanted", "lost", "not its own", "long ago", "at once", "started over", "another camera"],
+    ids=[
+        "off",
+        "always searched",
+        "lost",
+        "not its own",
+        "long ago",
+        "at once",
+        "started over",
+        "another camera",
+    ],
 )
 def test_where_nothing_can_be_expected_the_network_looks(config, given):
     stream = Stream(**config)
@@ -130,6 +140,15 @@ def test_where_nothing_can_be_expected_the_network_looks(config, given):
     stream.localizer.backend.camera = given.get("camera", CAMERA)
     result = stream.see(third, **given)
     assert isinstance(result, Localized) and not result.tracked
+
+
+@pytest.mark.parametrize("spoil", [lambda i: i[:200], lambda i: i.astype(np.float32)], ids=["cut", "float"])
+def test_an_image_that_is_none_is_lost_as_by_the_search(spoil):
+    stream = Stream()
+    for pose in path(3):
+        result = stream.see(pose)
+    assert result.tracked
+    assert stream.see(pose, spoil(stream.renderer.render(pose).image)).reason is LostReason.BAD_IMAGE
 
 
 def test_a_jerk_is_followed_where_odometry_tells_of_it():
@@ -145,6 +164,23 @@ def test_a_jerk_is_followed_where_odometry_tells_of_it():
     assert_right(result, jerk)
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_search_expects_the_camera_where_it_was_or_where_it_was_going(steps, monkeypatch):
+    stream = Stream(tracking="off")
+    *seen, pose = path(steps + 1)
+    for one in seen:
+        stream.see(one)
+    priors = []
+    localize = stream.localizer.localize
+    monkeypatch.setattr(
+        stream.localizer, "localize", lambda *given: priors.append(given[2]) or localize(*given)
+    )
+    stream.see(pose)
+    ahead = center_error(priors[0], pose)
+    moved = center_error(seen[-1], pose)
+    assert ahead == pytest.approx(moved, rel=0.05) if steps == 1 else ahead < 0.2 * moved
+
+
 def test_without_reference_views_every_image_is_searched():
     stream = Stream()
     stream.localizer = make_localizer(with_references=False)
@@ -154,6 +190,13 @@ def test_without_reference_views_every_image_is_searched():
         assert isinstance(result, Localized) and not result.tracked
 
 
-def test_a_number_that_makes_no_sense_is_refused():
-    with pytest.raises(RelocError, match="search_every must be at least 1"):
-        TrackerConfig(search_every=0)
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"search_every": 0}, "search_every must be at least 1, got 0"),
+        ({"tracking": "on"}, "unknown tracking 'on'; use auto or off"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(config, sentence):
+    with pytest.raises(RelocError, match=sentence):
+        TrackerConfig(**config)

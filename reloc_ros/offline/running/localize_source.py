@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.running.detections import Detections
 from reloc_ros.offline.running.pose_file_writers import Sink
 from reloc_ros.offline.sources.frame import Frame, Source
+from reloc_ros.scene_size import extent
+from reloc_ros.stream.status import StatusConfig, StatusMachine
+from reloc_ros.stream.tracker import Tracker
 
 _logger = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ def localize_source(
     sinks: Sequence[contextlib.AbstractContextManager[Sink]],
     camera: Camera | str | None = None,
     detections: Detections | None = None,
+    tracking: bool = False,
     progress: Progress = silent,
     tally: Tally | None = None,
 ) -> Tally:
@@ -62,15 +67,17 @@ def localize_source(
         camera: intrinsics of all images, or the name of one of the bundle's cameras; else those that the source knows,
             or the map's own.
         detections: to localize by instead of by the network's keypoints.
+        tracking: whether images with stamps are followed from one to the next where that leaves no doubt.
         tally: counts along, for who wants to know how far a stopped run has come.
     """
     tally = tally or Tally()
+    localize = _followed(localizer) if tracking else functools.partial(_localize, localizer, detections)
     try:
         with contextlib.ExitStack() as stack:
             writers = [stack.enter_context(sink) for sink in sinks]
             for frame in _until_damage(source):
                 frame = _with_camera(frame, camera, localizer.bundle)
-                result = _localize(localizer, frame, detections)
+                result = localize(frame)
                 for write in writers:
                     write(frame, result)
                 tally.add(frame.name, result)
@@ -110,7 +117,30 @@ def _with_camera(frame: Frame, camera: Camera | str | None, bundle: Bundle) -> F
     return dataclasses.replace(frame, camera=used)
 
 
-def _localize(localizer: Localizer, frame: Frame, detections: Detections | None) -> Localized | Lost:
+def _followed(localizer: Localizer) -> Callable[[Frame], Localized | Lost]:
+    """What localizes frames in order, with what it knows from those before, as the node does."""
+    size = extent(localizer.bundle.landmarks.positions_map)
+    speed = StatusConfig.max_speed * (1.0 if localizer.bundle.scale == "metric" else size)
+    machine = StatusMachine(StatusConfig(max_speed=speed, position_slack=0.1 * size))
+    tracker = Tracker(localizer)
+
+    def localize(frame: Frame) -> Localized | Lost:
+        if frame.stamp_ns is None:
+            raise RelocError(f"{frame.name} has no time, so it cannot be tracked; leave --tracking out")
+        if frame.image is None:
+            result = _without_keypoints(LostReason.BAD_IMAGE, frame.problem)
+        else:
+            result = tracker.localize(frame.image, frame.camera, 1e-9 * frame.stamp_ns, machine.last_good)
+        if isinstance(result, Lost):
+            machine.lost(result.reason.value, result.detail)
+        else:
+            machine.localized(result.camera_from_map, 1e-9 * frame.stamp_ns)
+        return result
+
+    return localize
+
+
+def _localize(localizer: Localizer, detections: Detections | None, frame: Frame) -> Localized | Lost:
     if frame.image is None:
         return _without_keypoints(LostReason.BAD_IMAGE, frame.problem)
     if detections is None:

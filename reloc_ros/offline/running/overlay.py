@@ -137,11 +137,7 @@ class Overlay:
         if isinstance(result, Lost):
             return _with_banner(picture, RED, f"LOST  {result.reason.value}", result.detail)
         self._draw_scale(picture)
-        agreeing = f"{int(result.inliers.sum())} of {len(result.keypoints)} landmarks agree"
-        sharpened = ", sharpened" if result.refined else ""
-        return _with_banner(
-            picture, GREEN, "OK", f"{agreeing}, {result.reprojection_rms_px:.1f} px{sharpened}"
-        )
+        return _with_banner(picture, GREEN, "OK", _what_agrees(result))
 
     def _draw_cloud(self, picture: Image, camera: Camera, camera_from_map: SE3) -> None:
         points = camera_from_map.apply(self.cloud.visible_map(camera_from_map))
@@ -220,3 +216,11 @@ def overlay_video(
             write(overlay.picture(frame, result, source.rotation))
 
         yield draw
+
+
+def _what_agrees(result: Localized) -> str:
+    if result.tracked:
+        return f"{result.support.agreeing} of {result.support.patches} patches agree, tracked"
+    agreeing = f"{int(result.inliers.sum())} of {len(result.keypoints)} landmarks agree"
+    sharpened = ", sharpened" if result.refined else ""
+    return f"{agreeing}, {result.reprojection_rms_px:.1f} px{sharpened}"

@@ -47,6 +47,7 @@ def pose_entry(frame: Frame, result: Localized | Lost) -> dict[str, Any]:
         "inliers": int(result.inliers.sum()),
         "reprojection_rms_px": None,
         "refined": None,
+        "tracked": None,
         "latency_ms": result.stage_ms.get("total"),
     }
     if isinstance(result, Lost):
@@ -58,8 +59,9 @@ def pose_entry(frame: Frame, result: Localized | Lost) -> dict[str, Any]:
             "translation": pose.translation.tolist(),
         },
         "covariance": result.covariance.tolist(),
-        "reprojection_rms_px": result.reprojection_rms_px,
+        "reprojection_rms_px": None if result.tracked else result.reprojection_rms_px,
         "refined": result.refined,
+        "tracked": result.tracked,
     }
 
 

@@ -28,6 +28,7 @@ string transform
 uint32 keypoints
 uint32 inliers
 float32 reprojection_rms_px
+bool tracked
 float32 latency_s
 float32 frame_age_s
 bool scale_known
@@ -107,6 +108,7 @@ class PoseMessages:
             keypoints=len(result.keypoints),
             inliers=int(result.inliers.sum()),
             reprojection_rms_px=math.nan if lost else result.reprojection_rms_px,
+            tracked=not lost and result.tracked,
             latency_s=1e-3 * result.stage_ms.get("total", math.nan),
             frame_age_s=math.nan,
             scale_known=self.bundle.scale == "metric",

@@ -14,6 +14,7 @@ from reloc_ros.ros.tf.config import TfMode
 from reloc_ros.stream.initial_pose import InitialPoseConfig
 from reloc_ros.stream.smoothing import SmoothingConfig
 from reloc_ros.stream.status import StatusConfig
+from reloc_ros.stream.tracker import TrackerConfig, Tracking
 
 Config = TypeVar("Config")
 SWITCH = ("true", "false")
@@ -82,6 +83,17 @@ class Parameters:
         True,
         "Try the last pose, moved by the odometry where TF has odom_frame, as one hypothesis more for the next image. "
         "It is judged as all others are.",
+    )
+    tracking: str = _parameter(
+        "auto",
+        "`auto` follows the pose expected of an image by the bundle's reference views alone while they leave no doubt, "
+        "at a fifth of the cost. Needs use_prior.",
+        choices=typing.get_args(Tracking),
+    )
+    search_every: int = _parameter(
+        TrackerConfig.search_every,
+        "While tracking, one image in so many is localized by the network.",
+        (1, 1000),
     )
     map_frame: str = _parameter("", "Frame of the poses. Empty: the one the bundle names.")
     camera_frame: str = _parameter("", "Optical frame of the camera. Empty: the one each image names.")

@@ -12,8 +12,10 @@ from std_msgs.msg import Header
 from reloc_ros.errors import RelocError, first_line
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized, Lost
+from reloc_ros.ros.conversions import seconds_from_stamp
 from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage
 from reloc_ros.ros.loaded_map import LoadedMap
+from reloc_ros.stream.status import StampedPose
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,9 +37,18 @@ class ImageOutcome:
 
 
 def localize_message(
-    message: ImageMessage, loaded: LoadedMap, camera_input: CameraInput, prior: SE3 | None
+    message: ImageMessage,
+    loaded: LoadedMap,
+    camera_input: CameraInput,
+    last: StampedPose | None,
+    expected: SE3 | None,
 ) -> ImageOutcome:
-    """From an image as it came to what it shows; `prior` is camera_from_map where the camera is expected, if it is."""
+    """From an image as it came to what it shows.
+
+    Args:
+        last: the last pose that counted; None while lost, or where nothing is to be expected.
+        expected: camera_from_map where odometry puts the camera; None where that is not known.
+    """
     started_s = time.perf_counter()  # work takes real time, whatever clock the node goes by
     image = None
 
@@ -61,7 +72,8 @@ def localize_message(
         return outcome(
             None, "waiting_for_camera_info", f"nothing has arrived on {camera_input.info_topic} yet"
         )
-    result = loaded.localizer.localize(image, camera, prior)
+    stamp_s = seconds_from_stamp(message.header.stamp)
+    result = loaded.tracker.localize(image, camera, stamp_s, last, expected)
     if isinstance(result, Lost):
         return outcome(result, result.reason.value, result.detail)
     return outcome(result, "", "")

@@ -83,6 +83,7 @@ class StatusPublisher:
             keypoints=len(result.keypoints) if result else 0,
             inliers=int(np.count_nonzero(result.inliers)) if result else 0,
             reprojection_rms_px=result.reprojection_rms_px if isinstance(result, Localized) else math.nan,
+            tracked=isinstance(result, Localized) and result.tracked,
             latency_s=outcome.latency_s if outcome else math.nan,
             frame_age_s=age_s if outcome else math.nan,
             scale_known=loaded is not None and loaded.is_metric,

@@ -43,15 +43,17 @@ def pose_of_frame(
 def expected_pose(
     last: StampedPose | None, stamp: Stamp, camera_frame: str, odometry: TfTree | None
 ) -> SE3 | None:
-    """camera_from_map where it was last, moved as the odometry says where TF has that; None where that is no help.
+    """camera_from_map where it was last, moved as the odometry says; None where TF does not have that, or while lost.
 
     Args:
         last: the last pose that counted; None while lost.
         stamp: of the image.
         odometry: tells how the robot moved; None where the map's unit is not the metre.
     """
-    if last is None or seconds_from_stamp(stamp) <= last.stamp_s:  # lost, or a recording that started over
+    if (
+        last is None or odometry is None or seconds_from_stamp(stamp) <= last.stamp_s
+    ):  # or a recording started over
         return None
     before = Time(nanoseconds=round(last.stamp_s * 1e9)).to_msg()
-    before_from_now = odometry and odometry.motion(camera_frame, before, stamp)
-    return before_from_now.inverse() @ last.camera_from_map if before_from_now else last.camera_from_map
+    before_from_now = odometry.motion(camera_frame, before, stamp)
+    return before_from_now and before_from_now.inverse() @ last.camera_from_map

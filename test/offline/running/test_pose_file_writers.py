@@ -33,11 +33,11 @@ def test_poses_are_written_as_documented(tmp_path):
     np.testing.assert_allclose(again.matrix, POSE.matrix, atol=1e-12)
     assert np.shape(entry["covariance"]) == (6, 6)
     assert (entry["keypoints"], entry["inliers"]) == (9, 8)
-    assert entry["refined"] is False
+    assert entry["refined"] is False and entry["tracked"] is False
     assert (entry["reprojection_rms_px"], entry["latency_ms"]) == (1.5, 12.0)
     entry = read["images"]["b.jpg"]
     assert (entry["status"], entry["reason"], entry["detail"]) == ("lost", "no_keypoints", "none")
-    empty = ("camera_from_map", "covariance", "reprojection_rms_px", "refined")
+    empty = ("camera_from_map", "covariance", "reprojection_rms_px", "refined", "tracked")
     assert {entry[key] for key in empty} == {None}
     assert (entry["keypoints"], entry["inliers"], entry["latency_ms"]) == (0, 0, 3.0)
     assert entry["stamp_ns"] == 1_700_000_000_123_456_789
