@@ -32,6 +32,9 @@ PARAMETERS = {
     "autostart": (bool, "Configure and activate by itself; false where a lifecycle manager does."),
 }
 TOPICS_IN_RVIZ = ("pose", "pose_with_covariance", "markers", "map_cloud", "debug_image")
+RELATIVE_TF = [("/tf", "tf"), ("/tf_static", "tf_static")]
+"""As Nav2's own launch files have it: a robot in a namespace has a tree of its own."""
+RESPAWN_DELAY_S = 2.0
 DEMO_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reloc_ros"
 
 
@@ -48,6 +51,11 @@ def generate_launch_description() -> LaunchDescription:
         ),
         "rviz": ("auto", "Start RViz: true, false, or auto (with the demo, where it is installed)."),
         "use_sim_time": ("false", "Time from /clock: true or false."),
+        "relative_tf": (
+            "false",
+            "true: the tree is in the namespace, as Nav2's robots have it; false: on /tf, which all namespaces share.",
+        ),
+        "use_respawn": ("false", "Start the node again when it ends by itself: true or false."),
         **{name: ("", description) for name, (_, description) in PARAMETERS.items()},
     }
     declared = [
@@ -64,6 +72,7 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         for word in ("image", "camera_info", "namespace", "name", "rviz")
     )
     use_sim_time = _truth("use_sim_time", LaunchConfiguration("use_sim_time").perform(context))
+    tf = RELATIVE_TF if _truth("relative_tf", LaunchConfiguration("relative_tf").perform(context)) else []
     is_demo = not given["bundle"]
     actions = []
     if is_demo:
@@ -84,7 +93,9 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             name=name,
             namespace=namespace,
             parameters=[LaunchConfiguration("params_file"), values, {"use_sim_time": use_sim_time}],
-            remappings=[("image", image), ("camera_info", camera_info)],
+            remappings=[("image", image), ("camera_info", camera_info), *tf],
+            respawn=_truth("use_respawn", LaunchConfiguration("use_respawn").perform(context)),
+            respawn_delay=RESPAWN_DELAY_S,
             output="screen",
         )
     )
@@ -94,7 +105,7 @@ def _start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             LogInfo(msg="rviz2 is not installed; watch the node with: ros2 topic echo /reloc/status")
         )
     elif wants_rviz:
-        actions.append(_rviz(namespace, name, image, use_sim_time))
+        actions.append(_rviz(namespace, name, [("/image", image), *tf], use_sim_time))
     return actions
 
 
@@ -108,7 +119,7 @@ def _demo_camera(namespace: str) -> Node:
     )
 
 
-def _rviz(namespace: str, name: str, image: str, use_sim_time: bool) -> Node:
+def _rviz(namespace: str, name: str, remappings: list[tuple[str, str]], use_sim_time: bool) -> Node:
     node = "/".join(["", *filter(None, namespace.split("/")), name])
     return Node(
         package="rviz2",
@@ -117,7 +128,7 @@ def _rviz(namespace: str, name: str, image: str, use_sim_time: bool) -> Node:
         arguments=["-d", PathJoinSubstitution([FindPackageShare("reloc_ros"), "config", "reloc.rviz"])],
         parameters=[{"use_sim_time": use_sim_time}],
         remappings=[
-            ("/image", image),
+            *remappings,
             *((f"/reloc/{topic}", f"{node}/{topic}") for topic in TOPICS_IN_RVIZ),
         ],
     )

@@ -134,12 +134,12 @@ def test_in_each_configuration_one_node_gives_each_frame_its_parent():
     nav2 = yaml.safe_load((ROOT / "config" / "nav2.yaml").read_text())
     reloc = nav2["/**/reloc"]["ros__parameters"]
     assert (reloc["tf_mode"], reloc["autostart"]) == ("map_odom", False)
-    assert "reloc" in nav2["lifecycle_manager_localization"]["ros__parameters"]["node_names"]
+    assert "reloc" in nav2["/**/lifecycle_manager_localization"]["ros__parameters"]["node_names"]
     filters = yaml.safe_load((ROOT / "config" / "robot_localization.yaml").read_text())
     reloc = filters["/**/reloc"]["ros__parameters"]
     links = set()
     for name in ("ekf_odom", "ekf_map"):
-        each = filters[name]["ros__parameters"]
+        each = filters[f"/**/{name}"]["ros__parameters"]
         assert each["publish_tf"]
         # As robot_localization does: with world_frame odom it publishes odom -> base_link, with map, map -> odom.
         child = each["base_link_frame" if each["world_frame"] == each["odom_frame"] else "odom_frame"]
@@ -151,9 +151,30 @@ def test_in_each_configuration_one_node_gives_each_frame_its_parent():
                 assert sensor.removesuffix("_config") in each
     assert links == {("odom", "base_link"), ("map", "odom")}
     assert reloc["tf_mode"] == "none"
-    assert reloc["pose_frame"] == filters["ekf_map"]["ros__parameters"]["base_link_frame"]
-    assert filters["ekf_map"]["ros__parameters"]["pose0"] == "reloc/pose_with_covariance"
-    assert "pose0" not in filters["ekf_odom"]["ros__parameters"]  # that one must not jump
+    assert reloc["pose_frame"] == filters["/**/ekf_map"]["ros__parameters"]["base_link_frame"]
+    assert filters["/**/ekf_map"]["ros__parameters"]["pose0"] == "reloc/pose_with_covariance"
+    assert "pose0" not in filters["/**/ekf_odom"]["ros__parameters"]  # that one must not jump
+
+
+@pytest.mark.parametrize("file", ["nav2.yaml", "robot_localization.yaml"])
+def test_the_configurations_hold_in_any_namespace(file):
+    sections = yaml.safe_load((ROOT / "config" / file).read_text())
+    assert sections
+    assert all(name.startswith("/**/") for name in sections)
+
+
+def test_nav2s_manager_waits_for_a_node_that_comes_up_slowly():
+    """Since Kilted it waits for 5 s by default until a node is there, and for its state."""
+    nav2 = yaml.safe_load((ROOT / "config" / "nav2.yaml").read_text())
+    assert nav2["/**/lifecycle_manager_localization"]["ros__parameters"]["service_timeout"] >= 30
+
+
+def test_a_namespace_has_a_tree_of_its_own_with_nav2():
+    pairs = {("/tf", "tf"), ("/tf_static", "tf_static")}
+    for file in ("reloc.launch.py", "nav2_localization.launch.py"):
+        assert {
+            tuple(word.value for word in pair.elts) for pair in assigned("RELATIVE_TF", file).elts
+        } == pairs
 
 
 def load(file: str):
@@ -212,6 +233,11 @@ class Launcher:
         self._recorded = folder / "recorded"
         self._env = os.environ | {"RECORDED": str(self._recorded), "ROS_LOG_DIR": str(folder)}
 
+    def add_prefix(self, folder: Path) -> None:
+        """Find the packages there, too."""
+        known = self._env.get("AMENT_PREFIX_PATH", "")
+        self._env["AMENT_PREFIX_PATH"] = f"{folder}{os.pathsep}{known}"
+
     def commands(self, file: str, **arguments: str) -> dict[str, list[str]]:
         """By the name of the executable, the words after it."""
         run = self.run(file, f"{sys.executable} {self._recorder}", **arguments)
@@ -264,6 +290,33 @@ def test_arguments_reach_the_node(launcher):
     expected = {"bundle": "/maps/office", "tf_mode": "map_odom", "autostart": False, "use_sim_time": True}
     assert expected.items() <= values.items()
     assert values["lost_after"] == 3  # from config/reloc.yaml
+
+
+def test_nav2_in_a_namespace_gets_parameters_and_a_tree_of_its_own(launcher, tmp_path):
+    nodes = tmp_path / "nav2"
+    for package, executable in (
+        ("nav2_map_server", "map_server"),
+        ("nav2_lifecycle_manager", "lifecycle_manager"),
+    ):
+        program = nodes / "lib" / package / executable
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        index = nodes / "share" / "ament_index" / "resource_index" / "packages"
+        index.mkdir(parents=True, exist_ok=True)
+        (index / package).touch()
+    launcher.add_prefix(nodes)
+    commands = launcher.commands(
+        "nav2_localization.launch.py",
+        map="/maps/office.yaml",
+        bundle="/maps/office",
+        image="camera/image_raw",
+        namespace="robot1",
+        use_respawn="false",
+    )
+    assert set(commands) == {"reloc_node", "map_server", "lifecycle_manager"}
+    for words in commands.values():
+        assert {"/tf:=tf", "/tf_static:=tf_static", "__ns:=/robot1"} <= set(words)
 
 
 def test_the_bare_command_starts_the_demo(launcher):

@@ -34,12 +34,15 @@ def at(seconds: float) -> Time:
 class TfWorld:
     """A robot: it broadcasts transforms, hears what the tree under test broadcasts, and may drive the clock."""
 
-    def __init__(self, *, simulated_time: bool = False) -> None:
+    def __init__(self, *, simulated_time: bool = False, namespace: str = "") -> None:
+        """Args: namespace: where the tree is."""
         self.context = Context()
         rclpy.init(context=self.context)
         overrides = [Parameter("use_sim_time", value=True)] if simulated_time else []
         self.node = Node("reloc", context=self.context, parameter_overrides=overrides)
-        self.robot = Node("robot", context=self.context)
+        words = [f"/{topic}:={namespace}/{topic}" for topic in ("tf", "tf_static")] if namespace else []
+        remappings = [word for rule in words for word in ("-r", rule)]
+        self.robot = Node("robot", context=self.context, cli_args=["--ros-args", *remappings])
         self.heard: list[TransformStamped] = []
         """Every transform on /tf."""
         self.arrivals_ns: list[int] = []

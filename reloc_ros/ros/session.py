@@ -26,6 +26,7 @@ from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.output.debug_views import DebugViews
 from reloc_ros.ros.output.pose_outputs import PoseOutputs
 from reloc_ros.ros.output.status import StatusPublisher
+from reloc_ros.ros.tf.audience import others_listen
 from reloc_ros.ros.tf.config import TfConfig
 from reloc_ros.ros.tf.frame_pose import expected_pose
 from reloc_ros.ros.tf.tree import TfTree
@@ -188,8 +189,7 @@ class Session:
     def _is_needed(self) -> bool:
         if len(self.requests) or self.outputs.is_wanted or self.views.is_wanted:
             return True
-        # The tree's own listener is one of the subscribers.
-        return self.given.tf_mode != "none" and self._node.count_subscribers("/tf") > 1
+        return self.given.tf_mode != "none" and others_listen(self._node)
 
     def _now_s(self) -> float:
         return self._node.get_clock().now().nanoseconds * 1e-9

@@ -9,6 +9,7 @@ import pytest
 from node_process import FRAME, Peer, tracking
 from rclpy.time import Time
 from table_bundle import camera_from_map, view
+from tf2_msgs.msg import TFMessage
 from tf_world import TfWorld
 
 from reloc_ros.geometry import SE3
@@ -42,6 +43,33 @@ def test_nav2s_manager_brings_the_node_up_and_it_places_the_odometry(start_node,
     np.testing.assert_allclose(
         robot.wait_for_transform("map", "odom", stamp).matrix, map_from_base.matrix, atol=1e-4
     )
+
+
+def test_a_robot_in_a_namespace_has_a_tree_of_its_own(start_node):
+    """As nav2_localization.launch.py namespace:=robot1 starts the node, with the parameters that stand in the file."""
+    robot, peer = TfWorld(namespace="/robot1"), Peer(namespace="/robot1")
+    shared = peer.listen(TFMessage, "/tf", 100)
+    try:
+        words = ("-r", "__ns:=/robot1", "-r", "/tf:=tf", "-r", "/tf_static:=tf_static")
+        start_node(
+            remap={"image": "/image", "camera_info": "/camera_info"},
+            arguments=(*words, "--params-file", str(CONFIG / "nav2.yaml")),
+        )
+        peer.wait_for_status(lambda status: status.reason == "not_configured")
+        assert peer.change("configure", "/robot1/reloc")
+        assert peer.change("activate", "/robot1/reloc")
+        robot.send_static("base_link", FRAME, BASE_FROM_CAMERA)
+
+        def placed() -> bool:
+            robot.send("odom", "base_link", SE3.identity(), robot.now())
+            peer.show(view(5), lambda _: True)
+            return bool(robot.sent("map", "odom"))
+
+        robot.wait_for(placed, "map -> odom")
+        assert shared == []
+    finally:
+        peer.close()
+        robot.close()
 
 
 def test_robot_localization_gets_the_pose_of_the_base_with_its_covariance(

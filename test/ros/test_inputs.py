@@ -13,9 +13,11 @@ from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from table_bundle import CAMERA, camera_from_map, view
+from tf2_msgs.msg import TFMessage
 
 from reloc_ros.cameras import Camera
 
+POSES = ("pose", "pose_with_covariance")
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -62,6 +64,31 @@ def test_nobody_listening_means_no_images_and_somebody_means_images_at_once(star
     peer.show(view(5), publishing)
     peer.wait_for(lambda: poses, "a pose")
     assert peer.statuses[-1].frames_received > received
+
+
+def test_two_nodes_that_work_when_needed_do_not_keep_each_other_awake(start_node):
+    """Both listen to the tree for their own lookups; whoever else does, where the tree is, wakes them."""
+    peers = [Peer(namespace=name) for name in ("/left", "/right")]
+    try:
+        for name in ("left", "right"):
+            words = ("-r", f"__ns:=/{name}", "-r", "/tf:=/robot1/tf")
+            start_node(only_when_needed=True, camera_frame=f"{name}_camera", arguments=words)
+        topics = [f"/{name}/reloc/{pose}" for name in ("left", "right") for pose in POSES]
+        for peer in peers:  # it goes on listening to /tf, where this tree is not
+            peer.stop_listening(*topics)
+        for peer in peers:
+            peer.wait_for(
+                lambda peer=peer: peer.statuses and peer.statuses[-1].reason == "nobody_listens", "rest"
+            )
+        before = [len(peer.statuses) for peer in peers]
+        time.sleep(1.5)
+        assert [len(peer.statuses) for peer in peers] == before
+        peers[0].listen(TFMessage, "/robot1/tf", 100)
+        for peer in peers:
+            peer.wait_for(lambda peer=peer: peer.statuses[-1].reason == "waiting_for_image", "the listener")
+    finally:
+        for peer in peers:
+            peer.close()
 
 
 CALIBRATION = """
