@@ -135,6 +135,20 @@ class Localizer:
         watch.lap("network")
         return self._locate(image, used, self._keypoints(found, letterbox), prior, watch)
 
+    def confirms(self, image: NDArray[np.uint8], camera: Camera, camera_from_map: SE3) -> bool:
+        """Whether what the network sees in an image speaks for a pose as for one that the reference views verified.
+
+        Args:
+            image, camera: as for `localize`.
+        """
+        letterbox = self._letterbox(camera)
+        keypoints, matches = self._match(
+            self._keypoints(self.backend.infer(letterbox.apply(image)), letterbox), camera
+        )
+        inliers = reprojection_errors(camera_from_map, matches) < self._limit(camera)
+        judged = (keypoints.positions_px, keypoints.scores, camera_from_map, inliers, camera.width)
+        return refuse_inliers(self.config, *judged, verified=True) is None
+
     def localize_keypoints(
         self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera | None = None
     ) -> Localized | Lost:
@@ -156,9 +170,7 @@ class Localizer:
     ) -> Localized | Lost:
         """The pose that the keypoints give: found robustly, refined, judged, and sharpened."""
         keypoints, matches = self._match(keypoints, camera)
-        ray_per_network_px = float(np.mean(self._letterbox(camera).source_per_network)) / camera.mean_focal
-        limit = self.config.max_error_px * ray_per_network_px
-        pose, inliers = self._search(matches, keypoints.scores, prior, limit)
+        pose, inliers = self._search(matches, keypoints.scores, prior, self._limit(camera))
         judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
         refusal = refuse_inliers(*judged, verified=self.refiner is not None)
         if pose is not None and refusal is None:
@@ -166,7 +178,7 @@ class Localizer:
             seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
             try:
                 refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
-                refusal = refuse_pose(self.config, refined, agreeing, seen, ray_per_network_px)
+                refusal = refuse_pose(self.config, refined, agreeing, seen, self._ray_per_network_px(camera))
             except np.linalg.LinAlgError:
                 refusal = LostReason.UNCERTAIN_POSE, "the landmarks found lie so that they fix no pose"
         watch.lap("pnp")
@@ -227,6 +239,14 @@ class Localizer:
     def _letterbox(self, camera: Camera) -> Letterbox:
         network = self.bundle.network
         return Letterbox(camera.width, camera.height, network.width, network.height)
+
+    def _ray_per_network_px(self, camera: Camera) -> float:
+        """A pixel of the network's input on the plane z = 1."""
+        return float(np.mean(self._letterbox(camera).source_per_network)) / camera.mean_focal
+
+    def _limit(self, camera: Camera) -> float:
+        """Largest reprojection error of an inlier on the plane z = 1."""
+        return self.config.max_error_px * self._ray_per_network_px(camera)
 
     def _keypoints(self, found: NDArray[np.float32], letterbox: Letterbox) -> Keypoints:
         """Network output (K, 4) to keypoints in the image's pixels."""

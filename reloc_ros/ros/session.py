@@ -134,6 +134,7 @@ class Session:
         )
         self.requests.image(asked, verdict, sent.pose)
         self.views.show(outcome, verdict, loaded)
+        loaded.tracker.confirm()
 
     def _judge(self, loaded: LoadedMap, outcome: ImageOutcome) -> Verdict:
         """Called on the worker's thread, under the lock."""

@@ -1,8 +1,8 @@
 """Most images of a stream need no full search: a pose is expected, and the map's reference views tell if it holds.
 
-An expectation can be wrong in ways that the patches of the views do not show, so it is followed for a few images only
-until the network looks again, and not at all where anything speaks against it. Poses that were followed are no
-evidence of their own: they start from one that the stream already counts on.
+An expectation can be wrong in ways that the patches of the views do not show, so every few images the network is a
+second witness, after the pose is out, and nothing is followed where either speaks against it. Poses that were followed
+are no evidence of their own: they start from one that the stream already counts on.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class TrackerConfig:
 
     tracking: Tracking = "auto"
     """`off` localizes every image from nothing."""
-    search_every: int = 8
-    """While tracking, one image in so many is."""
+    confirm_every: int = 8
+    """While tracking, the network looks at one image in so many, once its pose is out."""
     max_gap_s: float = 0.2
     """Longest time since the image before."""
     max_share_loss: float = 0.3
@@ -48,8 +48,8 @@ class TrackerConfig:
             raise RelocError(
                 f"unknown tracking {self.tracking!r}; use {' or '.join(typing.get_args(Tracking))}"
             )
-        if self.search_every < 1:
-            raise RelocError(f"search_every must be at least 1, got {self.search_every}")
+        if self.confirm_every < 1:
+            raise RelocError(f"confirm_every must be at least 1, got {self.confirm_every}")
 
 
 _MOST_STEPS = 3.0
@@ -69,7 +69,7 @@ class _Anchor:
     before: StampedPose | None
     """And the one's before, for the velocity."""
     followed: int = 0
-    """Images since."""
+    """Images since, or since the network last looked."""
 
 
 class Tracker:
@@ -79,6 +79,7 @@ class Tracker:
         self._localizer = localizer
         self.config = config or TrackerConfig()
         self._anchor: _Anchor | None = None
+        self._unconfirmed: tuple[NDArray[np.uint8], Camera, SE3] | None = None
 
     def localize(
         self,
@@ -97,7 +98,7 @@ class Tracker:
             last: the last pose that the stream counts on; None while it is lost.
             expected: camera_from_map where odometry puts the camera; None where that is not known.
         """
-        anchor = self._anchor
+        anchor, self._unconfirmed = self._anchor, None
         counts = anchor is not None and last is not None and last.stamp_s == anchor.newest.stamp_s
         prior = expected or (last and (_moved_on(anchor, stamp_s) if counts else last.camera_from_map))
         result = None
@@ -115,7 +116,23 @@ class Tracker:
         else:
             anchor.before, anchor.newest = anchor.newest, StampedPose(result.camera_from_map, stamp_s)
             anchor.followed += 1
+            if anchor.followed >= self.config.confirm_every:
+                self._unconfirmed = image, camera, result.camera_from_map
         return result
+
+    def confirm(self) -> None:
+        """Call it when a result has been handed on: has the network look at the image, where it is time for that.
+
+        Where it does not speak for the pose, the next image is localized from nothing.
+        """
+        if self._unconfirmed is None:
+            return
+        if self._localizer.confirms(*self._unconfirmed):
+            self._anchor.followed = 0
+        else:
+            _logger.debug("the network does not speak for the pose that was followed")
+            self._anchor = None
+        self._unconfirmed = None
 
     def _anchored(
         self, result: Localized | Lost, camera: Camera, stamp_s: float, former: _Anchor | None
@@ -127,8 +144,8 @@ class Tracker:
         return _Anchor(result, camera, None, pose, former and former.newest)
 
     def _follow(self, image: NDArray[np.uint8], anchor: _Anchor, expected: SE3) -> Localized | None:
-        """The pose near the expected one, if the patches leave no doubt and it is not yet time for a full search."""
-        if self.config.tracking == "off" or anchor.followed + 1 >= self.config.search_every:
+        """The pose near the expected one, if the patches leave no doubt."""
+        if self.config.tracking == "off":
             return None
         watch = Stopwatch()
         if anchor.looks is None or not anchor.looks.suits(expected):

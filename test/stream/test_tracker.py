@@ -57,7 +57,7 @@ def assert_right(result: Localized | Lost, pose: SE3) -> None:
 
 
 def test_a_moving_camera_is_followed_and_the_network_looks_every_sixth_time():
-    stream = Stream(search_every=6)
+    stream = Stream(confirm_every=6)
     tracked = []
     for pose in path(13):
         result = stream.see(pose)
@@ -113,7 +113,7 @@ HALF = CAMERA.resized(320, 240)
     ("config", "given"),
     [
         ({"tracking": "off"}, {}),
-        ({"search_every": 1}, {}),
+        ({"confirm_every": 1}, {}),
         ({}, {"last": None}),
         ({}, {"last": StampedPose(POSES[3], 99.0)}),
         ({}, {"after_s": 0.5}),
@@ -193,7 +193,7 @@ def test_without_reference_views_every_image_is_searched():
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ({"search_every": 0}, "search_every must be at least 1, got 0"),
+        ({"confirm_every": 0}, "confirm_every must be at least 1, got 0"),
         ({"tracking": "on"}, "unknown tracking 'on'; use auto or off"),
     ],
 )

@@ -131,6 +131,7 @@ def _followed(localizer: Localizer) -> Callable[[Frame], Localized | Lost]:
             result = _without_keypoints(LostReason.BAD_IMAGE, frame.problem)
         else:
             result = tracker.localize(frame.image, frame.camera, 1e-9 * frame.stamp_ns, machine.last_good)
+            tracker.confirm()
         if isinstance(result, Lost):
             machine.lost(result.reason.value, result.detail)
         else:

@@ -90,9 +90,9 @@ class Parameters:
         "at a fifth of the cost. Needs use_prior.",
         choices=typing.get_args(Tracking),
     )
-    search_every: int = _parameter(
-        TrackerConfig.search_every,
-        "While tracking, one image in so many is localized by the network.",
+    confirm_every: int = _parameter(
+        TrackerConfig.confirm_every,
+        "While tracking, the network looks at one image in so many, once its pose is out.",
         (1, 1000),
     )
     map_frame: str = _parameter("", "Frame of the poses. Empty: the one the bundle names.")
