@@ -20,8 +20,8 @@ def localizer():
 def test_it_is_small_metric_and_its_landmarks_are_in_the_room():
     bundle = Bundle.load(EMBEDDED_BUNDLE)
     assert bundle.scale == "metric"
-    assert sum(file.stat().st_size for file in EMBEDDED_BUNDLE.iterdir()) < 8e6
-    assert [name for name in bundle.files if name.endswith((".onnx", ".pt"))] == ["network.onnx"]
+    assert sum(file.stat().st_size for file in EMBEDDED_BUNDLE.iterdir()) < 16e6
+    assert set(bundle.files) == {"landmarks.npz", "network.onnx", "network.int8.onnx", "references.npz"}
     positions = bundle.landmarks.positions_map
     assert np.all(positions > -0.05) and np.all(positions < (3.35, 3.05, 2.65))
 
