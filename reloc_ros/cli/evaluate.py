@@ -45,7 +45,9 @@ def evaluate(
 
     Example: [bold]reloc eval -w desk --sift --json desk.json[/bold]
     """
+    from reloc_ros.bundle import Bundle
     from reloc_ros.offline import steps
+    from reloc_ros.offline.bundling.calibrate import problems_of
     from reloc_ros.offline.measuring.conditions import parse_conditions
     from reloc_ros.offline.measuring.scores import write_scores
 
@@ -56,6 +58,8 @@ def evaluate(
     if json is not None:
         write_scores(json, scores)
     _print_scores(scores)
+    for problem in problems_of(Bundle.load(steps.own_bundle(opened)).calibration):
+        tell(f"- {problem}")
 
 
 def _print_scores(scores: list[Any]) -> None:

@@ -100,6 +100,7 @@ def export(
     Example: [bold]reloc export -w desk -o desk.bundle[/bold]
     """
     from reloc_ros.offline import steps
+    from reloc_ros.offline.bundling.calibrate import problems_of
 
     opened = open_workspace(workspace)
     with bars() as progress, phase(progress, "export"):
@@ -112,6 +113,8 @@ def export(
     )
     if bundle.calibration.made_from:
         tell(_calibration_told(bundle.calibration))
+        for problem in problems_of(bundle.calibration):
+            tell(f"- {problem}")
 
 
 def _calibration_told(calibration: Any) -> str:

@@ -197,7 +197,7 @@ def _calibrate(
         photos = []
         for row in map(model.names.index, names):
             image = read_map_photo(workspace.images_dir, model, row)
-            photos.append(Photo(image, model.camera(row), model.camera_from_map[row]))
+            photos.append(Photo(image, model.camera(row), model.camera_from_map[row], model.names[row]))
         measured = calibrate(bundle, make_backend(bundle), photos, progress=progress)
         workspace.record("calibrate", inputs, summary=measured.to_json())
     return Calibration.from_json(workspace.summary("calibrate"))

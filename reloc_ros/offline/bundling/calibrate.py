@@ -7,6 +7,7 @@ their covariances. Mirrored and scrambled, the same pictures tell how much evide
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import zlib
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,14 @@ FALSE_ALARMS = 1e-3
 EVIDENCE_RANGE = (3.0, 16.0)
 """Small networks, whose pixels are coarse, see poses in pictures of no place more often, and need the upper part."""
 SCALE_RANGE = (0.3, 10.0)
+OUTLYING = 100.0
+"""Squared errors this many times the typical ones: ten times the standard deviation, where something is wrong there."""
+FEW = 0.05
+"""Share of the believed poses that may be off by so much and say nothing of the others; more are part of the truth."""
+_NAMED = 5
+"""Photographs at most, in a sentence."""
+_CHI_SQUARE_MEDIAN = 5.348
+"""Of six degrees of freedom."""
 
 OPEN = LocalizerConfig(
     min_inliers=6,
@@ -68,6 +77,8 @@ class Trial:
     """Of the covariance as it is before it is scaled; NaN without a pose."""
     refined: bool
     """Whether the pose was sharpened against the reference views."""
+    photo: str = ""
+    """Name of the photograph that the picture was made from."""
 
 
 def calibrate(
@@ -143,13 +154,12 @@ def _judge(bundle: Bundle, picture: Photo, result: Localized | Lost) -> Trial:
     distance = median_distance(true.center, points)
     share = center_error(pose, true) / distance / WRONG_SHARE
     off = max(rotation_error_deg(pose, true) / WRONG_DEG, share)
-    return Trial(
-        _evidence(result), off, normalised_error_squared(pose, result.covariance, true), result.refined
-    )
+    nees = normalised_error_squared(pose, result.covariance, true)
+    return Trial(_evidence(result), off, nees, result.refined, picture.name)
 
 
 def _pose_scale(trials: Sequence[Trial], min_evidence: float) -> float:
-    """The factor that makes the errors of believed poses what their covariances say.
+    """The factor that makes the errors of believed poses what their covariances say, without a few that are astray.
 
     Of a normal distribution the mean of the normalised error squared and its 95 % quantile ask for the same factor.
     Real errors have longer tails, where the mean alone would leave too many outside the 95 % region, and the
@@ -158,8 +168,56 @@ def _pose_scale(trials: Sequence[Trial], min_evidence: float) -> float:
     nees = np.array([t.nees for t in trials if t.evidence >= min_evidence and t.off <= 1])
     if len(nees) < MIN_SAMPLES:
         return 1.0
+    kept = nees[nees <= _most(nees)]
+    if len(kept) >= (1 - FEW) * len(nees):
+        nees = kept
     variance = 0.5 * (nees.mean() / 6 + np.quantile(nees, 0.95) / CHI_SQUARE_95)
     return float(np.clip(np.sqrt(variance), *SCALE_RANGE))
+
+
+def _astray(trials: Sequence[Trial], min_evidence: float) -> list[Trial]:
+    """Believed poses that are wrong, or off by far more than the others' covariances allow."""
+    believed = [trial for trial in trials if trial.evidence >= min_evidence]
+    right = np.array([trial.nees for trial in believed if trial.off <= 1])
+    return [trial for trial in believed if not (trial.off <= 1 and trial.nees <= _most(right))]
+
+
+def _most(nees: Array) -> float:
+    """The largest normalised error squared that belongs with the others (N,)."""
+    return OUTLYING * 6 * float(np.median(nees)) / _CHI_SQUARE_MEDIAN
+
+
+def problems_of(calibration: Calibration) -> list[str]:
+    """What is wrong with a bundle whose calibration came out like this, as sentences; empty when nothing is."""
+    made, problems = calibration.made_from, []
+    scales = {
+        "the keypoints' sigmas": calibration.sigma_scale,
+        "the coarse poses' sigmas": calibration.coarse_scale,
+        "the sharpened poses' sigmas": calibration.refined_scale,
+    }
+    low, high = SCALE_RANGE
+    if over := [name for name, scale in scales.items() if scale >= high]:
+        problems.append(
+            f"{' and '.join(over)} would have to grow more than {high:g} times, the most that is done: images that "
+            "training did not see are found far less exactly than map and network promise, so most poses will be "
+            "called uncertain or be wrong. A folded or bent map does that (see what reloc map says of it), and so does a "
+            "training that was stopped early"
+        )
+    if under := [name for name, scale in scales.items() if scale <= low]:
+        problems.append(
+            f"{' and '.join(under)} would have to shrink to less than {low:g} of what they are, the least that is "
+            "done: poses are called less certain than they are"
+        )
+    if names := made.get("astray_photos"):
+        worst = sorted(names, key=lambda name: -names[name])
+        listed = ", ".join(f"{name} ({names[name]})" for name in worst[:_NAMED])
+        more = f" and {len(worst) - _NAMED} more" if len(worst) > _NAMED else ""
+        problems.append(
+            f"{sum(names.values())} of {made['believed']} believed poses are wrong or more than ten times as far off "
+            f"as the others: in pictures of {listed}{more}. Where it is always the same images, their own poses in the "
+            "map may be wrong"
+        )
+    return problems
 
 
 def _min_evidence(strays: Array) -> float:
@@ -180,11 +238,13 @@ def _account(
     """How it was measured, for people."""
     believed = [trial for trial in coarse if trial.evidence >= needed]
     right = [trial.evidence for trial in coarse if trial.off <= 1]
+    astray = [collections.Counter(t.photo for t in _astray(kind, needed)) for kind in (coarse, sharpened)]
     return {
         "photos": len(photos),
         "pictures": len(coarse),
         "believed": len(believed),
         "believed_wrong": sum(not trial.off <= 1 for trial in believed),
+        "astray_photos": dict(astray[0] | astray[1]),
         "refined": len(sharpened),
         "evidence_of_right_poses_5_percent": float(np.quantile(right, 0.05)) if right else None,
         "evidence_of_no_place_highest": float(strays.max()),

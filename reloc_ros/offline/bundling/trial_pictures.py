@@ -34,6 +34,7 @@ class Photo:
     image: NDArray[np.uint8]
     camera: Camera
     camera_from_map: SE3
+    name: str = ""
 
 
 def of_the_place(photo: Photo, seed: int) -> Photo:
@@ -43,7 +44,7 @@ def of_the_place(photo: Photo, seed: int) -> Photo:
     if rng.random() < CLEAN_SHARE:
         return turned
     image, camera = CONDITIONS[_CONDITIONS[rng.integers(len(_CONDITIONS))]](turned.image, turned.camera)
-    return Photo(image, camera, turned.camera_from_map)
+    return dataclasses.replace(turned, image=image, camera=camera)
 
 
 def of_no_place(photo: Photo, seed: int) -> Photo:
@@ -79,7 +80,7 @@ def _turn(photo: Photo, rng: np.random.Generator) -> Photo:
     pixels = pixels.reshape(target.height, target.width, 2)
     border = rng.integers(0, 256, 3).tolist()
     warped = cv2.remap(image, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderValue=border)
-    return Photo(warped, target, turned_from_camera @ photo.camera_from_map)
+    return Photo(warped, target, turned_from_camera @ photo.camera_from_map, photo.name)
 
 
 def _size(camera: Camera) -> tuple[int, int]:

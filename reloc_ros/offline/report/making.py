@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from reloc_ros.calibration import Calibration
+from reloc_ros.offline.bundling.calibrate import problems_of
 from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.measuring.conditions import describe
 from reloc_ros.offline.report.charts import Axis, Plot, Series, legend, line_chart, log_axis
@@ -159,6 +161,7 @@ def calibration_rows(facts: Facts) -> Rows:
         rows.append(("measured on", words))
     if "believed" in made and "believed_wrong" in made:
         rows.append(("poses believed", f"{made['believed']}, of them wrong {made['believed_wrong']}"))
+    rows += [("beware", problem) for problem in problems_of(Calibration(**calibration))]
     if "evidence_of_no_place_highest" in made:
         words = f"{made['evidence_of_no_place_highest']:.1f} evidence"
         rows.append(("pictures of no place have at most", words))

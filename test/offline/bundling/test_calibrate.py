@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -112,6 +113,44 @@ def test_the_scale_makes_normal_errors_what_the_covariance_says(factor):
 def test_wrong_and_unbelieved_poses_do_not_widen_the_covariance_of_the_others():
     spoiled = [*normal_errors(1.0), *[Trial(10.0, 5.0, 1e4, True)] * 50, *[Trial(3.0, 0.1, 1e4, True)] * 50]
     assert calibration._pose_scale(spoiled, 4.0) == calibration._pose_scale(normal_errors(1.0), 4.0)
+
+
+def gross(nees: float, photo: str, off: float = 0.8) -> Trial:
+    """A pose up to a tenth of the distance off that claims to be exact."""
+    return Trial(10.0, off, nees, True, photo)
+
+
+def test_a_few_poses_that_are_far_off_do_not_widen_the_covariance_of_all():
+    sound = normal_errors(1.0, 57)
+    spoiled = [*sound, *(gross(nees, "bent.jpg") for nees in (2e4, 5e4, 9e4))]
+    assert calibration._pose_scale(spoiled, 4.0) == calibration._pose_scale(sound, 4.0)
+    assert [trial.photo for trial in calibration._astray(spoiled, 4.0)] == ["bent.jpg"] * 3
+
+
+def test_many_poses_that_are_far_off_are_part_of_the_truth():
+    sound = normal_errors(1.0, 50)
+    spoiled = [*sound, *(gross(2e4, "bent.jpg") for _ in range(10))]
+    assert calibration._pose_scale(spoiled, 4.0) == calibration.SCALE_RANGE[1]
+
+
+def test_what_is_wrong_with_a_calibration_is_said_and_the_images_named():
+    made = {"believed": 240, "astray_photos": {"a.jpg": 1, "b.jpg": 4}}
+    at_limit = dataclasses.replace(UNCALIBRATED, coarse_scale=10.0, refined_scale=0.3, made_from=made)
+    over, under, astray = calibration.problems_of(at_limit)
+    assert "the coarse poses' sigmas would have to grow more than 10 times" in over and "folded" in over
+    assert "the sharpened poses' sigmas would have to shrink" in under
+    assert "5 of 240 believed poses" in astray and "b.jpg (4), a.jpg (1)" in astray
+    assert calibration.problems_of(UNCALIBRATED) == []
+    assert calibration.problems_of(dataclasses.replace(UNCALIBRATED, coarse_scale=9.9)) == []
+
+
+def test_a_photograph_whose_own_pose_is_wrong_is_named(clean):
+    photos = [dataclasses.replace(photo, name=f"{i}.jpg") for i, photo in enumerate(photographs())]
+    moved = photos[2].camera_from_map @ SE3(np.eye(3), [0.0, 0.9, 0.0])
+    photos[2] = dataclasses.replace(photos[2], camera_from_map=moved)
+    measured = calibrate(bundle(), ColourFinder(1.0, 1.0), photos, count=48)
+    named = measured.made_from["astray_photos"]
+    assert list(named) == ["2.jpg"] and named["2.jpg"] >= 8
 
 
 def test_too_few_poses_or_keypoints_change_nothing():
