@@ -200,8 +200,8 @@ def problems_of(calibration: Calibration) -> list[str]:
         problems.append(
             f"{' and '.join(over)} would have to grow more than {high:g} times, the most that is done: images that "
             "training did not see are found far less exactly than map and network promise, so most poses will be "
-            "called uncertain or be wrong. A folded or bent map does that (see what reloc map says of it), and so does a "
-            "training that was stopped early"
+            "called uncertain or be wrong. A folded or bent map does that (see what reloc map says of it), and so "
+            "does a training that was stopped early"
         )
     if under := [name for name, scale in scales.items() if scale <= low]:
         problems.append(
