@@ -52,7 +52,7 @@ def test_colcon_builds_a_package_that_works_by_itself(tmp_path, flags):
     source = tmp_path / "src" / "reloc_ros"
     ignored = shutil.ignore_patterns(".*", "__pycache__", "build", "install", "log", "test")
     shutil.copytree(ROOT, source, ignore=ignored)
-    overlay = f"{ROOT}/.venv/ros"
+    overlay = os.environ.get("VIRTUAL_ENV", f"{ROOT}/.venv") + "/ros"
     env = os.environ | {"PYTHONPATH": _without(os.environ.get("PYTHONPATH", ""), str(ROOT), overlay)}
     for name in ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "LD_LIBRARY_PATH"):
         env[name] = _without(env.get(name, ""), overlay)
