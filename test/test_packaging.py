@@ -50,7 +50,7 @@ def test_colcon_builds_a_package_that_works_by_itself(tmp_path, flags):
     if colcon is None or "AMENT_PREFIX_PATH" not in os.environ:
         pytest.skip("needs colcon and ROS: run scripts/setup and source .venv/setup.bash")
     source = tmp_path / "src" / "reloc_ros"
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "build", "install", "log", "test")
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "build", "install", "log")
     shutil.copytree(ROOT, source, ignore=ignored)
     overlay = os.environ.get("VIRTUAL_ENV", f"{ROOT}/.venv") + "/ros"
     env = os.environ | {"PYTHONPATH": _without(os.environ.get("PYTHONPATH", ""), str(ROOT), overlay)}

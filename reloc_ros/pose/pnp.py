@@ -91,9 +91,12 @@ def _solve_poselib(matches: Correspondences, threshold: float) -> SE3 | None:
 def _solve_opencv(matches: Correspondences, threshold: float, **options: Any) -> SE3 | None:
     """OpenCV's defaults: 100 iterations, iterative refinement; only the threshold is ours, its unit being scaled."""
     cv2.setRNGSeed(0)
-    found, rotation_vector, translation, _ = cv2.solvePnPRansac(
-        matches.points_map, matches.rays[:, None], np.eye(3), None, reprojectionError=threshold, **options
-    )
+    try:
+        found, rotation_vector, translation, _ = cv2.solvePnPRansac(
+            matches.points_map, matches.rays[:, None], np.eye(3), None, reprojectionError=threshold, **options
+        )
+    except cv2.error:  # rays that are all one: an assertion in 4.5, no pose in later versions
+        return None
     if not found or not (np.isfinite(rotation_vector).all() and np.isfinite(translation).all()):
         return None
     return SE3.from_rotation_vector(rotation_vector, translation)

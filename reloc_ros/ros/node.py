@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from reloc_ros.errors import RelocError
 from reloc_ros.ros.control.node_parameters import NodeParameters
 from reloc_ros.ros.control.services import Services
+from reloc_ros.ros.distribution import UNTESTED
 from reloc_ros.ros.output.diagnostics import Diagnostics, diagnostic_from
 from reloc_ros.ros.output.status import StatusPublisher
 from reloc_ros.ros.process import ForwardToRos, Shutdown, give_back_memory, run_node
@@ -49,6 +50,8 @@ class RelocNode(LifecycleNode):
         self._service_server = Services(self, lambda: self._session, self._given)
         self._diagnostics = Diagnostics(self, self._diagnostic)
         self._status.publish_idle("not_configured", "the node waits to be configured")
+        if UNTESTED:
+            self.get_logger().warning(UNTESTED)
 
     def start(self, shutdown: Shutdown) -> None:
         self._shutdown = shutdown
@@ -162,7 +165,8 @@ class RelocNode(LifecycleNode):
 
     def _on_worker_failure(self, error: Exception) -> None:
         self._on_failure(error)
-        self.executor.create_task(self._give_up)
+        if (executor := self.executor) is not None:  # else the node is being stopped already
+            executor.create_task(self._give_up)
 
 
 def _sentence(error: Exception) -> str:

@@ -90,6 +90,7 @@ def _run(make_node: Callable[[], Node], shutdown: Shutdown) -> None:
     shutdown.wait()
     executor.shutdown()
     spinner.join()
+    node.executor = None  # so that nothing asks it for one task more: of one that has ended, Jazzy's raises
     node.stop()
     node.destroy_node()
 

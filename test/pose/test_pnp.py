@@ -1,5 +1,6 @@
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -98,6 +99,15 @@ def test_hopeless_input_gives_no_pose_or_a_finite_one(solver, case):
     points_map, rays = DEGENERATE[case]
     found = make_solver(solver)(Correspondences(points_map, rays, np.full(12, SIGMA)), THRESHOLD)
     assert found is None or np.isfinite(found.matrix).all()
+
+
+@pytest.mark.parametrize("solver", ["usac", "opencv"])
+def test_an_assertion_of_opencv_is_no_pose(solver, monkeypatch):
+    def fail(*_, **__):
+        raise cv2.error("(-215:Assertion failed) fabs(sc) > DBL_EPSILON")
+
+    monkeypatch.setattr(cv2, "solvePnPRansac", fail)
+    assert make_solver(solver)(scene(), THRESHOLD) is None
 
 
 @solvers

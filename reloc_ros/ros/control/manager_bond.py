@@ -57,4 +57,5 @@ class ManagerBond:
 
     def _on_broken(self) -> None:
         """Called on the executor's thread or on one of the bond's own."""
-        self._node.executor.create_task(self.close)
+        if (executor := self._node.executor) is not None:
+            executor.create_task(self.close)

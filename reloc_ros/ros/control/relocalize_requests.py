@@ -91,5 +91,5 @@ class RelocalizeRequests:
             self._waiting = [request for request in self._waiting if request not in due]
         for request in due:
             request.future.set_result(request.answer)
-        if due:
-            self._node.executor.wake()
+        if due and (executor := self._node.executor) is not None:
+            executor.wake()
