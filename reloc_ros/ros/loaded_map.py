@@ -14,7 +14,9 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.camera_files import read_camera_file
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.ros.control.parameters import Parameters
+from reloc_ros.ros.tf.config import TfConfig
 from reloc_ros.scene_size import extent, single_precision_step
+from reloc_ros.stream.correction import CorrectionConfig
 from reloc_ros.stream.status import StatusConfig
 from reloc_ros.stream.tracker import Tracker, TrackerConfig
 
@@ -86,6 +88,31 @@ class LoadedMap:
         """(3,) in the map, about which positions can be drawn in single precision: the map's own where that will do."""
         positions = self.localizer.bundle.landmarks.positions_map
         return np.rint(np.median(positions, axis=0)) if self.precision_problem else np.zeros(3)
+
+    def tf_config(self, given: Parameters) -> TfConfig:
+        """What to broadcast of poses in this map.
+
+        Raises:
+            RelocError: the parameters contradict each other, or cannot be in this map.
+        """
+        if given.publish_initial_pose and not self.is_metric:
+            raise RelocError(
+                "publish_initial_pose needs a map in metres, but the scale of this one is unknown"
+            )
+        if given.planar and given.pose_frame not in ("", given.base_frame):
+            raise RelocError(
+                f"planar puts base_frame ({given.base_frame}) on the ground and publishes that pose: leave pose_frame "
+                f"empty, got {given.pose_frame}"
+            )
+        return given.config(
+            TfConfig,
+            mode=given.tf_mode,
+            map_frame=self.frame,
+            inverse=given.tf_inverse,
+            correction=given.config(CorrectionConfig),
+            scale_known=self.is_metric,
+            listen=bool(given.posed_frame) or given.publish_initial_pose,
+        )
 
     def status_config(self, given: Parameters) -> StatusConfig:
         """Plausible motion in the map's unit."""

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from std_msgs.msg import Header
 
-from reloc_ros.errors import RelocError, first_line
+from reloc_ros.errors import first_line
 from reloc_ros.localizer import Localized
 from reloc_ros.ros.control.manager_bond import ManagerBond, bond_class
 from reloc_ros.ros.control.parameters import Parameters
@@ -27,8 +27,7 @@ from reloc_ros.ros.output.debug_views import DebugViews
 from reloc_ros.ros.output.pose_outputs import PoseOutputs
 from reloc_ros.ros.output.status import StatusPublisher
 from reloc_ros.ros.tf.audience import others_listen
-from reloc_ros.ros.tf.config import TfConfig
-from reloc_ros.ros.tf.frame_pose import expected_pose
+from reloc_ros.ros.tf.frame_pose import expected_pose, refused_if_tilted
 from reloc_ros.ros.tf.tree import TfTree
 from reloc_ros.stream.health import Health
 from reloc_ros.stream.rate_limit import RateLimit
@@ -49,7 +48,7 @@ class Session:
         """
         self._node, self.given, self._status = node, given, status
         self.loaded = LoadedMap.load(given, given.bundle)
-        self._tf_config(self.loaded)  # refuses what cannot be broadcast in this map
+        self.loaded.tf_config(given)  # refuses what cannot be broadcast in this map
         if given.bond:
             bond_class()
         self._lock = threading.Lock()  # guards the status machine, and which map is in use
@@ -120,6 +119,7 @@ class Session:
             odometry = tree if loaded.is_metric else None  # which speaks of metres
             expected = expected_pose(last, message.header.stamp, frame, odometry)
         outcome = localize_message(message, loaded, self.input, last, expected)
+        outcome = refused_if_tilted(outcome, given, tree) if given.planar else outcome
         with self._lock:
             verdict, asked = self._judge(loaded, outcome), self.requests.asked()
         sent = self.outputs.send(outcome, verdict, given, loaded, tree)
@@ -164,6 +164,7 @@ class Session:
 
     def _watch(self) -> None:
         self.requests.expire()
+        self._status.tell_of_transform(self._tree.standing, self.loaded)
         self._status.tell_why_lost()
         self._listen_if_needed()
         self.input.follow()
@@ -211,7 +212,7 @@ class Session:
         Raises:
             RelocError: what the node is to broadcast cannot be in this map; then nothing has changed.
         """
-        self._tf_config(loaded)
+        loaded.tf_config(self.given)
         with self._lock:
             self.loaded = loaded
             self._machine.config = loaded.status_config(self.given)
@@ -239,7 +240,7 @@ class Session:
 
     def _renew_tree(self) -> None:
         """A tree that broadcasts what it should now; map_odom goes on by itself until it is closed."""
-        config = self._tf_config(self.loaded)
+        config = self.loaded.tf_config(self.given)
         if not self.outputs.enabled:
             config = dataclasses.replace(config, mode="none", listen=True)
         old = self._tree
@@ -248,21 +249,6 @@ class Session:
         self._tree = TfTree(self._node, config)
         if old is not None:
             old.close()
-
-    def _tf_config(self, loaded: LoadedMap) -> TfConfig:
-        given = self.given
-        if given.publish_initial_pose and not loaded.is_metric:
-            raise RelocError(
-                "publish_initial_pose needs a map in metres, but the scale of this one is unknown"
-            )
-        return given.config(
-            TfConfig,
-            mode=given.tf_mode,
-            map_frame=loaded.frame,
-            inverse=given.tf_inverse,
-            scale_known=loaded.is_metric,
-            listen=bool(given.pose_frame) or given.publish_initial_pose,
-        )
 
     # The end.
 

@@ -15,7 +15,9 @@ from tf_world import TfWorld
 from reloc_ros.geometry import SE3
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
-BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.1, 0.4])
+MAP_FROM_BASE = SE3.from_rotation_vector([0, 0, 1.3], [-0.3, -0.1, 0.0])
+"""Level, and on the ground, as the planar configuration has it."""
+BASE_FROM_CAMERA = MAP_FROM_BASE.inverse() @ camera_from_map(5).inverse()
 
 
 @pytest.fixture

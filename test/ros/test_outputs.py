@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
@@ -262,3 +263,69 @@ def test_withheld_poses_withhold_the_steady_map_to_odom_too(start_node, peer):
     assert peer.call(SetBool, "/reloc/set_pose_publishing", data=True).success
     peer.show(view(5), lambda s: publishing(s) and not s.transform)
     peer.wait_for(lambda: len(transforms) > count + 5, "transforms again")
+
+
+def standing_robot(peer) -> None:
+    """With its odometry, which stands still."""
+    standing = TransformStamped(child_frame_id="base_link")
+    standing.header.frame_id, standing.transform.rotation.w = "odom", 1.0
+    publish_mount(peer, standing)
+
+
+def test_map_odom_stops_where_nothing_has_corrected_it_for_too_long_and_the_status_says_so(start_node, peer):
+    transforms = peer.listen(TFMessage, "/tf", 100)
+    node = start_node(
+        tf_mode="map_odom", correction_max_age_s=1.0, republish_rate_hz=50.0, silence_timeout_s=5.0
+    )
+    standing_robot(peer)
+    peer.show(view(5), lambda s: publishing(s) and not s.transform)
+    # Lost: the images go on.
+    status = peer.show(view(0), lambda s: s.transform == "too_old")
+    assert not status.pose_published
+    count = peer.wait_until_quiet(transforms)
+    peer.show(view(0), lambda s: s.transform == "too_old")
+    assert len(transforms) == count
+    peer.show(view(5), lambda s: publishing(s) and not s.transform)
+    peer.wait_for(lambda: len(transforms) > count + 20, "transforms again")
+    # No images at all.
+    before = len(peer.statuses)
+    peer.wait_for(lambda: any(s.transform == "too_old" for s in peer.statuses[before:]), "the status")
+    told = next(s for s in peer.statuses[before:] if s.transform == "too_old")
+    assert "correction_max_age_s" in told.detail
+    assert "nothing broadcast: nothing has corrected the odometry for 1 s" in node.output
+
+
+def test_map_odom_follows_no_faster_than_it_may(start_node, peer):
+    transforms = peer.listen(TFMessage, "/tf", 1000)
+    start_node(
+        tf_mode="map_odom",
+        correction_max_speed=0.1,
+        correction_max_turn_rate=0.5,
+        republish_rate_hz=50.0,
+        silence_timeout_s=5.0,
+    )
+    standing_robot(peer)
+    peer.show(view(5), lambda s: publishing(s) and not s.transform)
+    count = len(transforms)
+    # 10 cm along: a second on the way.
+    target = (camera_from_map(10).inverse() @ BASE_FROM_CAMERA.inverse()).translation
+
+    def arrived() -> bool:
+        peer.show(view(10), publishing)
+        return np.linalg.norm(placed(transforms[-1]) - target) < 1e-3
+
+    peer.wait_for(arrived, "the new place")
+    moved = [(stamp_s(message), placed(message)) for message in transforms[count:]]
+    steps = [
+        np.linalg.norm(b[1] - a[1]) - 0.1 * (b[0] - a[0]) for a, b in itertools.pairwise(moved) if b[0] > a[0]
+    ]
+    assert max(steps) < 1e-3
+
+
+def placed(message: TFMessage) -> np.ndarray:
+    t = message.transforms[0].transform.translation
+    return np.array([t.x, t.y, t.z])
+
+
+def stamp_s(message: TFMessage) -> float:
+    return Time.from_msg(message.transforms[0].header.stamp).nanoseconds * 1e-9

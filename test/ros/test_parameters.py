@@ -10,7 +10,9 @@ from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
 from reloc_ros.ros.control.node_parameters import NodeParameters
-from reloc_ros.ros.control.parameters import FIELDS, Change, Parameters, parameter_table
+from reloc_ros.ros.control.parameter_field import Change
+from reloc_ros.ros.control.parameter_table import parameter_table
+from reloc_ros.ros.control.parameters import FIELDS, Parameters
 
 CONFIG = Path(__file__).parents[2] / "config" / "reloc.yaml"
 

@@ -21,6 +21,7 @@ CAMERA = "camera_optical_frame"
 MAP_FROM_CAMERA = SE3.from_rotation_vector([0.3, -0.2, 1.0], [2.0, 1.0, 0.5])
 BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.0, 0.4])
 TOLERANCE_S = 0.25
+COVARIANCE = 1e-4 * np.eye(6)
 
 
 def odom_from_base(stamp: Time) -> SE3:
@@ -68,10 +69,10 @@ def drive():
 def publish(world: TfWorld, tree, stamp: Time | None = None, frame: str = CAMERA) -> TfOutcome:
     """One pose, once the tree has been listened to."""
     stamp = stamp or world.now()
-    outcome = tree.publish(stamp.to_msg(), MAP_FROM_CAMERA, frame)
+    outcome = tree.publish(stamp.to_msg(), MAP_FROM_CAMERA, frame, COVARIANCE)
     while outcome.reason == "listening":
         time.sleep(0.02)
-        outcome = tree.publish(stamp.to_msg(), MAP_FROM_CAMERA, frame)
+        outcome = tree.publish(stamp.to_msg(), MAP_FROM_CAMERA, frame, COVARIANCE)
     return outcome
 
 
@@ -172,7 +173,7 @@ def test_the_first_correction_holds_at_its_images_time(world, drive):
     outcome, stamp = TfOutcome(False, "", ""), world.now()
     while not outcome.published:
         stamp = world.now()
-        outcome = tree.publish(stamp.to_msg(), MAP_FROM_CAMERA, CAMERA)
+        outcome = tree.publish(stamp.to_msg(), MAP_FROM_CAMERA, CAMERA, COVARIANCE)
     assert_same(world.wait_for_transform("map", CAMERA, stamp), MAP_FROM_CAMERA)
 
 
@@ -362,6 +363,80 @@ def test_a_recording_that_starts_over_without_its_clock_is_followed(world):
         for step in range(5):
             world.send("odom", "base_link", SE3.identity(), at(first_s + step))
         found(world, tree.lookup, "odom", CAMERA, at(first_s + 2).to_msg())
+
+
+@pytest.mark.parametrize("period_s", [0.1, 0.004], ids=["slower", "faster"])
+def test_two_publishers_of_one_frame_whose_clocks_differ_stop_nothing_and_are_told_of(world, drive, period_s):
+    drive(world)
+    tree = world.tree("map_odom", republish_rate_hz=50.0)
+    publish_until(world, tree, "")
+    stopped = threading.Event()
+
+    def lag() -> None:
+        while not stopped.wait(period_s):
+            late = seconds_after(world.now(), -5.0)
+            world.send("odom", "base_link", odom_from_base(late), late)
+
+    second = threading.Thread(target=lag)
+    second.start()
+    try:
+        world.wait_for(lambda: "two publishers whose clocks differ" in tree.problem, "the problem")
+        before = len(world.sent("map", "odom"))
+        outcomes = [publish(world, tree) for _ in range(5)]
+        world.wait_for(lambda: len(world.sent("map", "odom")) > before + 20, "map -> odom, on and on")
+        assert {outcome.reason for outcome in outcomes} == {""}
+    finally:
+        stopped.set()
+        second.join()
+
+
+@pytest.mark.parametrize("rate_hz", [5.0, 10.0])
+def test_slow_and_late_odometry_corrects_by_default(world, rate_hz):
+    """A stamp of an image is passed by the odometry's only after its period and its delay: 350 ms at 5 Hz."""
+    delay_s, stopped, timers = 0.15, threading.Event(), []
+    world.send_static("base_link", CAMERA, BASE_FROM_CAMERA)
+
+    def run() -> None:
+        while not stopped.wait(1 / rate_hz):
+            stamp = world.now()
+            message = ("odom", "base_link", odom_from_base(stamp), stamp)
+            timers.append(threading.Timer(delay_s, world.send, message))
+            timers[-1].start()
+
+    odometry = threading.Thread(target=run)
+    odometry.start()
+    try:
+        tree = world.tree("map_odom", lookup_timeout_s=TfConfig.lookup_timeout_s)
+        publish_until(world, tree, "")
+        outcomes = []
+        for _ in range(8):
+            stamp = world.now()
+            outcomes.append(publish(world, tree, stamp))
+            time.sleep(0.05)
+        assert {outcome.reason for outcome in outcomes} == {""}
+    finally:
+        stopped.set()
+        odometry.join()
+        for timer in timers:
+            timer.join()
+
+
+def test_a_clock_that_steps_back_a_little_is_told_while_nothing_is_sent(simulated_world, monkeypatch):
+    world = simulated_world
+    world.send_static("odom", CAMERA, BASE_FROM_CAMERA)
+    tree = world.tree("map_odom", republish_rate_hz=50.0)
+    monkeypatch.setattr(tree, "_on_jump", lambda _: None)  # the machine's clock tells nobody
+    tree._jump_handle.unregister()
+    world.set_clock(100.0)
+    found(world, tree.lookup, "odom", CAMERA, at(100.0).to_msg())
+    assert publish(world, tree, at(100.0)).published
+    world.wait_for(lambda: world.sent("map", "odom"), "the broadcast")
+    world.set_clock(99.5)
+    outcome = publish(world, tree, at(99.5))
+    assert (outcome.published, outcome.reason) == (False, "clock_differs")
+    assert "went back" in outcome.detail and "0.50 s" in outcome.detail
+    world.set_clock(100.1)
+    assert publish(world, tree, at(100.1)).published
 
 
 def test_images_of_another_clock_than_the_nodes_are_told_apart_in_map_odom(world, drive):

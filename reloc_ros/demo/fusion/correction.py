@@ -27,10 +27,8 @@ from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline.measuring.scores import nees, normalised_error_squared
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.pose.covariance import CovarianceLimits, moved_covariance
+from reloc_ros.pose.planar import PLANAR
 from reloc_ros.stream.status import StatusMachine
-
-PLANAR = [0, 1, 5]
-"""Rows of a pose's covariance that a robot on the floor has: x, y and the turn about z."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,7 +12,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
-from reloc_ros.ros.control.parameters import FIELDS, SWITCH, Change, Parameters
+from reloc_ros.ros.control.parameter_field import SWITCH, Change
+from reloc_ros.ros.control.parameters import FIELDS, Parameters
 
 
 class NodeParameters:

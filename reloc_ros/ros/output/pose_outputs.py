@@ -105,7 +105,7 @@ class PoseOutputs:
         if not verdict.publish:
             if self._initial is not None:
                 self._initial.missed()
-            return Sent()
+            return Sent(transform=tree.standing)
         stamp, camera_frame = outcome.header.stamp, given.camera_frame or outcome.header.frame_id
         header = Header(stamp=stamp, frame_id=loaded.frame)
         limits = CovarianceLimits(
@@ -116,9 +116,10 @@ class PoseOutputs:
             found = pose_of_frame(frame, camera_frame, outcome.result, stamp, tree)
             if isinstance(found, TfOutcome):
                 return found
-            return dataclasses.replace(found, covariance=limits.apply(found.covariance))
+            found = dataclasses.replace(found, covariance=limits.apply(found.covariance))
+            return found.on_ground(given.planar_z) if given.planar else found
 
-        asked, pose, problem = limited_pose(given.pose_frame), None, NOTHING_TO_DO
+        asked, pose, problem = limited_pose(given.posed_frame), None, NOTHING_TO_DO
         if isinstance(asked, TfOutcome):
             problem = asked
         else:
@@ -128,12 +129,13 @@ class PoseOutputs:
             return Sent(pose, PUBLISHING_OFF, PUBLISHING_OFF)
         if pose is not None:
             self._publish(pose, asked, verdict)
-        transform = tree.publish(stamp, outcome.result.camera_from_map.inverse(), camera_frame)
+        covariance = limits.apply(outcome.result.covariance)
+        transform = tree.publish(stamp, outcome.result.camera_from_map.inverse(), camera_frame, covariance)
         if self._initial is not None and isinstance(base := limited_pose(given.base_frame), FramePose):
             self._initial.pose(header, base)
         frame, remark = tree.config.robot_frame, ""
         if frame is None or not transform.published:
-            frame = given.pose_frame if pose is not None else ""
+            frame = given.posed_frame if pose is not None else ""
         if loaded.is_metric and frame in (given.base_frame, given.odom_frame):
             remark = self._tilt_remark(frame, camera_frame, outcome, tree)
         return Sent(pose, problem, transform, remark or tree.problem or self.problem)

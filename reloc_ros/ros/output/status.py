@@ -17,6 +17,7 @@ from reloc_ros.msg import RelocStatus
 from reloc_ros.ros.conversions import seconds_from_stamp
 from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
+from reloc_ros.ros.tf.config import TfOutcome
 from reloc_ros.stream.status import State, Verdict
 
 
@@ -47,6 +48,7 @@ class StatusPublisher:
         self._node = node
         self._lock = threading.Lock()
         self._logged = State.LOST  # as everybody knows of a node that just came up
+        self._standing = ""
         self._lost_since_s: float | None = None
         self._told_s: dict[str, float] = {}
         self.counts = ImageCounts()
@@ -100,6 +102,15 @@ class StatusPublisher:
     def publish_idle(self, reason: str, detail: str, loaded: LoadedMap | None = None) -> None:
         """Publish why the node does not look at images."""
         self.publish(Verdict(State.LOST, False, reason, detail), loaded=loaded)
+
+    def tell_of_transform(self, standing: TfOutcome, loaded: LoadedMap) -> None:
+        """Call it now and then: map_odom, which goes on without images, may stop without one."""
+        last, before = self.last, self._standing
+        self._standing = standing.reason
+        if standing.reason in (before, last.transform) or not standing.reason:
+            return
+        verdict = Verdict(State(last.state), False, last.reason, standing.detail)
+        self.publish(verdict, loaded=loaded, transform=standing.reason)
 
     def tell_why_lost(self) -> None:
         """Call it now and then: the log says why there has been no pose for a second, and then rarely."""

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Literal
 
 from reloc_ros.errors import RelocError
+from reloc_ros.stream.correction import CorrectionConfig
 
 TfMode = Literal["none", "map_camera", "map_base", "map_odom"]
 
@@ -20,14 +21,20 @@ class TfConfig:
     """Used by map_base."""
     odom_frame: str = "odom"
     """Used by map_odom, and by `motion` in every mode."""
+    planar: bool = False
+    """Keep to x, y and yaw: map_base and map_odom are upright, as `on_ground` has it."""
+    planar_z: float = 0.0
+    """Height of the ground in the map."""
     inverse: bool = False
     """Broadcast the map as the child, for trees where the other frame has a parent already."""
     transform_tolerance_s: float = 0.1
     """How far ahead of now the republished map_odom is dated; a correction takes effect that much later."""
     republish_rate_hz: float = 20.0
     """Of map_odom."""
-    lookup_timeout_s: float = 0.1
+    lookup_timeout_s: float = 0.5
     """Longest wait for transforms that come later than the image."""
+    correction: CorrectionConfig = dataclasses.field(default_factory=CorrectionConfig)
+    """What may correct map_odom, how fast, and for how long."""
     scale_known: bool = True
     """The map is in metres."""
     listen: bool = False
@@ -42,6 +49,14 @@ class TfConfig:
             raise RelocError(
                 f"tf_mode {self.mode} needs a map in metres, but the scale of this one is unknown; "
                 "run reloc align, or use tf_mode map_camera or none"
+            )
+        if self.planar and self.mode == "map_camera":
+            raise RelocError(
+                "planar puts the robot on the ground: it goes with tf_mode map_base, map_odom or none, not map_camera"
+            )
+        if self.planar and not self.scale_known:
+            raise RelocError(
+                "planar needs a map in metres, but the scale of this one is unknown; run reloc align"
             )
         child = self.robot_frame
         if child == "" or not self.map_frame:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from builtin_interfaces.msg import Time as Stamp
 from rclpy.time import Time
 
 from reloc_ros.geometry import SE3, Array
-from reloc_ros.localizer import Localized
+from reloc_ros.localizer import Localized, Lost
+from reloc_ros.pose.acceptance import LostReason
 from reloc_ros.pose.covariance import moved_covariance
+from reloc_ros.pose.level import tilt_deg
+from reloc_ros.pose.planar import ground_covariance, on_ground
+from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import seconds_from_stamp
+from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.tf.config import TfOutcome
 from reloc_ros.ros.tf.tree import TfTree
 from reloc_ros.stream.status import StampedPose
@@ -25,6 +31,11 @@ class FramePose:
     covariance: Array
     """(6, 6), as in geometry_msgs/PoseWithCovariance."""
 
+    def on_ground(self, ground_z: float) -> FramePose:
+        """The same of a robot that drives on level ground."""
+        pose, covariance = self.map_from_frame, self.covariance
+        return FramePose(self.frame, on_ground(pose, ground_z), ground_covariance(pose, covariance))
+
 
 def pose_of_frame(
     frame: str, camera_frame: str, result: Localized, stamp: Stamp, tree: TfTree
@@ -38,6 +49,27 @@ def pose_of_frame(
         return camera_from_frame
     covariance = moved_covariance(result.covariance, map_from_camera, camera_from_frame)
     return FramePose(frame, map_from_camera @ camera_from_frame, covariance)
+
+
+def refused_if_tilted(outcome: ImageOutcome, given: Parameters, tree: TfTree) -> ImageOutcome:
+    """No pose where the base of a robot on level ground would lie farther off level than it may."""
+    if not isinstance(outcome.result, Localized):
+        return outcome
+    camera_frame = given.camera_frame or outcome.header.frame_id
+    camera_from_base = tree.lookup(camera_frame, given.base_frame, outcome.header.stamp)
+    if isinstance(camera_from_base, TfOutcome):  # nothing on the ground is published then either
+        return outcome
+    tilted_deg = tilt_deg(outcome.result.camera_from_map.inverse() @ camera_from_base)
+    limit_deg = math.degrees(given.planar_max_tilt)
+    if tilted_deg <= limit_deg:
+        return outcome
+    found = outcome.result
+    detail = (
+        f"{given.base_frame} would lie {tilted_deg:.1f} deg off level, and with planar {limit_deg:.1f} are allowed "
+        "(planar_max_tilt)"
+    )
+    lost = Lost(LostReason.TILTED, detail, found.keypoints, found.inliers, found.stage_ms)
+    return dataclasses.replace(outcome, result=lost, reason=lost.reason.value, detail=detail)
 
 
 def expected_pose(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -28,6 +29,8 @@ SETTLE_AT_MOST_S = 3.0
 """The same, while /tf_static has a publisher that has not been heard."""
 STARTED_OVER_NS = 2_000_000_000
 """A frame's or an image's stamp this much before the one before is of a recording that started over."""
+STARTED_OVER_MESSAGES = 3
+"""So many of a frame in a row: one between newer ones is of a second publisher, whose clock is behind."""
 PROBLEM_S = 10.0
 """So long after a transform that was none, it is told of."""
 
@@ -46,6 +49,9 @@ class TfListener:
         self._buffer = Buffer()
         self._links = Links()
         self._newest_ns: dict[str, int] = {}
+        self._behind: dict[str, list[TransformStamped]] = {}  # far older than the newest, and only such since
+        self._restarted_s: dict[str, float] = {}
+        self._skewed_s: dict[str, float] = {}
         self._static_heard = self._closed = False
         self._problem, self._problem_s = "", 0.0
         self._started_s = time.monotonic()
@@ -70,6 +76,7 @@ class TfListener:
         with self._changed:
             self._buffer.clear()
             self._newest_ns.clear()
+            self._behind.clear()
             self._links.restart(self._now_s())
 
     @property
@@ -188,28 +195,52 @@ class TfListener:
             self._static_heard = True
             self._buffer.set_transform_static(transform, "tf_static")
             return False
-        started_over = self._goes_back(child, transform)
-        if started_over:
+        accepted = self._accepted(child, transform)
+        if started_over := len(accepted) > 1:
             self.restart()
-        self._buffer.set_transform(transform, "tf")
+        for each in accepted:
+            self._newest_ns[child] = max(self._newest_ns.get(child, 0), _stamp_ns(each))
+            self._buffer.set_transform(each, "tf")
         return started_over
 
     def _ignore(self, transform: TransformStamped, error: Exception) -> None:
         names = f"{transform.header.frame_id} to {transform.child_frame_id}"
-        problem = f"a transform from {names} is ignored: {first_line(error)}"
+        self._tell(f"a transform from {names} is ignored: {first_line(error)}")
+
+    def _tell(self, problem: str) -> None:
         if not self.problem:
             self._node.get_logger().warning(problem)
         self._problem, self._problem_s = problem, time.monotonic()
 
-    def _goes_back(self, child: str, transform: TransformStamped) -> bool:
-        stamp_ns = Time.from_msg(transform.header.stamp).nanoseconds
-        newest_ns = self._newest_ns.get(child, stamp_ns)
-        goes_back = stamp_ns < newest_ns - STARTED_OVER_NS
-        self._newest_ns[child] = stamp_ns if goes_back else max(newest_ns, stamp_ns)
-        return goes_back
+    def _accepted(self, child: str, transform: TransformStamped) -> list[TransformStamped]:
+        """This transform; none where it is far older than the newest; several where such ones are all that comes."""
+        ahead_ns = _stamp_ns(transform) - self._newest_ns.get(child, _stamp_ns(transform))
+        behind, now_s = self._behind.setdefault(child, []), time.monotonic()
+        if ahead_ns < -STARTED_OVER_NS:
+            behind.append(transform)
+            if (
+                len(behind) < STARTED_OVER_MESSAGES
+                or now_s - self._skewed_s.get(child, -math.inf) < PROBLEM_S
+            ):
+                del behind[:-STARTED_OVER_MESSAGES]
+                return []
+            self._restarted_s[child] = now_s
+            return list(behind)
+        came_back = ahead_ns > STARTED_OVER_NS and now_s - self._restarted_s.get(child, -math.inf) < PROBLEM_S
+        if behind or came_back:  # between newer ones, so nothing has started over
+            self._skewed_s[child] = now_s
+            self._tell(
+                f"{child} is told by two publishers whose clocks differ; the older transforms are left out"
+            )
+        behind.clear()
+        return [transform]
 
     def _now_s(self) -> float:
         return self._node.get_clock().now().nanoseconds * 1e-9
+
+
+def _stamp_ns(message: TransformStamped) -> int:
+    return Time.from_msg(message.header.stamp).nanoseconds
 
 
 def _identity_of(message: TransformStamped) -> Hashable:

@@ -7,6 +7,7 @@ places takes map_camera.
 
 from __future__ import annotations
 
+import functools
 import threading
 
 from builtin_interfaces.msg import Time as Stamp
@@ -19,15 +20,19 @@ from std_msgs.msg import Header
 from tf2_ros import TransformBroadcaster
 
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import SE3, Array
 from reloc_ros.ros.conversions import transform_from_se3
 from reloc_ros.ros.tf.config import NOTHING_TO_DO, PUBLISHED, TfConfig, TfOutcome
 from reloc_ros.ros.tf.listener import STARTED_OVER_NS, TfListener
+from reloc_ros.ros.tf.placement import Placement, placement
+from reloc_ros.stream.correction import CorrectedOdometry, Correction
 
 LATE_S = 10.0
 """An image older than this is not late: its stamp is of another clock."""
 AHEAD_S = 1.0
 """The same for one from the future."""
+NOT_CORRECTED = ("gated", "uncertain")
+"""Reasons for which the odometry stays where the images before have put it."""
 
 
 class TfTree:
@@ -44,7 +49,8 @@ class TfTree:
         self._node, self._clock = node, node.get_clock()
         self._lock = threading.RLock()  # guards what follows; taken before the listener's own
         self._closed = False
-        self._map_from_odom: SE3 | None = None
+        self._odometry = CorrectedOdometry(config.correction)
+        self._standing = NOTHING_TO_DO
         self._last_image_ns = self._last_sent_ns = 0
         self._noted = ""
         broadcasts = config.mode != "none"
@@ -64,6 +70,11 @@ class TfTree:
         """What was wrong with a transform of the last seconds, as a sentence; empty when all were good."""
         return self._listener.problem if self._listener is not None else ""
 
+    @property
+    def standing(self) -> TfOutcome:
+        """Whether map_odom, which goes on without images, does; nothing to say in the other modes."""
+        return self._standing
+
     def close(self) -> None:
         """Stop broadcasting and listening; a lookup that waits ends at once. May be called twice."""
         with self._lock:
@@ -78,7 +89,7 @@ class TfTree:
         if self._broadcaster is not None:
             self._node.destroy_publisher(self._broadcaster.pub_tf)
 
-    def publish(self, stamp: Stamp, map_from_camera: SE3, camera_frame: str) -> TfOutcome:
+    def publish(self, stamp: Stamp, map_from_camera: SE3, camera_frame: str, covariance: Array) -> TfOutcome:
         """Broadcast what the mode says of a pose that counts.
 
         map_camera and map_base are stamped as the image. map_odom goes out now and from then on at a steady rate,
@@ -87,8 +98,9 @@ class TfTree:
         Args:
             stamp: of the image.
             camera_frame: the optical frame that the image names.
+            covariance: (6, 6) of map_from_camera.
         """
-        outcome = self._publish(Time.from_msg(stamp), map_from_camera, camera_frame)
+        outcome = self._publish(Time.from_msg(stamp), map_from_camera, camera_frame, covariance)
         self._note(outcome)
         return outcome
 
@@ -106,7 +118,7 @@ class TfTree:
         times = Time.from_msg(earlier), Time.from_msg(later)
         return self._listener.motion(frame, self.config.odom_frame, *times)
 
-    def _publish(self, stamp: Time, map_from_camera: SE3, camera_frame: str) -> TfOutcome:
+    def _publish(self, stamp: Time, map_from_camera: SE3, camera_frame: str, covariance: Array) -> TfOutcome:
         if self.config.mode == "none":
             return NOTHING_TO_DO
         if stamp.nanoseconds == 0:
@@ -119,20 +131,29 @@ class TfTree:
         self._notice_restart(stamp)
         if (refusal := self._refusal(child) or self._clock_refusal(stamp)) is not None:
             return refusal
-        camera_from_child = self.lookup(camera_frame, child, stamp.to_msg())
-        if isinstance(camera_from_child, TfOutcome):
-            return camera_from_child
-        map_from_child = map_from_camera @ camera_from_child
+        looked_up = functools.partial(self.lookup, stamp=stamp.to_msg())
+        placed = placement(self.config, child, camera_frame, map_from_camera, covariance, looked_up)
+        if isinstance(placed, TfOutcome):
+            return placed
         with self._lock:
             if self._closed:
                 return TfOutcome(False, "closed", "the node has stopped broadcasting")
             if self.config.mode == "map_odom":
-                if not self._last_sent_ns:  # the first one holds at its image's time, too
-                    self._send(stamp, child, map_from_child)
-                self._map_from_odom = map_from_child
-                return self._republish()
-            self._send(stamp, child, map_from_child)
+                return self._correct(stamp, placed)
+            self._send(stamp, child, placed.map_from_child)
             return PUBLISHED
+
+    def _correct(self, stamp: Time, placed: Placement) -> TfOutcome:
+        """Take one image's word on the odometry. Under the lock."""
+        word = placed.map_from_child, placed.child_from_body, placed.covariance
+        correction = Correction(*word, stamp.nanoseconds * 1e-9)
+        refused = self._odometry.take(correction, self._clock.now().nanoseconds * 1e-9)
+        if refused is not None:
+            self._republish()
+            return TfOutcome(False, refused.reason, refused.detail)
+        if not self._last_sent_ns:  # the first one holds at its image's time, too
+            self._send(stamp, self.config.odom_frame, placed.map_from_child)
+        return self._republish()
 
     def _notice_restart(self, stamp: Time) -> None:
         with self._lock:
@@ -165,19 +186,39 @@ class TfTree:
 
     def _on_timer(self) -> None:
         with self._lock:
-            if self._map_from_odom is not None:
-                self._note(self._republish())
+            outcome = self._republish()
+            # What was said of the last image holds until the next.
+            if outcome is not NOTHING_TO_DO and (outcome.reason or self._noted not in NOT_CORRECTED):
+                self._note(outcome)
 
     def _republish(self) -> TfOutcome:
-        if self._closed or self._map_from_odom is None:
-            return NOTHING_TO_DO
+        self._standing = self._sent_again()
+        return self._standing
+
+    def _sent_again(self) -> TfOutcome:
         now_ns = self._clock.now().nanoseconds
+        if self._closed or not now_ns:
+            return NOTHING_TO_DO
+        if problem := self._odometry.age_problem(now_ns * 1e-9):
+            return TfOutcome(False, "too_old", problem)
+        dated_ns = now_ns + round(self.config.transform_tolerance_s * 1e9)
+        behind_ns = self._last_sent_ns - dated_ns
+        if behind_ns > STARTED_OVER_NS:  # of a clock that does not tell of its jumps
+            self._restart()
+        map_from_odom = self._odometry.map_from_odom(now_ns * 1e-9)
+        if map_from_odom is None:
+            return NOTHING_TO_DO
         if (refusal := self._refusal(self.config.odom_frame)) is not None:
             return refusal
-        dated_ns = now_ns + round(self.config.transform_tolerance_s * 1e9)
-        if now_ns and dated_ns > self._last_sent_ns:  # listeners warn about a stamp that comes twice
+        if behind_ns > 0:
+            detail = (
+                f"this node's clock went back: {self.config.odom_frame} is placed again in {behind_ns * 1e-9:.2f} s, "
+                "when it is past what was told"
+            )
+            return TfOutcome(False, "clock_differs", detail)
+        if behind_ns < 0:  # listeners warn about a stamp that comes twice
             self._last_sent_ns = dated_ns
-            self._send(Time(nanoseconds=dated_ns), self.config.odom_frame, self._map_from_odom)
+            self._send(Time(nanoseconds=dated_ns), self.config.odom_frame, map_from_odom)
         return PUBLISHED
 
     def _send(self, stamp: Time, child: str, map_from_child: SE3) -> None:
@@ -200,7 +241,7 @@ class TfTree:
     def _restart(self) -> None:
         """Time went back: what was so then is not so now, until the next pose."""
         with self._lock:
-            self._map_from_odom = None
+            self._odometry.forget()
             self._last_image_ns = self._last_sent_ns = 0
 
     def _note(self, outcome: TfOutcome) -> None:
@@ -208,6 +249,7 @@ class TfTree:
         with self._lock:
             new, self._noted = outcome.reason != self._noted, outcome.reason
         if new and outcome.reason not in ("", "listening", "closed"):
-            self._node.get_logger().warning(f"nothing broadcast: {outcome.detail}")
+            what = "map_odom is not corrected" if outcome.reason in NOT_CORRECTED else "nothing broadcast"
+            self._node.get_logger().warning(f"{what}: {outcome.detail}")
         elif new and outcome.published:
             self._node.get_logger().info("broadcasting transforms")

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reloc_ros.demo.fusion.correction import (
-    PLANAR,
     Fix,
     figures,
     filtered,
@@ -32,6 +31,7 @@ from reloc_ros.demo.fusion.robot import (
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.localizer import Localizer
 from reloc_ros.pose.covariance import CovarianceLimits
+from reloc_ros.pose.planar import PLANAR
 
 SLIP = Slip()
 numbers = st.floats(-3, 3)
