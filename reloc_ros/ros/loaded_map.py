@@ -95,10 +95,9 @@ class LoadedMap:
         Raises:
             RelocError: the parameters contradict each other, or cannot be in this map.
         """
-        if given.publish_initial_pose and not self.is_metric:
-            raise RelocError(
-                "publish_initial_pose needs a map in metres, but the scale of this one is unknown"
-            )
+        for name in ("publish_initial_pose", "take_initial_pose"):
+            if getattr(given, name) and not self.is_metric:
+                raise RelocError(f"{name} needs a map in metres, but the scale of this one is unknown")
         if given.planar and given.pose_frame not in ("", given.base_frame):
             raise RelocError(
                 f"planar puts base_frame ({given.base_frame}) on the ground and publishes that pose: leave pose_frame "
@@ -111,7 +110,7 @@ class LoadedMap:
             inverse=given.tf_inverse,
             correction=given.config(CorrectionConfig),
             scale_known=self.is_metric,
-            listen=bool(given.posed_frame) or given.publish_initial_pose,
+            listen=bool(given.posed_frame) or given.publish_initial_pose or given.take_initial_pose,
         )
 
     def status_config(self, given: Parameters) -> StatusConfig:

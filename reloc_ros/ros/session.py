@@ -21,6 +21,7 @@ from reloc_ros.ros.control.relocalize_requests import RelocalizeRequests
 from reloc_ros.ros.conversions import seconds_from_stamp
 from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage
 from reloc_ros.ros.input.image_outcome import ImageOutcome, localize_message
+from reloc_ros.ros.input.initial_pose_input import InitialPoseInput
 from reloc_ros.ros.input.worker import Worker
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.output.debug_views import DebugViews
@@ -63,6 +64,7 @@ class Session:
         self._worker: Worker[ImageMessage] | None = None
         self._tree: TfTree | None = None
         self._bond: ManagerBond | None = None
+        self._hints: InitialPoseInput | None = None
         self._timer = None
         self.change_parameters(given)
         node.get_logger().info(str(self.loaded))
@@ -71,7 +73,8 @@ class Session:
     def ignored(self) -> str:
         """What other nodes sent lately that could not be used, as a sentence; empty when nothing was."""
         tree = self._tree
-        return "; ".join(filter(None, (tree.problem if tree is not None else "", self.outputs.problem)))
+        speakers = filter(None, (tree, self.outputs, self._hints))
+        return "; ".join(filter(None, (speaker.problem for speaker in speakers)))
 
     @property
     def is_active(self) -> bool:
@@ -84,6 +87,10 @@ class Session:
         self._renew_tree()
         self._worker = Worker(self._work_on, self._on_broken_image, fail)
         self.input = CameraInput(self._node, self.given, self._on_image)
+        if self.given.take_initial_pose:
+            self._hints = InitialPoseInput(
+                self._node, lambda: self.loaded.frame, self.outputs.has_told, self._forget
+            )
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock may stand still
         self._timer = self._node.create_timer(WATCH_PERIOD_S, self._watch, clock=steady)
         if self._bond is not None:
@@ -112,10 +119,12 @@ class Session:
         """Called on the worker's thread."""
         tree, given = self._tree, self.given  # the same for all of one image
         with self._lock:
-            loaded, last = self.loaded, self._machine.last_good
-        last, expected = last if given.use_prior else None, None
-        if last is not None:
-            frame = given.camera_frame or message.header.frame_id
+            loaded, believed = self.loaded, self._machine.last_good
+        last, expected = believed if given.use_prior else None, None
+        frame = given.camera_frame or message.header.frame_id
+        if believed is None and self._hints is not None:
+            expected = self._hints.expected(message.header.stamp, frame, given.base_frame, tree)
+        elif last is not None:
             odometry = tree if loaded.is_metric else None  # which speaks of metres
             expected = expected_pose(last, message.header.stamp, frame, odometry)
         outcome = localize_message(message, loaded, self.input, last, expected)
@@ -238,6 +247,13 @@ class Session:
         self._status.publish_idle("relocalizing", "asked to forget where the camera was", self.loaded)
         return future
 
+    def _forget(self, why: str) -> None:
+        """Look for the robot as if nothing had been known, map_odom included."""
+        with self._lock:
+            self._machine.forget()
+        self._tree.forget()
+        self._status.publish_idle("relocalizing", why, self.loaded)
+
     def _renew_tree(self) -> None:
         """A tree that broadcasts what it should now; map_odom goes on by itself until it is closed."""
         config = self.loaded.tf_config(self.given)
@@ -261,13 +277,15 @@ class Session:
             self._timer = None
         if self.input is not None:
             self.input.close()
+        if self._hints is not None:
+            self._hints.close()
         if self._tree is not None:
             self._tree.close()  # before the worker, which may wait for a transform
         if self._worker is not None:
             before = self._worker.overtaken
             self._worker.stop()
             self._status.counts.dropped += self._worker.overtaken - before
-        self.input = self._worker = self._tree = None
+        self.input = self._worker = self._tree = self._hints = None
         self.requests.close()
 
     def close(self) -> None:

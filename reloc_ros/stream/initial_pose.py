@@ -1,8 +1,9 @@
-"""When to tell another localizer, such as AMCL, where the robot is: once, where it is surely far off."""
+"""When to tell another localizer, such as AMCL, where the robot is: where it is surely far off, until it agrees."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -19,6 +20,8 @@ class InitialPoseConfig:
     """Turn from it that is far."""
     confident_after: int = 10
     """Poses in a row that count, before one is given away."""
+    repeat_s: float = 2.0
+    """It is told again after so long: it may not have been there, or not active, or have refused."""
     max_sigma_share: float = 0.25
     """Largest standard deviation of the position, as a share of `distance`."""
 
@@ -30,7 +33,11 @@ class InitialPose:
         self.config = config or InitialPoseConfig()
         self._other: SE3 | None = None
         self._in_a_row = 0
-        self._told = False
+        self._told_s = -math.inf
+
+    def other_is_new(self) -> None:
+        """Another one has come up in its place, and knows nothing."""
+        self._other = None
 
     def other_says(self, map_from_base: SE3) -> None:
         """The other localizer's newest estimate."""
@@ -40,22 +47,22 @@ class InitialPose:
         """An image gave no pose that counts."""
         self._in_a_row = 0
 
-    def is_due(self, map_from_base: SE3, covariance: Array) -> bool:
-        """Take our pose of one image; true when the other is to be told it, once until the two have agreed.
+    def is_due(self, map_from_base: SE3, covariance: Array, now_s: float) -> bool:
+        """Take our pose of one image; true when the other is to be told it, now and then until the two agree.
 
         Args:
             covariance: (6, 6), position first.
         """
         self._in_a_row += 1
         if not self._is_far(map_from_base):
-            self._told = False
+            self._told_s = -math.inf
             return False
         sigma = float(np.sqrt(np.linalg.eigvalsh(covariance[:3, :3])[-1]))
         sure = self._in_a_row >= self.config.confident_after
         sure &= sigma <= self.config.max_sigma_share * self.config.distance
-        if self._told or not sure:
+        if not sure or now_s - self._told_s < self.config.repeat_s:
             return False
-        self._told = True
+        self._told_s = now_s
         return True
 
     def _is_far(self, map_from_base: SE3) -> bool:

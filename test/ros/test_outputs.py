@@ -21,7 +21,7 @@ from table_bundle import camera_from_map, view
 from tf2_msgs.msg import TFMessage
 
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
-from reloc_ros.ros.conversions import image_from_pixels, pose_from_se3, se3_from_pose, transform_from_se3
+from reloc_ros.ros.conversions import image_from_pixels, se3_from_pose, transform_from_se3
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 BASE_FROM_CAMERA = SE3.from_rotation_vector([-1.2, 1.2, -1.2], [0.3, 0.05, 0.8])
@@ -103,40 +103,6 @@ def test_poses_of_another_frame_with_its_covariance_odometry_and_smoothing(start
 
 def covariance_at(peer, stamp) -> list[float]:
     return next(m.pose.covariance for m in peer.poses_with_covariance if m.header.stamp == stamp)
-
-
-def test_amcl_is_told_once_where_the_robot_is(start_node, peer):
-    told = peer.listen(PoseWithCovarianceStamped, "/initialpose")
-    start_node(publish_initial_pose=True, initial_pose_distance=0.5, tf_mode="none", silence_timeout_s=5.0)
-    amcl = peer.publisher(PoseWithCovarianceStamped, "/amcl_pose", LATCHED)
-    map_from_base = camera_from_map(5).inverse() @ BASE_FROM_CAMERA.inverse()
-    near = PoseWithCovarianceStamped()
-    near.pose.pose = pose_from_se3(map_from_base)
-    far = PoseWithCovarianceStamped()
-    far.pose.pose = pose_from_se3(SE3.from_rotation_vector([0.0, 0.0, 0.0], [3.0, 0.0, 0.0]) @ map_from_base)
-    publish_mount(peer)
-    amcl.publish(near)
-    peer.show(view(5), publishing)
-    nonsense = PoseWithCovarianceStamped()
-    nonsense.pose.pose.orientation.w = 0.0
-    amcl.publish(nonsense)
-    ignored = peer.show(view(5), lambda s: publishing(s) and "amcl_pose is not used" in s.detail)
-    assert "norm above zero" in ignored.detail
-    for _ in range(12):
-        peer.show(view(5), publishing)
-    assert told == []
-    amcl.publish(far)
-
-    def shown() -> bool:
-        peer.show(view(5), publishing)
-        return bool(told)
-
-    peer.wait_for(shown, "the initial pose")
-    for _ in range(3):
-        peer.show(view(5), publishing)
-    assert len(told) == 1
-    assert told[0].header.frame_id == "map"
-    assert center_error(se3_from_pose(told[0].pose.pose).inverse(), map_from_base.inverse()) < 1e-4
 
 
 def test_a_frame_with_a_parent_gets_no_second_one_and_another_mode_helps(start_node, peer):

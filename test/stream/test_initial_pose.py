@@ -11,12 +11,25 @@ def at(x, yaw=0.0):
     return SE3.from_rotation_vector([0, 0, yaw], [x, 0, 0])
 
 
-def feed(policy, *xs, covariance=SURE):
-    return [policy.is_due(at(x), covariance) for x in xs]
+def feed(policy, *xs, covariance=SURE, start_s=0.0):
+    """One pose every half second."""
+    return [policy.is_due(at(x), covariance, start_s + 0.5 * step) for step, x in enumerate(xs)]
 
 
-def test_a_localizer_without_a_pose_is_told_once():
-    assert feed(InitialPose(CONFIG), 0, 0, 0, 0, 0, 0) == [False, False, True, False, False, False]
+def test_a_localizer_without_a_pose_is_told_until_it_agrees():
+    """It may not be there yet, or not active."""
+    policy = InitialPose(CONFIG)
+    assert feed(policy, 0, 0, 0, 0, 0, 0, 0) == [False, False, True, False, False, False, True]
+    policy.other_says(at(0.1))
+    assert not any(feed(policy, *[0] * 20, start_s=10.0))
+
+
+def test_one_that_comes_up_anew_is_told_whatever_the_one_before_said():
+    policy = InitialPose(CONFIG)
+    policy.other_says(at(0.1))
+    assert not any(feed(policy, *[0] * 20))
+    policy.other_is_new()
+    assert feed(policy, 0, start_s=20.0) == [True]
 
 
 def test_one_that_is_near_is_left_alone():
@@ -32,14 +45,14 @@ def test_one_that_is_far_or_turned_is_told():
         assert feed(policy, 0, 0, 0) == [False, False, True]
 
 
-def test_told_again_only_after_the_two_have_agreed():
+def test_one_that_goes_astray_again_is_told_at_once():
     policy = InitialPose(CONFIG)
     policy.other_says(at(5.0))
-    assert sum(feed(policy, *[0] * 20)) == 1
+    assert sum(feed(policy, *[0] * 4)) == 1
     policy.other_says(at(0.1))
-    assert sum(feed(policy, *[0] * 20)) == 0
+    assert sum(feed(policy, *[0] * 4, start_s=2.0)) == 0
     policy.other_says(at(5.0))
-    assert sum(feed(policy, *[0] * 20)) == 1
+    assert feed(policy, 0, start_s=4.1) == [True]
 
 
 def test_confidence_needs_poses_in_a_row_and_a_small_covariance():

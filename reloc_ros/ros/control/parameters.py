@@ -106,8 +106,13 @@ class Parameters:
     )
     publish_initial_pose: bool = parameter(
         False,
-        "Publish base_frame's pose on `initialpose` once, where a sure one is far from AMCL's (`amcl_pose`) or AMCL "
-        "has none. Needs a map in metres.",
+        "Publish base_frame's pose on `initialpose`, on the ground and in AMCL's frame, where a sure one is far from "
+        "AMCL's (`amcl_pose`) or AMCL has none, every 2 s until the two agree. Needs a map in metres.",
+    )
+    take_initial_pose: bool = parameter(
+        False,
+        "Stand in for AMCL: a pose on `initialpose` (RViz's 2D Pose Estimate) is where base_frame is looked for, and "
+        "the service `reinitialize_global_localization` forgets. Needs a map in metres.",
     )
     initial_pose_distance: float = parameter(
         InitialPoseConfig.distance, "What is far, metres.", (0.01, 1000.0)

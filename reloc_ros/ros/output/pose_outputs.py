@@ -20,7 +20,6 @@ from reloc_ros.ros.output.initial_pose import InitialPoseOutput
 from reloc_ros.ros.tf.config import NOTHING_TO_DO, TfOutcome
 from reloc_ros.ros.tf.frame_pose import FramePose, pose_of_frame
 from reloc_ros.ros.tf.tree import TfTree
-from reloc_ros.stream.initial_pose import InitialPoseConfig
 from reloc_ros.stream.smoothing import PoseSmoother, Smoothed, SmoothingConfig
 from reloc_ros.stream.status import Verdict
 
@@ -69,8 +68,7 @@ class PoseOutputs:
         if given.publish_odometry:
             self._odometry = node.create_publisher(Odometry, "~/odometry", 10)
         if given.publish_initial_pose:
-            far = InitialPoseConfig(distance=given.initial_pose_distance, angle_rad=given.initial_pose_angle)
-            self._initial = InitialPoseOutput(node, far)
+            self._initial = InitialPoseOutput(node, given)
         publishers = self._pose, self._with_covariance, self._smoothed, self._odometry
         self._publishers = list(filter(None, publishers))
 
@@ -83,6 +81,10 @@ class PoseOutputs:
     def problem(self) -> str:
         """Of what is listened to for the outputs' sake, as a sentence; empty when there is none."""
         return self._initial.problem if self._initial is not None else ""
+
+    def has_told(self, message: PoseWithCovarianceStamped) -> bool:
+        """Whether this is what another localizer was told last."""
+        return self._initial is not None and message == self._initial.last
 
     def close(self) -> None:
         for publisher in self._publishers:
@@ -132,7 +134,7 @@ class PoseOutputs:
         covariance = limits.apply(outcome.result.covariance)
         transform = tree.publish(stamp, outcome.result.camera_from_map.inverse(), camera_frame, covariance)
         if self._initial is not None and isinstance(base := limited_pose(given.base_frame), FramePose):
-            self._initial.pose(header, base)
+            self._initial.pose(header, base, tree)
         frame, remark = tree.config.robot_frame, ""
         if frame is None or not transform.published:
             frame = given.posed_frame if pose is not None else ""

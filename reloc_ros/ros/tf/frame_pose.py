@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 from builtin_interfaces.msg import Time as Stamp
 from rclpy.time import Time
 
@@ -30,6 +31,12 @@ class FramePose:
     map_from_frame: SE3
     covariance: Array
     """(6, 6), as in geometry_msgs/PoseWithCovariance."""
+
+    def seen_from(self, other_from_map: SE3) -> FramePose:
+        """The same in another frame that the map is fixed to."""
+        turn = np.kron(np.eye(2), other_from_map.rotation)
+        covariance = turn @ self.covariance @ turn.T
+        return FramePose(self.frame, other_from_map @ self.map_from_frame, covariance)
 
     def on_ground(self, ground_z: float) -> FramePose:
         """The same of a robot that drives on level ground."""

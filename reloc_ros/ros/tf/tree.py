@@ -104,6 +104,11 @@ class TfTree:
         self._note(outcome)
         return outcome
 
+    def forget(self) -> None:
+        """Place the odometry in the map no more, until the next pose."""
+        with self._lock:
+            self._odometry.forget()
+
     def lookup(self, target_frame: str, source_frame: str, stamp: Stamp) -> SE3 | TfOutcome:
         """`target_from_source` at the image's time, or why there is none."""
         if self._listener is None:
