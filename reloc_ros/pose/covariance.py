@@ -34,10 +34,13 @@ class CovarianceLimits:
                 raise RelocError(f"covariance {name} must be at least 0, got {getattr(self, name)}")
 
     def apply(self, covariance: Array) -> Array:
-        """Scale, then raise what lies below a floor: a larger diagonal leaves a covariance one."""
+        """Scale, then raise what lies below a floor."""
+        return self.floored(self.scale * covariance)
+
+    def floored(self, covariance: Array) -> Array:
+        """Raise what lies below a floor: a larger diagonal leaves a covariance one."""
         floors = np.repeat([self.position_floor, self.rotation_floor], 3) ** 2
-        scaled = self.scale * covariance
-        return scaled + np.diag(np.maximum(floors - np.diag(scaled), 0))
+        return covariance + np.diag(np.maximum(floors - np.diag(covariance), 0))
 
 
 def moved_covariance(covariance: Array, map_from_camera: SE3, camera_from_base: SE3) -> Array:

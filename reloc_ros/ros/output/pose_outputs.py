@@ -119,7 +119,10 @@ class PoseOutputs:
             if isinstance(found, TfOutcome):
                 return found
             found = dataclasses.replace(found, covariance=limits.apply(found.covariance))
-            return found.on_ground(given.planar_z) if given.planar else found
+            if not given.planar:
+                return found
+            ground = found.on_ground(given.planar_z)
+            return dataclasses.replace(ground, covariance=limits.floored(ground.covariance))
 
         asked, pose, problem = limited_pose(given.posed_frame), None, NOTHING_TO_DO
         if isinstance(asked, TfOutcome):
