@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,8 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.inference.backends import Backend, make_backend
 from reloc_ros.inference.letterbox import Letterbox
+from reloc_ros.inference.stopwatch import Stopwatch
+from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
 from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
 from reloc_ros.pose.prior import best_pose
@@ -88,9 +89,16 @@ class Lost:
 class Localizer:
     """Recover the pose of single images in one map."""
 
-    def __init__(self, bundle: Bundle, backend: Backend, config: LocalizerConfig | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: Backend,
+        config: LocalizerConfig | None = None,
+        mask: ImageMask | None = None,
+    ) -> None:
         self.bundle = bundle
         self.backend = backend
+        self._mask = mask
         self.config = (config or LocalizerConfig()).for_bundle(bundle.calibration)
         self._solve = make_solver(self.config.solver)
         references = bundle.references if self.config.refine else None
@@ -104,14 +112,18 @@ class Localizer:
         config: LocalizerConfig | None = None,
         threads: int = 0,
         precision: str = "auto",
+        mask: ImageMask | None = None,
     ) -> Localizer:
         """Load a bundle and start a backend.
+
+        Args:
+            mask: what of the camera's picture shows the robot; nothing found there is used.
 
         Raises:
             RelocError: when the bundle is wrong or the backend cannot start.
         """
         bundle = Bundle.load(path)
-        return Localizer(bundle, make_backend(bundle, backend, threads, precision), config)
+        return Localizer(bundle, make_backend(bundle, backend, threads, precision), config, mask)
 
     def localize(
         self, image: NDArray[np.uint8], camera: Camera | None = None, prior: SE3 | None = None
@@ -219,6 +231,8 @@ class Localizer:
         if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
             return _bad_image(f"the image must have shape (H, W, 3) or (H, W), got {image.shape}", watch)
         (height, width), default = image.shape[:2], self.bundle.camera
+        if self._mask is not None and (problem := self._mask.problem_with(width, height)):
+            return _bad_image(problem, watch)
         if camera is None:
             try:
                 own = self.bundle.camera_for(width, height)
@@ -259,6 +273,8 @@ class Localizer:
     def _match(self, keypoints: Keypoints, camera: Camera) -> tuple[Keypoints, Correspondences]:
         """The keypoints that are in the image, not doubtful, and of use to PnP, and their landmarks."""
         usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
+        if self._mask is not None:
+            usable &= self._mask.allows(keypoints.positions_px, camera.width, camera.height)
         keypoints = keypoints.subset(usable)
         rays = camera.unproject(keypoints.positions_px)
         finite = np.isfinite(rays).all(axis=1)  # PnP cannot go beside or behind the camera, as fisheyes see
@@ -276,22 +292,6 @@ class Localizer:
         if pose is None:
             return None, np.zeros(len(matches), dtype=bool)
         return pose, reprojection_errors(pose, matches) < limit
-
-
-class Stopwatch:
-    """Times of consecutive stages."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._laps[stage] = 1e3 * (now - self._last)
-        self._last = now
-
-    def times_ms(self) -> dict[str, float]:
-        return {**self._laps, "total": 1e3 * (time.perf_counter() - self._start)}
 
 
 def _bad_image(problem: str, watch: Stopwatch) -> Lost:

@@ -28,8 +28,6 @@ class LostReason(str, enum.Enum):
     LARGE_RESIDUAL = "large_residual"
     UNCERTAIN_POSE = "uncertain_pose"
     IMPLAUSIBLE_VIEW = "implausible_view"
-    TILTED = "tilted"
-    """Of the node alone, which knows how the camera is mounted."""
 
 
 @dataclasses.dataclass(frozen=True)

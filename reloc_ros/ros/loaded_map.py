@@ -12,6 +12,7 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.camera_files import read_camera_file
+from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.tf.config import TfConfig
@@ -47,9 +48,10 @@ class LoadedMap:
         """
         if not bundle:
             raise RelocError("parameter bundle is not set; give the folder that reloc export wrote")
-        config = given.config(LocalizerConfig)
+        config = given.config(LocalizerConfig, min_evidence=given.min_evidence or None)
+        mask = ImageMask.load(given.image_mask) if given.image_mask else None
         localizer = Localizer.from_bundle(
-            Path(bundle).expanduser(), given.backend, config, given.threads, given.precision
+            Path(bundle).expanduser(), given.backend, config, given.threads, given.precision, mask
         )
         positions = localizer.bundle.landmarks.positions_map
         return LoadedMap(

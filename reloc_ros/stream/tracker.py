@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.localizer import NO_KEYPOINTS, Localized, Localizer, Lost, Stopwatch
+from reloc_ros.inference.stopwatch import Stopwatch
+from reloc_ros.localizer import NO_KEYPOINTS, Localized, Localizer, Lost
 from reloc_ros.refinement.alignment import Appearance
 from reloc_ros.refinement.refine import Refinement
 from reloc_ros.stream.status import StampedPose

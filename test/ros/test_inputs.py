@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
+import cv2
 import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
 from node_process import Peer, camera_info, publishing
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
+from reloc_ros.msg import KeypointArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from table_bundle import CAMERA, camera_from_map, view
@@ -89,6 +91,46 @@ def test_two_nodes_that_work_when_needed_do_not_keep_each_other_awake(start_node
     finally:
         for peer in peers:
             peer.close()
+
+
+@pytest.mark.parametrize(
+    ("published", "words"),
+    [
+        ("/front/image/ffmpeg", "(ffmpeg_image_transport, H.264 or H.265), which this node does not decode"),
+        ("/front/image/compressed", "set image_transport to compressed"),
+    ],
+)
+def test_images_in_another_form_are_named_with_what_to_do(start_node, peer, published, words):
+    node = start_node(remap={"image": "/front/image"})
+    peer.wait_for_status(lambda s: s.reason == "waiting_for_image")
+    peer.publisher(CompressedImage, published)
+    peer.wait_for(lambda: words in node.output, "the warning")
+    diagnostics = peer.listen_to_diagnostics()
+    peer.wait_for(lambda: any(words in d.message for d in diagnostics), "the diagnostic")
+
+
+def test_what_a_mask_covers_is_not_used(start_node, peer, tmp_path):
+    mask = np.full((240, 320), 255, np.uint8)  # half of the images' size
+    mask[:, 100:] = 0
+    cv2.imwrite(str(tmp_path / "robot.png"), mask)
+    keypoints = peer.listen(KeypointArray, "/reloc/keypoints")
+    start_node(image_mask=str(tmp_path / "robot.png"), min_inliers=4, silence_timeout_s=5.0)
+    peer.show(view(5), lambda s: s.keypoints > 0 and bool(keypoints))
+    assert all(keypoint.x < 200 for message in keypoints for keypoint in message.keypoints)
+    status = peer.show(view(5, 480, 480), lambda s: s.reason == "bad_camera_info")
+    assert status.detail
+
+
+def test_quality_of_service_is_overridden_as_ros_has_it(start_node, peer):
+    name = "qos_overrides./reloc/pose.publisher"
+    start_node(arguments=("-p", f"{name}.reliability:=best_effort", "-p", f"{name}.depth:=3"))
+    peer.wait_for(lambda: peer.node.count_publishers("/reloc/pose"), "the publisher")
+
+    def offered() -> bool:
+        profiles = [info.qos_profile for info in peer.node.get_publishers_info_by_topic("/reloc/pose")]
+        return [profile.reliability for profile in profiles] == [ReliabilityPolicy.BEST_EFFORT]
+
+    peer.wait_for(offered, "best effort")
 
 
 CALIBRATION = """

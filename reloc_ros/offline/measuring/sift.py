@@ -15,8 +15,9 @@ from scipy.spatial import cKDTree
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.camera_files import colmap_from_camera, colmap_from_px
-from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason, Stopwatch
+from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo

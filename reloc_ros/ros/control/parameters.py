@@ -7,6 +7,7 @@ import typing
 from typing import Any, TypeVar
 
 from reloc_ros.inference.backends import PRECISIONS
+from reloc_ros.pose.acceptance import LocalizerConfig
 from reloc_ros.pose.pnp import Solver
 from reloc_ros.ros.control.parameter_field import SWITCH, Change, live, parameter
 from reloc_ros.ros.tf.config import TfConfig, TfMode
@@ -219,6 +220,33 @@ class Parameters:
     )
     camera_info_file: str = parameter(
         "", "Camera_info yaml (or COLMAP cameras.txt) for camera_source `file`."
+    )
+    image_mask: str = parameter(
+        "",
+        "Picture that is black where the camera sees the robot itself, of the shape of the images: nothing found "
+        "there is used.",
+    )
+    min_inliers: int = parameter(
+        LocalizerConfig.min_inliers, "Landmarks that must agree on a pose, at least.", (4, 1000)
+    )
+    min_evidence: float = parameter(
+        0.0,
+        "What must speak for a pose: scores of the landmarks that agree, less those of the others. 0: what the "
+        "bundle's calibration found, below which mirrored and scrambled pictures of the place gave poses.",
+        (0.0, 1000.0),
+    )
+    max_error_px: float = parameter(
+        LocalizerConfig.max_error_px,
+        "Farthest that a landmark may be from where its pose puts it, pixels of the network's input.",
+        (1.0, 16.0),
+    )
+    max_position_sigma: float = parameter(
+        LocalizerConfig.max_position_sigma,
+        "Largest standard deviation of a pose's position, as a share of the median distance to the landmarks it sees.",
+        (0.001, 0.5),
+    )
+    max_rotation_sigma_deg: float = parameter(
+        LocalizerConfig.max_rotation_sigma_deg, "The same of its rotation, degrees.", (0.01, 30.0)
     )
     tracking_after: int = live(
         StatusConfig.tracking_after,

@@ -21,6 +21,7 @@ from reloc_ros.io.image_messages import BitDepth, image_from_compressed, image_f
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import fixed_camera_for, message_camera_for
 from reloc_ros.ros.input.adaptive_subscription import AdaptiveSubscription
+from reloc_ros.ros.input.other_transports import other_transports
 
 ImageMessage = Image | CompressedImage
 
@@ -31,6 +32,7 @@ class CameraInput:
     def __init__(self, node: Node, given: Parameters, on_image: Callable[[ImageMessage], None]) -> None:
         self._node, self._given, self._on_image = node, given, on_image
         self._info: CameraInfo | None = None
+        self._other_transports = ""
         self._depth = BitDepth()
         self._fixed_camera: Camera | None = None
         self._image_subscription: AdaptiveSubscription | None = None
@@ -51,7 +53,8 @@ class CameraInput:
     @property
     def problem(self) -> str:
         """Which publishers cannot be heard and why; empty when all are."""
-        return "; ".join(s.problem for s in self._subscriptions() if s.problem)
+        problems = (self._other_transports, *(s.problem for s in self._subscriptions()))
+        return "; ".join(filter(None, problems))
 
     @property
     def info_topic(self) -> str:
@@ -80,6 +83,15 @@ class CameraInput:
         """Adapt to the publishers of this moment; call it now and then."""
         for subscription in self._subscriptions():
             subscription.follow()
+        if self.is_listening:
+            self._notice_other_transports()
+
+    def _notice_other_transports(self) -> None:
+        image = self._node.resolve_topic_name("image")
+        found = other_transports(self._node, image, self._given.image_transport)
+        if found and found != self._other_transports:
+            self._node.get_logger().warning(found)
+        self._other_transports = found
 
     def close(self) -> None:
         for subscription in self._subscriptions():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, PoseWithCovariance, PoseWithCovarianceStamped, Twist
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import Header
 
 from reloc_ros.pose.covariance import CovarianceLimits
@@ -60,13 +62,15 @@ class PoseOutputs:
         """Whether poses and transforms go out at all."""
         self._smoother = PoseSmoother()
         self._remarked = False
-        self._pose = node.create_publisher(PoseStamped, "~/pose", 10)
-        self._with_covariance = node.create_publisher(PoseWithCovarianceStamped, "~/pose_with_covariance", 10)
+        overridable = QoSOverridingOptions.with_default_policies()
+        create = functools.partial(node.create_publisher, qos_profile=10, qos_overriding_options=overridable)
+        self._pose = create(PoseStamped, "~/pose")
+        self._with_covariance = create(PoseWithCovarianceStamped, "~/pose_with_covariance")
         self._smoothed = self._odometry = self._initial = None
         if given.publish_smoothed:
-            self._smoothed = node.create_publisher(PoseWithCovarianceStamped, "~/pose_smoothed", 10)
+            self._smoothed = create(PoseWithCovarianceStamped, "~/pose_smoothed")
         if given.publish_odometry:
-            self._odometry = node.create_publisher(Odometry, "~/odometry", 10)
+            self._odometry = create(Odometry, "~/odometry")
         if given.publish_initial_pose:
             self._initial = InitialPoseOutput(node, given)
         publishers = self._pose, self._with_covariance, self._smoothed, self._odometry
