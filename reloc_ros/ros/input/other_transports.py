@@ -32,7 +32,8 @@ def other_transports(node: Node, image: str, transport: str) -> str:
     there = f"nobody publishes {names[transport]}, but {names[found[0]]} is there"
     if found[0] in OWN:
         return f"{there}: set image_transport to {found[0]}"
+    plugin, topic = found[0], names[found[0]]
     return (
-        f"{there} ({PLUGINS[found[0]]}), which this node does not decode: ros2 run image_transport republish "
-        f"--ros-args -p in_transport:={found[0]} -p out_transport:=raw -r in/{found[0]}:={names[found[0]]} -r out:={image}"
+        f"{there} ({PLUGINS[plugin]}), which this node does not decode: ros2 run image_transport republish --ros-args "
+        f"-p in_transport:={plugin} -p out_transport:=raw -r in/{plugin}:={topic} -r out:={image}"
     )
