@@ -90,7 +90,11 @@ def log_camera_info(message: CameraInfo, images: str, *, rectified: bool) -> Non
         message: one that `camera_from_message` takes.
         images: what to call them, such as their topic.
     """
-    rule = "rectified, by P of camera_info" if rectified else "not rectified, by K and D of camera_info"
+    rule = "not rectified, by K and D of camera_info"
+    if rectified:
+        is_told = _projection(message).any()
+        rule = f"rectified, by {'P' if is_told else 'K'} of camera_info"
+        rule += "" if is_told else ", as its P is all zeros and D and R say that there is nothing to rectify"
     _logger.info("%s: taken for %s", images, rule)
     for doubt in _doubts(message, rectified):
         _logger.warning("%s: taken for %s, but %s", images, rule, doubt)

@@ -40,6 +40,7 @@ class RelocNode(LifecycleNode):
         super().__init__("reloc")
         self._session: Session | None = None
         self._lifecycle = "unconfigured"
+        self._configuring = False
         self._failure: Exception | None = None
         self._shutdown: Shutdown | None = None
         self._forward = ForwardToRos(self)
@@ -57,6 +58,11 @@ class RelocNode(LifecycleNode):
         self._shutdown = shutdown
         if self._given.current.autostart:
             self.executor.create_task(self._start_by_itself)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a map is being loaded and its engine built."""
+        return self._configuring or self._service_server.is_loading
 
     def stop(self) -> None:
         """The executor has ended: this is the only thread but those that are ended here."""
@@ -76,7 +82,11 @@ class RelocNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         def configure() -> None:
-            self._session = Session(self, self._given.current, self._status)
+            self._configuring = True
+            try:
+                self._session = Session(self, self._given.current, self._status)
+            finally:
+                self._configuring = False
             self._status.publish_idle("not_active", "the node waits to be activated", self._session.loaded)
 
         return self._try(configure, "inactive")

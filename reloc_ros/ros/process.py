@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -20,6 +21,8 @@ from rclpy.signals import SignalHandlerOptions
 from reloc_ros.errors import RelocError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PATIENCE_S = 1.0
+"""For what is being loaded when the process is told to end."""
 
 
 class Shutdown(threading.Event):
@@ -49,8 +52,9 @@ def run_node(name: str, make_node: Callable[[], Node], arguments: Sequence[str] 
     """Spin the node until SIGINT, SIGTERM or a failure.
 
     Args:
-        make_node: a node whose `start(shutdown)` begins its work once the executor is at work, and whose `stop()` ends
-            its own threads when the executor has ended.
+        make_node: a node whose `start(shutdown)` begins its work once the executor is at work, whose `stop()` ends its
+            own threads when the executor has ended, and whose `is_loading` tells that it does what may take minutes and
+            cannot be interrupted, such as building an engine: that is abandoned.
 
     Returns:
         The exit code: 0, 1 after a failure, or 2 with one sentence on stderr when it is set up wrongly.
@@ -88,11 +92,27 @@ def _run(make_node: Callable[[], Node], shutdown: Shutdown) -> None:
     spinner.start()
     node.start(shutdown)
     shutdown.wait()
+    ending = threading.Thread(target=_end, args=(executor, spinner, node), name="end", daemon=True)
+    ending.start()
+    ending.join(PATIENCE_S if node.is_loading else None)
+    if ending.is_alive():
+        _abandon(shutdown)
+
+
+def _end(executor: SingleThreadedExecutor, spinner: threading.Thread, node: Node) -> None:
     executor.shutdown()
     spinner.join()
     node.executor = None  # so that nothing asks it for one task more: of one that has ended, Jazzy's raises
     node.stop()
     node.destroy_node()
+
+
+def _abandon(shutdown: Shutdown) -> None:
+    """End the process though a thread of it is at work in a library, which nothing can stop."""
+    print("stopped while loading", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(shutdown.exit_code)
 
 
 def _spin(executor: SingleThreadedExecutor, shutdown: Shutdown) -> None:

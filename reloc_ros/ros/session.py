@@ -262,9 +262,7 @@ class Session:
         old = self._tree
         if old is not None and old.config == config:
             return
-        self._tree = TfTree(self._node, config)
-        if old is not None:
-            old.close()
+        self._tree = TfTree(self._node, config, old)
 
     # The end.
 

@@ -68,6 +68,11 @@ def test_the_rule_is_said_and_an_ordinary_camera_info_raises_no_doubt(caplog):
             assert said(caplog, ideal, rectified=rectified)[1] == []
 
 
+def test_rectified_images_without_p_are_told_by_what_they_go(caplog):
+    rule, _ = said(caplog, info(d=[0.0] * 5, p=[0.0] * 12), rectified=True)
+    assert "taken for rectified, by K of camera_info, as its P is all zeros" in rule
+
+
 def test_distortion_of_rectified_images_that_p_knows_nothing_of_is_told_by_its_size(caplog):
     message = info(p=P_OF_K)
     shift = camera_from_message(message, rectified=True).shift_px(camera_from_message(message))

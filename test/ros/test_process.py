@@ -39,6 +39,8 @@ class Broken(Node):
         if "thread" in sys.argv:
             threading.Thread(target=self.guarded, args=(shutdown,)).start()
 
+    is_loading = False
+
     def stop(self):
         pass
 

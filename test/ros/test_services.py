@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -9,15 +10,17 @@ import time
 import numpy as np
 import pytest
 import rclpy
-from geometry_msgs.msg import PoseWithCovarianceStamped
-from node_process import Peer, publishing
+from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
+from node_process import FRAME, Peer, publishing
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from reloc_ros.msg import RelocStatus
 from reloc_ros.srv import LoadBundle, Relocalize
 from std_srvs.srv import SetBool
 from table_bundle import camera_from_map, make_table_bundle, view
+from tf2_msgs.msg import TFMessage
 
 from reloc_ros.ros.control.relocalize_requests import RelocalizeRequests
 from reloc_ros.stream.status import State, Verdict
@@ -183,3 +186,35 @@ def test_thresholds_and_the_rate_limit_change_at_work(start_node, peer, camera):
     refused, reason = peer.set_parameter("max_rate_hz", -1.0)
     assert not refused
     assert reason
+
+
+def test_another_map_with_another_frame_takes_map_odom_over(start_node, peer, camera, tmp_path):
+    """What the node itself sent for the map before is not another node's, which would keep odom from it."""
+    transforms = peer.listen(TFMessage, "/tf", 1000)
+    start_node(tf_mode="map_odom", republish_rate_hz=100.0, silence_timeout_s=5.0)
+    standing = TransformStamped(child_frame_id=FRAME)
+    standing.header.frame_id, standing.transform.rotation.w = "odom", 1.0
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    peer.publisher(TFMessage, "/tf_static", latched).publish(TFMessage(transforms=[standing]))
+    peer.wait_for(lambda: transforms, "map -> odom")
+    other = make_table_bundle(tmp_path / "upstairs").path
+    manifest = json.loads((other / "manifest.json").read_text())
+    (other / "manifest.json").write_text(json.dumps(manifest | {"frame": "upstairs"}))
+    home = make_table_bundle(tmp_path / "home").path
+    for bundle, frame in ((other, "upstairs"), (home, "map")):  # there, and back
+        before = len(peer.statuses)
+        answer = peer.call(LoadBundle, "/reloc/load_bundle", bundle=str(bundle))
+        assert answer.success, answer.message
+        start_s = time.monotonic()
+        peer.wait_for(lambda frame=frame: parents(transforms[-1]) == {frame}, f"{frame} -> odom")
+        assert time.monotonic() - start_s < 5
+        count = len(transforms)
+        peer.wait_for(lambda count=count: len(transforms) > count + 20, "more of them")
+        assert set.union(*map(parents, transforms[count:])) == {frame}
+        assert "parent_present" not in {status.transform for status in peer.statuses[before:]}
+
+
+def parents(message: TFMessage) -> set[str]:
+    return {
+        transform.header.frame_id for transform in message.transforms if transform.child_frame_id == "odom"
+    }

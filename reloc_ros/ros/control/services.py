@@ -34,6 +34,10 @@ class Services:
         node.create_service(LoadBundle, "~/load_bundle", self._load_bundle, callback_group=group)
         node.create_service(SetBool, "~/set_pose_publishing", self._set_pose_publishing)
 
+    @property
+    def is_loading(self) -> bool:
+        return self._loader is not None and self._loader.is_alive()
+
     def close(self) -> None:
         """Let a map that is being loaded come to its end."""
         if self._loader is not None:
@@ -89,7 +93,7 @@ class Services:
     def _load(self, bundle: str) -> Future:
         """A future whose result is the map, or whose exception says why there is none."""
         future = Future(executor=self._node.executor)
-        if self._loader is not None and self._loader.is_alive():
+        if self.is_loading:
             future.set_exception(RelocError("another bundle is being loaded; ask again when that has ended"))
             return future
         given = self._parameters.current

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -21,6 +22,7 @@ from reloc_ros.io.image_messages import BitDepth, image_from_compressed, image_f
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import fixed_camera_for, message_camera_for
 from reloc_ros.ros.input.adaptive_subscription import AdaptiveSubscription
+from reloc_ros.ros.input.info_pairing import PairedInfos
 from reloc_ros.ros.input.other_transports import other_transports
 
 ImageMessage = Image | CompressedImage
@@ -31,7 +33,7 @@ class CameraInput:
 
     def __init__(self, node: Node, given: Parameters, on_image: Callable[[ImageMessage], None]) -> None:
         self._node, self._given, self._on_image = node, given, on_image
-        self._info: CameraInfo | None = None
+        self._infos = PairedInfos()
         self._other_transports = ""
         self._depth = BitDepth()
         self._fixed_camera: Camera | None = None
@@ -39,7 +41,7 @@ class CameraInput:
         self._info_subscription = None
         if given.camera_source == "topic":
             self._info_subscription = AdaptiveSubscription(
-                node, CameraInfo, "camera_info", self._on_info, depth=1, follow_durability=True
+                node, CameraInfo, "camera_info", self._on_info, depth=10, follow_durability=True
             )
         compressed = given.image_transport == "compressed"
         # Like image_transport, so that remapping `image` alone is enough for either transport.
@@ -113,8 +115,8 @@ class CameraInput:
             return image_from_compressed(message, self._depth)
         return image_from_message(message, self._depth)
 
-    def camera_for(self, image: np.ndarray, fixed_camera: Camera | None) -> Camera | None:
-        """The intrinsics of this image (H, W) or (H, W, 3); None while nothing is known.
+    def camera_for(self, image: np.ndarray, stamp: Time, fixed_camera: Camera | None) -> Camera | None:
+        """The intrinsics of this image (H, W) or (H, W, 3), taken at `stamp`; None while nothing is known.
 
         Raises:
             RelocError: what is known is no camera, or not that of this image.
@@ -124,14 +126,14 @@ class CameraInput:
                 log_given_camera(fixed_camera, self.topic)
             self._fixed_camera = fixed_camera
             return fixed_camera_for(fixed_camera, image)
-        info = self._info  # one message, whatever arrives meanwhile
+        info = self._infos.of(stamp)
         return info and message_camera_for(info, image, rectified=self._rectified)
 
     def _subscriptions(self) -> list[AdaptiveSubscription]:
         return [s for s in (self._image_subscription, self._info_subscription) if s is not None]
 
     def _on_info(self, message: CameraInfo) -> None:
-        before, self._info = self._info, message
+        before = self._infos.add(message)
         if before is not None and _intrinsics(before) == _intrinsics(message):
             return
         with contextlib.suppress(Exception):  # with the next image, the status says what is wrong with it

@@ -63,7 +63,7 @@ def localize_message(
     except Exception as error:  # a foreign message can break what reads it in any way
         return outcome(None, "bad_image", f"the image cannot be read: {first_line(error)}")
     try:
-        camera = camera_input.camera_for(image, loaded.fixed_camera)
+        camera = camera_input.camera_for(image, message.header.stamp, loaded.fixed_camera)
     except RelocError as error:
         return outcome(None, "bad_camera_info", str(error))
     except Exception as error:

@@ -28,6 +28,10 @@ class Links:
         self._links: dict[str, Link] = {}
         self._own: dict[Hashable, None] = {}  # a set that remembers its order
 
+    def inherit(self, former: Links) -> None:
+        """Know what the same node sent before again, which may still be under way."""
+        self._own |= former._own
+
     def sending(self, message: Hashable) -> None:
         """Remember what is about to be sent, by whatever tells it from what others send."""
         self._own[message] = None

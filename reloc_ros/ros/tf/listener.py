@@ -92,6 +92,11 @@ class TfListener:
         """What was wrong with a transform of the last seconds, as a sentence; empty when all were good."""
         return self._problem if time.monotonic() - self._problem_s < PROBLEM_S else ""
 
+    def inherit(self, former: TfListener) -> None:
+        """What the node broadcast while `former` listened is not another node's."""
+        with former._changed, self._changed:
+            self._links.inherit(former._links)
+
     def sending(self, message: TransformStamped) -> None:
         """Call it before broadcasting `message`, which then is not taken for another node's."""
         with self._changed:

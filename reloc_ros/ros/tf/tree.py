@@ -43,8 +43,12 @@ class TfTree:
     node's callbacks takes. Everything may be called on any thread.
     """
 
-    def __init__(self, node: Node, config: TfConfig) -> None:
-        """Listen to the tree on `node`'s executor (in mode none only if `config.listen`)."""
+    def __init__(self, node: Node, config: TfConfig, former: TfTree | None = None) -> None:
+        """Listen to the tree on `node`'s executor (in mode none only if `config.listen`).
+
+        Args:
+            former: in whose place this one comes; it is closed.
+        """
         self.config = config
         self._node, self._clock = node, node.get_clock()
         self._lock = threading.RLock()  # guards what follows; taken before the listener's own
@@ -56,6 +60,10 @@ class TfTree:
         broadcasts = config.mode != "none"
         self._listener = TfListener(node, self._restart) if broadcasts or config.listen else None
         self._broadcaster = TransformBroadcaster(node) if broadcasts else None
+        if former is not None:
+            former.close()
+            if self._listener is not None and former._listener is not None:
+                self._listener.inherit(former._listener)
         self._timer = None
         if config.mode == "map_odom":
             # On the node's clock: where that stands still there is nothing new to say.
