@@ -18,6 +18,7 @@ from reloc_ros.offline.mapping.consistency import (
     measure_agreement,
     order_distance,
     places_in_order,
+    runaway_focal_shares,
 )
 from reloc_ros.offline.mapping.features import VerifiedPair, verified_pairs
 from reloc_ros.offline.mapping.mappers import MAPPERS, Made, Part, refuse_fragments, run_mapper
@@ -42,6 +43,8 @@ class FoundModel:
     """The separate pieces that the images fell into, the largest first."""
     told: tuple[str, ...]
     """What was tried beyond the plain way, and what came of it, in sentences."""
+    lens_is_assumed: bool = False
+    """The images do not tell their focal length, and it was taken to be a usual one."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class _Way:
     pairs: Callable[[_Candidate | None], Sequence[VerifiedPair]] | None = None
     """Map from these alone, by what there is so far; from all that the database holds if None."""
     mapper: str = "incremental"
-    along_motion: bool = False
+    assumes_lens: bool = False
+    """Intrinsics that nothing tells are assumed and held, and the start may be along the camera's motion."""
     unfolds: bool = False
     """It may mend a model that contradicts its matches."""
     places_more: bool = False
@@ -72,14 +76,16 @@ class _Candidate:
     made: Made
     agreement: Agreement
     placed_share: float
+    has_runaway_lens: bool
 
     @property
     def is_sound(self) -> bool:
-        return not self.agreement.is_folded and self.placed_share >= MIN_PLACED_SHARE
+        is_whole = self.placed_share >= MIN_PLACED_SHARE
+        return is_whole and not (self.agreement.is_folded or self.has_runaway_lens)
 
     @property
-    def rank(self) -> int:
-        return len(self.agreement.kept)
+    def rank(self) -> tuple[bool, int]:
+        return not self.has_runaway_lens, len(self.agreement.kept)
 
     def agreeing(self) -> set[frozenset[str]]:
         """Names of the pairs that the model confirms."""
@@ -95,7 +101,8 @@ def read_found(sparse: Path, mapper: str, held_out: Set[str]) -> FoundModel | No
         contents = json.loads((sparse / "parts.json").read_text(encoding="utf-8"))
         if contents["mapper"] != mapper or set(contents.get("held_out", ())) != held_out:
             return None
-        return FoundModel(tuple(map(tuple, contents["parts"])), tuple(contents.get("told", ())))
+        told, assumed = contents.get("told", ()), contents.get("lens_is_assumed", False)
+        return FoundModel(tuple(map(tuple, contents["parts"])), tuple(told), bool(assumed))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -133,7 +140,7 @@ def find_model(
             source = mapped if way.pairs is None else _limited(mapped, Path(folder), way.pairs(best))
             scratch = Path(folder) / str(number)
             try:
-                made = run_mapper(images_dir, groups, source, scratch, way.mapper, progress, way.along_motion)
+                made = run_mapper(images_dir, groups, source, scratch, way.mapper, progress, way.assumes_lens)
             except RelocError as error:
                 if number == 0:
                     raise
@@ -158,8 +165,9 @@ def find_model(
                 placed, unknown = place_in_model(temporary / "0", database, held_out)
                 parts = ((*parts[0], *placed), *parts[1:])
                 told.append(_describe_placed(len(placed), len(kept_apart), unknown))
+            assumed = best.way.assumes_lens and any(group.camera is None for group in groups)
             outcome = {"mapper": mapper, "held_out": sorted(kept_apart), "parts": parts, "told": told}
-            write_json(temporary / "parts.json", outcome)
+            write_json(temporary / "parts.json", outcome | {"lens_is_assumed": assumed})
 
 
 def _ways(verified: Sequence[VerifiedPair], groups: Sequence[Group], mapper: str) -> list[_Way]:
@@ -180,7 +188,7 @@ def _ways(verified: Sequence[VerifiedPair], groups: Sequence[Group], mapper: str
         _Way("all matches", mapper=mapper),
         strict,
         _Way("these and all that agrees with them", with_agreeing, closes_loops_of=strict.name),
-        _Way("a start along the camera's motion", along_motion=True, places_more=True),
+        _Way("a start along the camera's motion, its intrinsics held", assumes_lens=True, places_more=True),
         _Way(f"COLMAP's {other} mapper", mapper=other, unfolds=True, places_more=True),
     ]
 
@@ -192,7 +200,7 @@ def _candidate(
         return None
     model = read_colmap(made.folders[0])
     agreement = measure_agreement(model, verified, [group.names for group in groups])
-    return _Candidate(way, made, agreement, len(model.names) / images)
+    return _Candidate(way, made, agreement, len(model.names) / images, bool(runaway_focal_shares(model)))
 
 
 def _problem(best: _Candidate | None, images: int) -> str:
@@ -200,6 +208,8 @@ def _problem(best: _Candidate | None, images: int) -> str:
         return "no two images could be placed against each other"
     if best.agreement.is_folded:
         return "the model contradicts its own matches"
+    if best.has_runaway_lens:
+        return "the focal length ran away"
     if best.is_sound:
         return "the model agrees with its matches"
     return f"only {100 * best.placed_share:.0f} % of {images} images were placed"

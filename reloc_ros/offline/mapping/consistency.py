@@ -31,6 +31,8 @@ MAX_DROPPED_SHARE = 0.05
 """Of a model's images: so few in the wrong place are left out, more mean that the model is not to be believed."""
 MIN_ORDERED_SHARE = 0.8
 """Images are in the order of a walk if so many of all next ones match."""
+_FOCAL_SHARES = (0.35, 4.0)
+"""Of the longer side, between 110 and 14 degrees wide: a focal length beyond is one that ran away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,13 @@ class Agreement:
     @property
     def is_folded(self) -> bool:
         """So many images disagree with the largest part that it may lie upon its like itself."""
-        return len(self.kept) < (1 - MAX_DROPPED_SHARE) * sum(map(len, self.parts))
+        images = sum(map(len, self.parts))
+        return are_too_many(images - len(self.kept), images)
+
+
+def are_too_many(dropped: int, images: int) -> bool:
+    """Whether more images disagree than may simply be left out; a single one may in any case."""
+    return dropped > max(1, MAX_DROPPED_SHARE * images)
 
 
 def measure_agreement(
@@ -86,6 +94,12 @@ def measure_agreement(
         )  # things that repeat match wherever they are; the order of the walk is obeyed
     parts = consistent_parts(len(model.names), pairs, weights)
     return Agreement(pairs, matches, shares, is_near, _joined_unless_contradicted(parts, pairs[weights < 0]))
+
+
+def runaway_focal_shares(model: SfmModel) -> list[float]:
+    """The focal lengths, as shares of the images' longer side, that hardly any camera has."""
+    shares = [camera.fx / max(camera.width, camera.height) for camera in model.cameras.values()]
+    return [share for share in shares if not _FOCAL_SHARES[0] <= share <= _FOCAL_SHARES[1]]
 
 
 def consistent_parts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath, PureWindowsPath
@@ -13,6 +14,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.offline.mapping.reconstruct import (
     Reconstruction,
     SfmOptions,
+    confirm_given,
     names_sizes_times,
     run_sfm,
     triangulate_given,
@@ -112,13 +114,11 @@ def map_images(
     if given is None:
         kept_apart = held_out if holdout_strict else frozenset()
         made = run_sfm(gathered.images_dir, gathered.groups, root / "sfm", options, progress, kept_apart)
+    elif retriangulate:
+        _refuse_unread(gathered)
+        made = triangulate_given(gathered.images_dir, gathered.groups, root / "sfm", given, options, progress)
     else:
-        made = Reconstruction(given, (given.names,))
-        if retriangulate:
-            _refuse_unread(gathered)
-            made = triangulate_given(
-                gathered.images_dir, gathered.groups, root / "sfm", given, options, progress
-            )
+        made = _confirmed(gathered, root, given, progress)
     if not holdout_strict and not held_out.isdisjoint(made.model.names):
         told.append(_USED_IN_GIVEN if given else _USED)
     return _write(root, gathered, holdout, copies, inputs, replace(made, told=(*told, *made.told)))
@@ -154,14 +154,30 @@ def _refuse_contradictions(
 
 
 def _refuse_unread(gathered: Gathered) -> None:
-    """A given model names its images, so there can be no copies of them for COLMAP."""
-    for name in gathered.names:
-        file = gathered.images_dir / name
-        if copy_name(gathered.images_dir, name) is not None:
-            raise RelocError(
-                f"COLMAP does not read '{file}' ({photo_kind(file)}) as it is; "
-                "make the model from JPEG or PNG images, or leave --retriangulate out"
-            )
+    unread = _first_unread(gathered)
+    if unread is not None:
+        raise RelocError(
+            f"COLMAP does not read '{unread}' ({photo_kind(unread)}) as it is; "
+            "make the model from JPEG or PNG images, or leave --retriangulate out"
+        )
+
+
+def _first_unread(gathered: Gathered) -> Path | None:
+    """An image that COLMAP cannot read; a given model names its images, so there can be no copies of them for it."""
+    folder = gathered.images_dir
+    return next((folder / name for name in gathered.names if copy_name(folder, name) is not None), None)
+
+
+def _confirmed(gathered: Gathered, root: Path, given: SfmModel, progress: Progress) -> Reconstruction:
+    """A given model, checked by its images where COLMAP is there and reads them."""
+    unread = _first_unread(gathered)
+    if unread is None and importlib.util.find_spec("pycolmap") is not None:
+        matches = root / "judged" / "matches"
+        return confirm_given(gathered.images_dir, gathered.groups, matches, given, progress)
+    why = "pycolmap is not installed" if unread is None else f"COLMAP does not read '{unread}'"
+    return Reconstruction(
+        given, (given.names,), (f"the given model was not checked against its images: {why}",)
+    )
 
 
 def _gather(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.model.colmap_records import read_images
@@ -19,6 +23,8 @@ MIN_IMAGES = 3
 MIN_REGISTERED_SHARE = 0.25
 """With fewer the model is a fragment of the place, and everything after would be wasted on it."""
 
+ASSUMED_FOCAL_SHARE = 0.85
+"""Of the longer side, where nothing tells the focal length: that of most telephones and webcams, within a fifth."""
 _MOST_PARTS_TOLD = 5
 """Of the separate parts of a map, in a sentence about them."""
 
@@ -41,12 +47,13 @@ def run_mapper(
     scratch: Path,
     mapper: str,
     progress: Progress,
-    along_motion: bool = False,
+    assumes_lens: bool = False,
 ) -> Made:
     """Make models of what a database matched, in folders of `scratch`.
 
     Args:
-        along_motion: the incremental mapper may begin with two images that look along the camera's motion.
+        assumes_lens: intrinsics that nothing tells are assumed, all are held, and the incremental mapper may begin with
+            two images that look along the camera's motion, which fix no focal length.
     """
     images = sum(len(group.names) for group in groups)
     scratch.mkdir(parents=True)
@@ -54,7 +61,7 @@ def run_mapper(
     if mapper == "global":
         _map_globally(images_dir, groups, scratch, database)
     else:
-        _map_incrementally(images_dir, groups, scratch, database, along_motion, progress)
+        _map_incrementally(images_dir, groups, scratch, database, assumes_lens, progress)
     progress("reconstruct", images, images)
     files = sorted(scratch.glob("*/images.bin"))
     found = [(tuple(sorted(image.name for image in read_images(file))), file.parent) for file in files]
@@ -107,7 +114,7 @@ def _map_incrementally(
     groups: Sequence[Group],
     scratch: Path,
     database: Path,
-    along_motion: bool,
+    assumes_lens: bool,
     progress: Progress,
 ) -> None:
     import pycolmap
@@ -127,15 +134,32 @@ def _map_incrementally(
     pipeline.ba_global_frames_ratio = pipeline.ba_global_points_ratio = 1.4
     pipeline.ba_global_max_refinements, pipeline.ba_local_max_refinements = 2, 1
     pipeline.max_model_overlap = 1
-    if along_motion:
-        pipeline.mapper.init_max_forward_motion, pipeline.mapper.init_min_tri_angle = 1.0, 4.0
     pipeline.constant_cameras = _known_cameras(database, groups)
-    if all(group.camera is not None for group in groups):
+    if assumes_lens:
+        database = _with_assumed_lenses(database, scratch / "assumed.db")
+        pipeline.mapper.init_max_forward_motion, pipeline.mapper.init_min_tri_angle = 1.0, 4.0
+    if assumes_lens or all(group.camera is not None for group in groups):
         pipeline.ba_refine_focal_length = pipeline.ba_refine_extra_params = False
         pipeline.mapper.abs_pose_refine_focal_length = pipeline.mapper.abs_pose_refine_extra_params = False
     pycolmap.incremental_mapping(
         str(database), str(images_dir), str(scratch), options=pipeline, next_image_callback=count_image
     )
+
+
+def _with_assumed_lenses(database: Path, copy: Path) -> Path:
+    """A copy of a database whose cameras all have a focal length to rely on."""
+    import pycolmap
+
+    shutil.copyfile(database, copy)
+    with closing(pycolmap.Database.open(str(copy))) as opened:
+        for camera in opened.read_all_cameras():
+            if not camera.has_prior_focal_length:
+                params = np.array(camera.params)
+                params[camera.focal_length_idxs()] = ASSUMED_FOCAL_SHARE * max(camera.width, camera.height)
+                # Without the mark COLMAP finds a focal length of its own, whatever is to be refined.
+                camera.params, camera.has_prior_focal_length = params, True
+                opened.update_camera(camera)
+    return copy
 
 
 def _map_globally(images_dir: Path, groups: Sequence[Group], scratch: Path, database: Path) -> None:

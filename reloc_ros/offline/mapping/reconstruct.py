@@ -14,9 +14,8 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.camera_files import COLMAP_CAMERA_MODELS, colmap_from_camera
 from reloc_ros.offline.mapping.attempts import find_model, read_found
-from reloc_ros.offline.mapping.consistency import measure_agreement
+from reloc_ros.offline.mapping.consistency import are_too_many, measure_agreement
 from reloc_ros.offline.mapping.features import (
-    VerifiedPair,
     extract_features,
     match_pairs,
     silence_colmap,
@@ -24,14 +23,13 @@ from reloc_ros.offline.mapping.features import (
 )
 from reloc_ros.offline.mapping.mappers import MAPPERS, MIN_IMAGES, Part
 from reloc_ros.offline.mapping.pairs import choose_pairs, exhaustive_pairs
-from reloc_ros.offline.mapping.registration import triangulate_at_poses
+from reloc_ros.offline.mapping.registration import relocate_each, triangulate_at_poses
 from reloc_ros.offline.mapping.retrieval import database_descriptors, similarity_of
-from reloc_ros.offline.mapping.turning import MAX_PARALLAX_SHARE, parallax_share
+from reloc_ros.offline.mapping.turning import refuse_turns
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.gather import Group
-from reloc_ros.offline.sources.photographs import read_photo
 from reloc_ros.offline.workspace import fingerprint
 
 MATCHINGS = ("auto", "exhaustive", "sequential")
@@ -76,6 +74,10 @@ class SfmOptions:
             raise RelocError("max_image_size and max_features must be at least 100")
 
 
+_CONFIRMING = SfmOptions(max_image_size=640, max_features=1500)
+"""Enough to tell whether two images see the same: of the rendered walks' pairs all but the weakest keep 30 matches."""
+
+
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
     """What came out."""
@@ -89,6 +91,8 @@ class Reconstruction:
     """Images that COLMAP placed against what their matches say; they are not in `model`."""
     is_folded: bool = False
     """Too many images contradict each other: what is left may lie upon its like."""
+    lens_is_assumed: bool = False
+    """The images do not tell their focal length."""
 
 
 def run_sfm(
@@ -120,7 +124,7 @@ def run_sfm(
     database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
     if read_found(sparse, options.mapper, held_out) is None:
         _find_matches(images_dir, groups, groups, database, options, progress)
-        _refuse_turns(images_dir, mapped, verified_pairs(database))
+        refuse_turns(images_dir, mapped, verified_pairs(database))
         kept_apart = _restricted(groups, held_out.__contains__)
         find_model(images_dir, mapped, sparse, database, options.mapper, progress, kept_apart)
     found = read_found(sparse, options.mapper, held_out)
@@ -130,7 +134,7 @@ def run_sfm(
             f"no {MIN_IMAGES} of the images in '{images_dir}' agree on a model by their matches; take them with more "
             "overlap, and with more than what repeats in view"
         )
-    return made
+    return replace(made, lens_is_assumed=found.lens_is_assumed)
 
 
 def triangulate_given(
@@ -146,15 +150,9 @@ def triangulate_given(
     Args:
         groups: the images as they were taken, those of the model among them.
     """
-    names = np.array(given.names)
-    lenses = [
-        Group(f"camera {key}", tuple(names[given.camera_ids == key].tolist()), False, camera)
-        for key, camera in sorted(given.cameras.items())
-    ]
     groups = _restricted(_as_asked(groups, options), set(given.names).__contains__)
-    _start_or_resume(images_dir, lenses, sfm_dir, options)
+    _match_given(images_dir, groups, sfm_dir, given, options, progress)
     database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
-    _find_matches(images_dir, lenses, groups, database, options, progress)
     progress("triangulate", 0, 1)
     with atomic_path(sparse) as temporary:
         (temporary / "0").mkdir(parents=True)
@@ -167,6 +165,39 @@ def triangulate_given(
             "found, too"
         )
     return made
+
+
+def confirm_given(
+    images_dir: Path, groups: Sequence[Group], sfm_dir: Path, given: SfmModel, progress: Progress = silent
+) -> Reconstruction:
+    """Check a model that stays as it is by matches between its images, which are small and few but its own.
+
+    Args:
+        groups: the images as they were taken, those of the model among them.
+    """
+    groups = _restricted(groups, set(given.names).__contains__)
+    _match_given(images_dir, groups, sfm_dir, given, _CONFIRMING, progress)
+    made = _agreeing(given, sfm_dir / "database.db", groups, (given.names,), ())
+    if made is None or made.is_folded:  # nothing tells which of its images to keep
+        return Reconstruction(given, (given.names,), is_folded=True)
+    return made
+
+
+def _match_given(
+    images_dir: Path,
+    groups: Sequence[Group],
+    sfm_dir: Path,
+    given: SfmModel,
+    options: SfmOptions,
+    progress: Progress,
+) -> None:
+    names = np.array(given.names)
+    lenses = [
+        Group(f"camera {key}", tuple(names[given.camera_ids == key].tolist()), False, camera)
+        for key, camera in sorted(given.cameras.items())
+    ]
+    _start_or_resume(images_dir, lenses, sfm_dir, options)
+    _find_matches(images_dir, lenses, groups, sfm_dir / "database.db", options, progress)
 
 
 def _as_asked(groups: Sequence[Group], options: SfmOptions) -> list[Group]:
@@ -215,28 +246,14 @@ def _agreeing(
 ) -> Reconstruction | None:
     """What the matches confirm of a model; None if that is next to nothing."""
     agreement = measure_agreement(model, verified_pairs(database), [group.names for group in groups])
-    dropped = np.ones(len(model.names), dtype=bool)
-    dropped[agreement.kept] = False
+    dropped = relocate_each(model).disagrees
+    is_folded = agreement.is_folded or are_too_many(np.count_nonzero(dropped), len(dropped))
+    dropped |= ~np.isin(np.arange(len(model.names)), agreement.kept)
     kept = model.without(dropped)
-    if len(kept.names) < MIN_IMAGES or len(kept.points_map) == 0:
+    if len(kept.points_map) == 0 or (dropped.any() and len(kept.names) < MIN_IMAGES):
         return None
     names = tuple(np.array(model.names)[dropped].tolist())
-    return Reconstruction(kept, parts, told, names, agreement.is_folded)
-
-
-def _refuse_turns(images_dir: Path, groups: Sequence[Group], verified: Sequence[VerifiedPair]) -> None:
-    """Where the cameras only turned there is no depth, and COLMAP would make some up."""
-    shares = []
-    for group in groups:
-        names = set(group.names)
-        inside = [pair for pair in verified if names.issuperset(pair.names)]
-        height, width = read_photo(images_dir / group.names[0]).shape[:2]
-        shares.append(parallax_share(inside, (width, height), group.camera))
-    if max(shares) < MAX_PARALLAX_SHARE:
-        raise RelocError(
-            f"in '{images_dir}' the camera only turned: a rotation explains the images to within "
-            f"{100 * max(shares):.2f} % of their width, so they hold no depth; take them while moving sideways"
-        )
+    return Reconstruction(kept, parts, told, names, bool(is_folded))
 
 
 def _pairs(

@@ -4,11 +4,87 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.geometry import center_error, rotation_error_deg
+from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
+from reloc_ros.offline.model.triangulate import triangulate
 from reloc_ros.offline.sources.gather import Group
+from reloc_ros.pose.pnp import Correspondences, make_solver, refine, reprojection_errors
+
+_REACH_PX = 4.0
+"""A point agrees with a pose within this: COLMAP's own limit for an observation, at 640 pixels wide."""
+_TELLING_POINTS = 25
+"""Of an image's points that others know without it: with fewer its pose without itself is chance."""
+_MOST_POINTS = 300
+"""So many of an image's points are enough to tell."""
+_MIN_INLIER_SHARE = 0.5
+_MAX_OFF_SHARE, _MAX_OFF_DEG = 0.05, 2.0
+"""Of the image's own distance from what it sees."""
+
+
+@dataclass(frozen=True, eq=False)
+class Relocated:
+    """Where each image of a model would be by what the others know alone. I images."""
+
+    points: NDArray[np.int64]
+    """(I,) how many of its points the others know without it."""
+    inliers: NDArray[np.int64]
+    """(I,) how many of these agree with the pose that was found."""
+    off_shares: NDArray[np.float64]
+    """(I,) distance from its own pose, as a share of its distance from what it sees; infinite if none was found."""
+    off_deg: NDArray[np.float64]
+    """(I,) angle from its own pose."""
+
+    @property
+    def disagrees(self) -> NDArray[np.bool_]:
+        """(I,) images that the others place elsewhere, or nowhere though they know its points."""
+        is_off = (self.off_shares > _MAX_OFF_SHARE) | (self.off_deg > _MAX_OFF_DEG)
+        return (self.points >= _TELLING_POINTS) & (is_off | (self.inliers < _MIN_INLIER_SHARE * self.points))
+
+
+def relocate_each(model: SfmModel) -> Relocated:
+    """Find each image's pose from its points as the other images alone triangulate them."""
+    found = [_relocated(model, image) for image in range(len(model.names))]
+    points, inliers, off_shares, off_deg = zip(*found, strict=True)
+    return Relocated(np.array(points), np.array(inliers), np.array(off_shares), np.array(off_deg))
+
+
+def _relocated(model: SfmModel, image: int) -> tuple[int, int, float, float]:
+    mine = model.observation_image == image
+    seen = np.unique(model.observation_point[mine & (model.track_lengths > 2)[model.observation_point]])
+    seen = (
+        seen[np.unique(np.linspace(0, max(len(seen) - 1, 0), _MOST_POINTS).astype(int))]
+        if len(seen)
+        else seen
+    )
+    own = model.keep_points(np.isin(np.arange(len(model.points_map)), seen))
+    others = own.keep_observations(own.observation_image != image)
+    known = others.track_lengths >= 2
+    others = others.keep_points(known)
+    result = triangulate(others.observed_rays, len(others.points_map))
+    steady = (result.angles_deg >= MIN_TRIANGULATION_ANGLE_DEG) & np.isfinite(result.points_map).all(axis=1)
+    own = own.keep_points(known).keep_points(steady)
+    own = own.keep_observations(own.observation_image == image)
+    pixels = own.observation_px[np.unique(own.observation_point, return_index=True)[1]]
+    camera, points_map = model.camera(image), result.points_map[steady]
+    reach = _REACH_PX / 640 * camera.width / camera.fx
+    matches = Correspondences(points_map, camera.unproject(pixels), np.full(len(pixels), reach / 2))
+    pose = make_solver("auto")(matches, reach) if len(matches) >= _TELLING_POINTS else None
+    if pose is None:
+        return len(matches), 0, np.inf, np.inf
+    close = reprojection_errors(pose, matches) <= reach
+    if np.count_nonzero(close) >= _TELLING_POINTS // 2:
+        pose = refine(pose, matches.subset(close)).camera_from_map
+    inliers = int(np.count_nonzero(reprojection_errors(pose, matches) <= reach))
+    given = model.camera_from_map[image]
+    away = float(np.median(np.linalg.norm(points_map - given.center, axis=1)))
+    return len(matches), inliers, center_error(pose, given) / away, rotation_error_deg(pose, given)
 
 
 def triangulate_at_poses(model: SfmModel, images_dir: Path, database: Path, folder: Path) -> None:

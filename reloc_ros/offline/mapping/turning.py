@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.cameras import Camera
+from reloc_ros.errors import RelocError
 from reloc_ros.offline.mapping.consistency import MIN_MATCHES
 from reloc_ros.offline.mapping.features import VerifiedPair
+from reloc_ros.offline.sources.gather import Group
+from reloc_ros.offline.sources.photographs import read_photo
 
 Array = NDArray[np.float64]
 MAX_PARALLAX_SHARE = 0.005
@@ -17,6 +21,21 @@ MAX_PARALLAX_SHARE = 0.005
 _FOCAL_SHARES = np.geomspace(0.4, 4.0, 14)
 _RADIAL = (-0.2, -0.1, 0.0, 0.1)
 _MOST_PAIRS, _MOST_MATCHES = 150, 150
+
+
+def refuse_turns(images_dir: Path, groups: Sequence[Group], verified: Sequence[VerifiedPair]) -> None:
+    """Where the cameras only turned there is no depth, and COLMAP would make some up."""
+    shares = []
+    for group in groups:
+        names = set(group.names)
+        inside = [pair for pair in verified if names.issuperset(pair.names)]
+        height, width = read_photo(images_dir / group.names[0]).shape[:2]
+        shares.append(parallax_share(inside, (width, height), group.camera))
+    if max(shares) < MAX_PARALLAX_SHARE:
+        raise RelocError(
+            f"in '{images_dir}' the camera only turned: a rotation explains the images to within "
+            f"{100 * max(shares):.2f} % of their width, so they hold no depth; take them while moving sideways"
+        )
 
 
 def parallax_share(pairs: Sequence[VerifiedPair], size: tuple[int, int], camera: Camera | None) -> float:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reloc_ros.offline.mapping.mappers import Part, describe_parts
+from reloc_ros.offline.mapping.consistency import runaway_focal_shares
+from reloc_ros.offline.mapping.mappers import ASSUMED_FOCAL_SHARE, Part, describe_parts
 from reloc_ros.offline.mapping.reconstruct import Reconstruction
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.triangulate import triangulate
@@ -17,8 +18,6 @@ from reloc_ros.picture_cells import cells_of_pixels
 GRADES = ("good", "usable", "poor")
 _CELLS = (8, 6)
 """Columns and rows that an image is cut into to see whether points are all over it."""
-_FOCAL_SHARES = (0.35, 4.0)
-"""Of the longer side, between 110 and 14 degrees wide: a focal length beyond is told as one that ran away."""
 _MOST_NAMED = 5
 _LIMITS = {
     "registered": (0.9, 0.6),
@@ -36,6 +35,9 @@ _ADVICE = {
     "coverage": "large parts of the images hold no points: bring more of the textured place into view, and keep "
     "blank walls, sky and what moves out of it",
     "parallax": "points are seen from nearly one place: move sideways, by a tenth of the distance to what is seen",
+    "lens": "the images do not tell their focal length, since the camera went straight ahead, and it was taken to be "
+    f"{ASSUMED_FOCAL_SHARE} of their longer side: what is ahead may come out too near or too far; give the intrinsics "
+    "(--camera), or film sideways, too",
     "error": "the images do not agree well: hold focus and zoom fixed, and keep what moves out of view",
 }
 
@@ -74,6 +76,7 @@ def judge_model(made: Reconstruction, groups: Sequence[Group]) -> Verdict:
         "error": -float(np.nanmean(errors / model.image_sizes[model.observation_image, 0])),
     }
     grades = {name: _grade(value, *_LIMITS[name]) for name, value in figures.items()}
+    grades["lens"] = int(made.lens_is_assumed)
     contradictions = _contradictions(made)
     is_worthless = made.is_folded or bool(_runaway_focal_lengths(model))
     advice = [_ADVICE[name] for name, grade in grades.items() if grade > 0]
@@ -102,12 +105,10 @@ def _contradictions(made: Reconstruction) -> list[str]:
 
 
 def _runaway_focal_lengths(model: SfmModel) -> list[str]:
-    shares = [camera.fx / max(camera.width, camera.height) for camera in model.cameras.values()]
     return [
         f"the focal length came out as {share:.2f} of the images' longer side, which few cameras have, so it "
         "was hardly determined: give the intrinsics (--camera), or film more sideways than ahead"
-        for share in shares
-        if not _FOCAL_SHARES[0] <= share <= _FOCAL_SHARES[1]
+        for share in runaway_focal_shares(model)
     ]
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from scenes import noise_image
-from synthetic_model import write_colmap_text
+from synthetic_model import make_model, write_colmap_text
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
@@ -15,7 +15,7 @@ from reloc_ros.offline.align.trajectory import Poses, Trajectory
 from reloc_ros.offline.align.trajectory_fit import fit_trajectory
 from reloc_ros.offline.mapping import attempts
 from reloc_ros.offline.mapping.map_images import map_images
-from reloc_ros.offline.mapping.registration import place_in_model
+from reloc_ros.offline.mapping.registration import place_in_model, relocate_each
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.sfm import SfmModel
 
@@ -197,3 +197,75 @@ def test_a_model_whose_names_end_at_a_space_says_why_it_does_not_fit(photos, tmp
     write_colmap_text(replace(model, names=tuple(f"photo.{i}" for i in range(12))), tmp_path / "colmap")
     with pytest.raises(RelocError, match=r"12 images that .* lacks.*first space.*rename"):
         map_images(tmp_path / "photos", tmp_path / "ws", tmp_path / "colmap", "none", retriangulate=True)
+
+
+@pytest.mark.parametrize("camera", ["brown", "fisheye"])
+def test_the_others_place_each_image_of_a_right_model_where_it_is(camera):
+    found = relocate_each(make_model(points=300, noise_px=0.5, camera=camera))
+    assert not found.disagrees.any() and (found.points > 100).all()
+    assert found.off_shares.max() < 0.01 and found.off_deg.max() < 0.3
+
+
+def test_an_image_in_the_wrong_place_is_the_one_that_disagrees_with_the_others():
+    model = make_model(points=300, noise_px=0.5)
+    away = SE3.from_rotation_vector(np.array([0.0, 0.1, 0.0]), np.array([0.5, 0.0, 0.0]))
+    poses = tuple(away @ pose if i == 4 else pose for i, pose in enumerate(model.camera_from_map))
+    found = relocate_each(replace(model, camera_from_map=poses))
+    assert np.flatnonzero(found.disagrees).tolist() == [4]
+    assert found.off_deg[4] == pytest.approx(np.degrees(0.1), abs=0.2) and found.inliers[4] > 100
+
+
+def test_an_image_whose_points_hardly_any_other_sees_is_not_held_to_disagree():
+    model = make_model(points=300)
+    lonely = (model.observation_image != 4) | (model.observation_point < 20)
+    found = relocate_each(model.keep_observations(lonely))
+    assert found.points[4] <= 20 and not found.disagrees.any()
+
+
+def test_a_model_of_one_image_is_not_held_to_disagree():
+    model = make_model(points=50)
+    lonely = model.keep_points(np.isin(np.arange(50), model.observation_point[model.observation_image == 0]))
+    alone = replace(lonely, observation_image=np.zeros_like(lonely.observation_image))
+    assert not relocate_each(alone).disagrees.any()
+
+
+def as_colmap(model, moved, folder):
+    """A COLMAP model some of whose images were carried off; points are seen from one side alone."""
+    away = SE3.from_rotation_vector(np.array([0.0, 0.4, 0.0]), np.array([0.8, 0.0, 0.0]))
+    poses = tuple(pose @ away if i in moved else pose for i, pose in enumerate(model.camera_from_map))
+    is_moved = np.isin(model.observation_image, moved)
+    halves = replace(model, camera_from_map=poses).keep_observations(~is_moved)
+    write_colmap_text(halves.keep_points(halves.track_lengths >= 2), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def given(photos, anew, tmp_path_factory):
+    """A function that gives a model, some of its images moved, to map_images; the matches are found once."""
+    model = SfmModel.load(anew[1].model_path)
+    root = tmp_path_factory.mktemp("given")
+
+    def give(moved, name):
+        if name != "right":
+            shutil.copytree(root / "right" / "judged" / "matches", root / name / "judged" / "matches")
+        colmap = as_colmap(model, moved, root / f"{name} model")
+        return map_images(photos.folder, root / name, colmap, "none")
+
+    return give, give([], "right")
+
+
+def test_a_given_model_that_is_right_stays_as_it_is(photos, given, anew):
+    workspace, summary = given[1]
+    assert SfmModel.load(workspace.model_path).names == photos.names
+    assert summary.grade == anew[2].grade and summary.advice == anew[2].advice
+
+
+def test_an_image_of_a_given_model_that_its_matches_contradict_is_named(photos, given):
+    workspace, summary = given[0]([4], "one moved")
+    assert photos.names[4] not in SfmModel.load(workspace.model_path).names
+    assert summary.advice[0] == f"1 images disagree with the rest and are left out: '{photos.names[4]}'"
+
+
+def test_a_given_model_that_is_folded_is_never_called_good(given):
+    _, summary = given[0](range(7, 12), "folded")
+    assert summary.grade == "poor" and "contradict the model" in summary.advice[0]

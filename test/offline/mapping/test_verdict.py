@@ -108,3 +108,10 @@ def test_points_seen_from_nearly_one_place_are_not_good():
     still = dataclasses.replace(MODEL, camera_from_map=poses)
     still = dataclasses.replace(still, observation_px=still.project_observed())
     assert any("sideways" in sentence for sentence in judge_model(whole(still), ALL).advice)
+
+
+def test_a_map_whose_focal_length_was_assumed_is_usable_at_best_and_says_what_to_do():
+    made = dataclasses.replace(whole(spread(MODEL)), lens_is_assumed=True)
+    verdict = judge_model(made, ALL)
+    assert verdict.grade == "usable"
+    assert len(verdict.advice) == 1 and "--camera" in verdict.advice[0]

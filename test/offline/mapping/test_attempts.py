@@ -1,0 +1,68 @@
+"""Ways to a model, on matches that are made up, without any pictures."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
+from reloc_ros.offline.mapping.attempts import find_model, read_found
+from reloc_ros.offline.model.colmap_files import read_colmap
+from reloc_ros.offline.progress import silent
+from reloc_ros.offline.sources.gather import Group
+
+pycolmap = pytest.importorskip("pycolmap")
+TRUE = Camera("pinhole", 640, 480, 520.0, 520.0, 319.5, 239.5)
+NAMES = tuple(f"{i:02}.jpg" for i in range(12))
+
+
+def straight_ahead():
+    """Cameras that go along a corridor without turning, and points on its walls."""
+    rng = np.random.default_rng(3)
+    at = np.linspace(0, 4.4, len(NAMES))
+    centers = np.column_stack([0.05 * np.sin(3 * at), 0.03 * np.cos(4 * at), at])
+    points = rng.uniform((-1, -1, 0.5), (1, 1, 9), (900, 3))
+    points[np.arange(900), rng.integers(0, 2, 900)] = rng.choice([-1.0, 1.0], 900)
+    return [SE3(np.eye(3), -center) for center in centers], points
+
+
+def write_database(poses, points, file, noise_px=0.3):
+    """A COLMAP database of one camera that nothing is known of, as matching leaves it."""
+    rng = np.random.default_rng(4)
+    seen = []
+    with pycolmap.Database.open(str(file)) as database:
+        camera = pycolmap.Camera.create_from_model_name(0, "OPENCV", 768.0, TRUE.width, TRUE.height)
+        camera_id = database.write_camera(camera)
+        for name, pose in zip(NAMES, poses, strict=True):
+            px = TRUE.project(pose.apply(points))
+            visible = np.flatnonzero(TRUE.contains(px) & (pose.apply(points)[:, 2] > 0.3))
+            image_id = database.write_image(pycolmap.Image(name=name, camera_id=camera_id))
+            noisy = px[visible] + 0.5 + rng.normal(0, noise_px, (len(visible), 2))
+            database.write_keypoints(image_id, noisy.astype(np.float32))
+            seen.append((image_id, visible))
+        for (a, of_a), (b, of_b) in itertools.combinations(seen, 2):
+            _, at_a, at_b = np.intersect1d(of_a, of_b, return_indices=True)
+            matches = np.column_stack([at_a, at_b]).astype(np.uint32)
+            geometry = pycolmap.TwoViewGeometry()
+            geometry.config = pycolmap.TwoViewGeometryConfiguration.UNCALIBRATED
+            geometry.inlier_matches = matches
+            database.write_matches(a, b, matches)
+            database.write_two_view_geometry(a, b, geometry)
+
+
+def test_a_walk_straight_ahead_is_mapped_with_intrinsics_that_are_assumed_and_told(tmp_path):
+    poses, points = straight_ahead()
+    write_database(poses, points, tmp_path / "database.db")
+    group = Group("photos", NAMES, False)
+    find_model(tmp_path, [group], tmp_path / "sparse", tmp_path / "database.db", "incremental", silent)
+    found, model = (
+        read_found(tmp_path / "sparse", "incremental", frozenset()),
+        read_colmap(tmp_path / "sparse"),
+    )
+    assert found.lens_is_assumed and model.names == NAMES
+    assert "its intrinsics held: 12 images that agree, which is taken" in found.told[-1]
+    (camera,) = model.cameras.values()
+    assert camera.fx == camera.fy == 0.85 * 640
