@@ -24,6 +24,10 @@ _logger = logging.getLogger(__name__)
 _SAME_PX = 0.5
 """K and P, and lenses, that differ by less put the same picture at the same place."""
 _SAME_DEG = 0.01
+_MIDDLE = 0.2
+"""Share of a picture's side; principal points are nearer to its middle, unless it was cut."""
+_CORNER = 0.4
+"""Not even those of pictures that were cut are farther off it along both sides."""
 
 
 class RegionOfInterest(Protocol):
@@ -62,10 +66,12 @@ def camera_from_message(message: CameraInfo, *, rectified: bool = False) -> Came
         rectified: the images are rectified, so P holds and there is no distortion.
 
     Raises:
-        RelocError: an uncalibrated (all zero), non-finite or unknown camera, or a window off the sensor.
+        RelocError: an uncalibrated (all zero), non-finite or unknown camera, one with the principal point of another
+            picture, or a window off the sensor.
     """
     width, height = message.width, message.height
     camera = _rectified_camera(message) if rectified else _raw_camera(message)
+    _check_principal_point(camera, message)
     roi = message.roi
     if roi.width or roi.height:  # all zeros means the whole sensor
         if roi.x_offset + roi.width > width or roi.y_offset + roi.height > height:
@@ -110,6 +116,28 @@ def log_given_camera(camera: Camera, topic: str) -> None:
         )
 
 
+def _check_principal_point(camera: Camera, message: CameraInfo) -> None:
+    """Refuse intrinsics that are of another picture than the sensor's: some drivers scale only one of the two."""
+    point, size = np.array([camera.cx, camera.cy]), np.array([camera.width, camera.height])
+    shown = f"the principal point of camera_info, ({camera.cx:.0f}, {camera.cy:.0f}),"
+    off = np.abs((point + 0.5) / size - 0.5)
+    binned = size / np.maximum([message.binning_x, message.binning_y], 1)
+    if (
+        (binned < size).any()
+        and (np.abs(2 * (point + 0.5) / binned - 1) < _MIDDLE).all()
+        and (off > _MIDDLE).any()
+    ):
+        raise RelocError(
+            f"{shown} is the middle of the {binned[0]:.0f}x{binned[1]:.0f} pixels after binning, not of the "
+            f"{size[0]}x{size[1]} before: K and size are to be those of the whole sensor, or binning 0"
+        )
+    if (off > 0.5).any() or (off > _CORNER).all():
+        raise RelocError(
+            f"{shown} is not in the {size[0]}x{size[1]} picture or at its very corner: the intrinsics are of another "
+            "size; calibrate for this one, or have the driver scale them"
+        )
+
+
 def _raw_camera(message: CameraInfo) -> Camera:
     return Camera.from_ros(message.distortion_model, message.width, message.height, message.k, message.d)
 
@@ -145,6 +173,15 @@ def _doubts(message: CameraInfo, rectified: bool) -> Iterator[str]:
     """What a person should know of a camera_info: where D, R and P contradict each other, and what is not used."""
     if not rectified and any(message.d) and not message.distortion_model:
         yield f"it names no distortion model: the {len(message.d)} numbers in D are taken for plumb_bob's"
+    used = _rectified_camera(message) if rectified else _raw_camera(message)
+    if (
+        abs((used.cx + 0.5) / used.width - 0.5) > _MIDDLE
+        or abs((used.cy + 0.5) / used.height - 0.5) > _MIDDLE
+    ):
+        yield (
+            f"the principal point ({used.cx:.0f}, {used.cy:.0f}) is far from the middle of the "
+            f"{used.width}x{used.height} picture: right for one that was cut, else they are of another size"
+        )
     turn_deg = _turn_deg(message)
     if turn_deg <= _SAME_DEG:
         yield from _contradictions(message, rectified)

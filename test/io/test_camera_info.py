@@ -126,3 +126,37 @@ def test_given_intrinsics_with_distortion_are_doubted_where_the_topic_is_called_
     assert caplog.records == []
     log_given_camera(camera_from_message(info()), "/camera/image_rect")
     assert "called rectified, but the intrinsics given for them have distortion" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("size", "k", "binning", "sentence"),
+    [
+        # A driver that scaled K for binning, and not the size: https://github.com/ros-perception/image_pipeline/issues/736
+        ((2064, 1544), (299.5, 254.1, 183.9), 4, "is the middle of the 516x386 pixels after binning"),
+        # K of 640x400 with half the size: https://github.com/orbbec/ros_astra_camera/issues/84
+        ((320, 200), (540.9, 318.4, 184.4), 0, "not in the 320x200 picture or at its very corner"),
+        # Scaled by the wrong factor: https://github.com/orbbec/OrbbecSDK_ROS1/issues/7
+        ((3840, 2160), (13489.9, 11447.9, 6276.5), 0, "not in the 3840x2160 picture or at its very corner"),
+    ],
+)
+def test_intrinsics_of_another_size_are_refused(size, k, binning, sentence):
+    f, cx, cy = k
+    message = info(
+        width=size[0], height=size[1], k=[f, 0, cx, 0, f, cy, 0, 0, 1], binning_x=binning, binning_y=binning
+    )
+    with pytest.raises(RelocError, match=sentence):
+        camera_from_message(message)
+
+
+def test_binning_with_intrinsics_of_the_whole_sensor_is_applied():
+    camera = camera_from_message(info(binning_x=4, binning_y=4))
+    assert (camera.width, camera.height, camera.fx) == (160, 120, 125.0)
+
+
+def test_a_picture_that_was_cut_is_taken_with_a_warning(caplog):
+    cut = info(height=300, k=[500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0], p=P_OF_K, d=[])
+    assert camera_from_message(cut).cy == 240.0
+    _, doubts = said(caplog, cut, rectified=False)
+    assert [
+        "principal point (320, 240) is far from the middle of the 640x300" in doubt for doubt in doubts
+    ] == [True]
