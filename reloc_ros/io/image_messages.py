@@ -127,10 +127,15 @@ def image_from_message(message: Image, depth: BitDepth | None = None) -> NDArray
     if (code in _YUV_422 + _YUV_420 and width % 2) or (code in _YUV_420 and height % 2):
         raise RelocError(f"an image in {encoding} needs an even size, got {width}x{height}")
     rows = height * 3 // 2 if code in _YUV_420 else height
-    if len(message.data) < message.step * rows:
+    needed, whole = message.step * (rows - 1) + width * pixel_bytes, message.step * rows
+    if len(message.data) < needed:  # some drivers leave the padding of the last row out
         raise RelocError(
-            f"image data is truncated: {len(message.data)} bytes instead of {message.step * rows} "
-            f"({rows} rows of {message.step})"
+            f"image data is truncated: {len(message.data)} bytes instead of {whole} ({rows} rows of {message.step})"
+        )
+    if len(message.data) >= 2 * whole:
+        raise RelocError(
+            f"image data has {len(message.data)} bytes, several times the {whole} of {rows} rows of {message.step}: "
+            f"size, step and encoding {encoding} do not go together"
         )
     pixels = (depth or BitDepth()).eight_bit_from(_view_of(message, rows, pixel_bytes))
     return pixels if code is None else cv2.cvtColor(pixels, code)

@@ -87,3 +87,28 @@ def test_an_unknown_encoding_is_named_with_those_that_are_read():
     )
     with pytest.raises(UnsupportedImage, match=r"'32FC1' is not supported; use one of mono8, "):
         image_from_message(depth)
+
+
+def message_of(data: np.ndarray, **fields) -> SimpleNamespace:
+    given = {"height": 4, "width": 6, "encoding": "bgr8", "is_bigendian": 0, "step": 32}
+    return SimpleNamespace(data=data, **(given | fields))
+
+
+def test_the_padding_of_the_last_row_may_be_left_out():
+    rng = np.random.default_rng(0)
+    padded = rng.integers(0, 256, (4, 32), np.uint8)
+    image = image_from_message(message_of(padded.ravel()[: 3 * 32 + 18]))
+    np.testing.assert_array_equal(image, padded[:, :18].reshape(4, 6, 3))
+    with pytest.raises(RelocError, match="truncated: 113 bytes instead of 128"):
+        image_from_message(message_of(padded.ravel()[: 3 * 32 + 17]))
+
+
+def test_data_of_another_encoding_than_is_said_is_refused():
+    """Three bytes a pixel, called one: seen as the picture squeezed into its upper third."""
+    with pytest.raises(RelocError, match="72 bytes, several times the 24 of 4 rows of 6"):
+        image_from_message(message_of(np.zeros(72, np.uint8), encoding="bayer_rggb8", step=6))
+    assert image_from_message(message_of(np.zeros(4 * 32 + 40, np.uint8))).shape == (
+        4,
+        6,
+        3,
+    )  # a page that was filled

@@ -131,7 +131,7 @@ def test_both_orders_of_yuv420_give_the_colour_back(encoding, chroma, padding):
     decoded = image_from_message(message)
     assert decoded.shape == (height, width, 3)
     assert np.abs(decoded.astype(int) - FLAT[0, 0]).max() <= 3
-    message.data = message.data[:-1]
+    message.data = message.data[: -padding - 1]
     with pytest.raises(RelocError, match="truncated"):
         image_from_message(message)
 
