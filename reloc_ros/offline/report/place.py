@@ -23,6 +23,8 @@ _STEPS = 65535
 MARGIN = 0.06
 """Around what a plot of the place shows, as a share of its extent."""
 MAX_HEIGHT = 420
+LARGE = 1e4
+"""Coordinates of so many times what a plot shows hardly differ, as written."""
 _AGREES = np.cos(np.radians(20))
 
 
@@ -91,8 +93,24 @@ def place_plot(points: NDArray[np.float64], axes: tuple[str, str], width: int = 
     inner = width - LEFT - RIGHT
     px_per_unit = min(inner / span[0], MAX_HEIGHT / span[1])
     half = np.array([inner, px_per_unit * span[1]]) / px_per_unit / 2
-    x, y = (Axis(name, middle[i] - half[i], middle[i] + half[i]) for i, name in enumerate(axes))
+    x, y = (_place_axis(name, middle[i] - half[i], middle[i] + half[i]) for i, name in enumerate(axes))
     return Plot(x, y, width, round(px_per_unit * span[1]) + TOP + BOTTOM)
+
+
+def _place_axis(name: str, low: float, high: float) -> Axis:
+    """Along it, coordinates as large as projected ones are written from a round origin, which its name tells."""
+    if max(abs(low), abs(high)) < LARGE * (high - low):
+        return Axis(name, low, high)
+    step = 10.0 ** np.ceil(np.log10(high - low))
+    origin = step * np.floor(low / step)
+    quantity, unit = name.rsplit(", ", 1)
+    sign = "-" if origin > 0 else "+"
+    return Axis(
+        f"{quantity} {sign} {abs(origin):,.10g}, {unit}",
+        low,
+        high,
+        tell=lambda value: f"{step * round((value - origin) / step, 6):g}",
+    )
 
 
 def axis_names(facts: Facts, ground: Ground, a: int, b: int) -> tuple[str, str]:

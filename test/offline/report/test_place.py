@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,9 @@ from synthetic_model import make_model
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
-from reloc_ros.offline.report.place import ground_of, roll_quarter, up_by_cameras
+from reloc_ros.offline.report.collect import collect
+from reloc_ros.offline.report.lost_map import Visible, lost_map
+from reloc_ros.offline.report.place import ground_of, place_plot, roll_quarter, scene, up_by_cameras
 
 MODEL = make_model(images=20, points=150)
 
@@ -56,3 +60,37 @@ def test_the_way_the_camera_was_held_does_not_tilt_the_ground(quarter):
     model = rolled(quarter)
     np.testing.assert_allclose(up_by_cameras(model), [0, 0, 1], atol=1e-6)
     assert roll_quarter(model, ground_of(model)) == quarter
+
+
+UTM = np.array([500_123.4, 5_400_216.7, 312.0])
+
+
+def test_a_map_in_projected_coordinates_is_drawn_as_one_about_its_origin(evaluated):
+    near = collect(evaluated)
+    shift = Similarity(1.0, np.eye(3), UTM)
+    landmarks = dataclasses.replace(near.landmarks, positions_map=near.landmarks.positions_map + UTM)
+    model = near.model.transformed(shift)
+    far = dataclasses.replace(near, model=model, known=near.known.transformed(shift), landmarks=landmarks)
+    pictures = [scene(facts, ground_of(facts.model)) for facts in (near, far)]
+    assert pictures[0]["points"] == pictures[1]["points"]
+    for name in ("span", "radius", "yaw", "landmarks"):
+        np.testing.assert_allclose(pictures[1][name], pictures[0][name], atol=2e-4)
+    for a, b in zip(*(picture["cameras"] for picture in pictures), strict=True):
+        np.testing.assert_allclose(b["p"], a["p"], atol=2e-4)
+    predictions = [
+        lost_map(facts.known, Visible(facts.known, facts.landmarks, facts.labels), ground_of(facts.model))
+        for facts in (near, far)
+    ]
+    np.testing.assert_allclose(predictions[1].expected, predictions[0].expected, atol=0.02)
+
+
+@pytest.mark.parametrize("offset", [UTM[:2], -UTM[:2], np.array([1234.5, 0.0]), np.array([0.0, 5_400_216.7])])
+def test_ticks_of_large_coordinates_differ_and_are_right(offset):
+    points = np.random.default_rng(0).uniform(-4, 4, (50, 2)) + offset
+    plot = place_plot(points, ("x, m", "y, m"))
+    for axis in (plot.x, plot.y):
+        told = [axis.tell(tick) for tick in axis.ticks]
+        assert len(set(told)) == len(told) >= 3 and max(map(len, told)) <= 6
+        words = axis.name.removesuffix(", m").replace(",", "").split()[1:]
+        origin = -float("".join(words)) if words else 0.0
+        np.testing.assert_allclose(np.array(told, dtype=float) + origin, axis.ticks, rtol=0, atol=1e-6)
