@@ -19,6 +19,7 @@ from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
 from reloc_ros.offline.landmarks.label_step import import_labels_step
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.landmarks.visibility import label_images
+from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.picking.landmark_session import LandmarkSession
 from reloc_ros.offline.workspace import Workspace
 
@@ -53,8 +54,15 @@ def browser():
 
 
 @pytest.fixture
-def workspace(tmp_path) -> Workspace:
-    workspace = write_workspace(make_model(images=8, points=60, camera="pinhole", seed=3), tmp_path)
+def shift() -> np.ndarray:
+    """Of the map."""
+    return np.zeros(3)
+
+
+@pytest.fixture
+def workspace(tmp_path, shift) -> Workspace:
+    model = make_model(images=8, points=60, camera="pinhole", seed=3)
+    workspace = write_workspace(model.transformed(Similarity(1.0, np.eye(3), shift)), tmp_path)
     steps.select_step(workspace, 12)
     steps.label_step(workspace, "appearance")
     return workspace
@@ -92,7 +100,7 @@ class Visitor:
         """(N, 2) where points are in the window."""
         camera = self.client.camera
         camera_from_map = SE3.from_quaternion_wxyz(camera.wxyz, camera.position).inverse()
-        points = camera_from_map.apply(points_map)
+        points = camera_from_map.apply(points_map - self.page.scene.origin)
         # Not the size that the camera tells: that is what is drawn, which a slow machine makes coarser.
         focal = WINDOW["height"] / 2 / np.tan(camera.fov / 2)
         middle = np.array([WINDOW["width"], WINDOW["height"]]) / 2
@@ -131,6 +139,7 @@ def saved_ids(workspace: Workspace) -> list[int]:
     return Landmarks.load(workspace.landmarks_path).ids.tolist()
 
 
+@pytest.mark.parametrize("shift", [np.zeros(3), np.array([500_123.4, 5_400_216.7, 312.0])])
 def test_a_click_adds_a_landmark_and_save_puts_it_into_the_workspace(visitor, workspace):
     before, row = saved_ids(workspace), visitor.clear_point()
     visitor.reads("12 landmarks, ● saved")
