@@ -85,7 +85,8 @@ def _validated(validation: dict[str, Any]) -> str:
         if found["recall"] > 0:
             word += f" ({found['rotation_deg']:.2f} deg, {found['position_percent']:.2f} %)"
         words.append(word)
-    return f"{len(validation['images'])} map images not trained on, within 5 %, 5 deg: {', '.join(words)}"
+    copies = f" ({validation['copies']} are copies of others of them)" if validation.get("copies") else ""
+    return f"{len(validation['images'])} map images not trained on{copies}, within 5 %, 5 deg: {', '.join(words)}"
 
 
 def export(

@@ -47,15 +47,25 @@ def near_copies(images_dir: Path, names: Sequence[str], progress: Progress = sil
     for row, name in enumerate(names):
         thumbnails[row] = _thumbnail(images_dir / name)
         progress("compare images", row + 1, len(names))
-    first = np.arange(len(names))  # the first image of the group of each
-    for row in range(1, len(names)):
+    groups: dict[int, list[str]] = defaultdict(list)
+    for row, name in zip(_first_alike(thumbnails).tolist(), names, strict=True):
+        groups[row].append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def copies_among(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """(N,) for each picture, (H, W, 3) in BGR, the first that shows the very same: itself where it is no copy."""
+    return _first_alike(np.array([_normalized(cv2.cvtColor(one, cv2.COLOR_BGR2GRAY)) for one in pictures]))
+
+
+def _first_alike(thumbnails: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(N,) the first of the group that each belongs to; likeness is handed on."""
+    first = np.arange(len(thumbnails))
+    for row in range(1, len(thumbnails)):
         like = np.flatnonzero(thumbnails[:row] @ thumbnails[row] >= NEAR_COPY)
         if len(like):
             first[np.isin(first, first[like])] = first[row] = first[like].min()
-    groups: dict[int, list[str]] = defaultdict(list)
-    for row, name in zip(first.tolist(), names, strict=True):
-        groups[row].append(name)
-    return [tuple(group) for group in groups.values() if len(group) > 1]
+    return first
 
 
 def kept_near_copies(
@@ -88,6 +98,10 @@ def _thumbnail(file: Path) -> NDArray[np.float32]:
             grey = cv2.cvtColor(read_photo(file), cv2.COLOR_BGR2GRAY)
         except RelocError:
             return np.zeros(_WIDTH * _HEIGHT, np.float32)
+    return _normalized(grey)
+
+
+def _normalized(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     small = cv2.resize(grey, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     small -= small.mean()
     return small / max(1e-6, float(np.linalg.norm(small)))

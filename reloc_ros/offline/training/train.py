@@ -24,6 +24,7 @@ from reloc_ros.bundle import NetworkShape
 from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sources.copies import copies_among
 from reloc_ros.offline.training.augment import ViewSampler
 from reloc_ros.offline.training.feature_cache import (
     Batch,
@@ -128,7 +129,9 @@ class _Run(lightning.LightningDataModule):
         self.module = LandmarkTraining(network, config, network.features.encoder.FROZEN)
         unseen = np.zeros(len(images), dtype=bool)
         if truth is not None:
-            unseen = validation_images(labels.names, config.validation)
+            copy_of = copies_among(images)
+            unseen = validation_images(labels.names, config.validation, copy_of)
+            self._copies = int(unseen.sum()) - len(np.unique(copy_of[unseen]))
         seen, rows = np.flatnonzero(~unseen), np.flatnonzero(unseen)
         size = (network.shape.width, network.shape.height)
         shown = [images[i] for i in seen]
@@ -189,6 +192,7 @@ class _Run(lightning.LightningDataModule):
         errors = self.measure()
         return {
             "images": list(self._names),
+            "copies": self._copies,
             "best_at": round(keeper.kept_at, 3),
             "conditions": {name: _finite(dataclasses.asdict(found)) for name, found in errors.items()},
         }

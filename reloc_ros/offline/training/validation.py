@@ -43,20 +43,34 @@ VALIDATION_CONDITIONS = ("clean", "noise", "darker")
 BATCH = 16
 
 
-def validation_images(names: Sequence[str], rule: str = AUTO) -> NDArray[np.bool_]:
+def validation_images(
+    names: Sequence[str], rule: str = AUTO, copy_of: NDArray[np.int64] | None = None
+) -> NDArray[np.bool_]:
     """Which map images training shall not see: (N,) bool.
 
     `auto` takes every tenth in name order, evenly spread, at least 4 and at most 24, and none of fewer than 20;
-    every rule of a hold-out can be given, too.
+    every rule of a hold-out can be given, too. Copies of an image are taken with it, and count as one for `auto`.
+
+    Args:
+        copy_of: (N,) the first image that shows the same as each, see `copies_among`; itself where it is no copy.
     """
+    alike = np.arange(len(names)) if copy_of is None else copy_of
     if rule != AUTO:
-        return parse_holdout(rule).is_held_out(names)
-    chosen = np.zeros(len(names), dtype=bool)
-    if len(names) >= AUTO_SET:
-        count = min(max(round(len(names) / AUTO_EVERY), AUTO_MIN), AUTO_MAX)
-        places = ((np.arange(count) + 0.5) * len(names) / count).astype(int)
-        chosen[np.argsort(np.array(names), kind="stable")[places]] = True
-    return chosen
+        held_out = parse_holdout(rule).is_held_out(names)
+        chosen = np.isin(alike, alike[held_out])
+        if chosen.all() and not held_out.all():
+            raise RelocError(
+                f"validation '{rule}' with the copies of its images takes all {len(names)} and leaves none to train "
+                "on; choose fewer"
+            )
+        return chosen
+    ordered = np.argsort(np.array(names), kind="stable")
+    pictures = alike[ordered][np.sort(np.unique(alike[ordered], return_index=True)[1])]
+    if len(pictures) < AUTO_SET:
+        return np.zeros(len(names), dtype=bool)
+    count = min(max(round(len(pictures) / AUTO_EVERY), AUTO_MIN), AUTO_MAX)
+    places = ((np.arange(count) + 0.5) * len(pictures) / count).astype(int)
+    return np.isin(alike, pictures[places])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

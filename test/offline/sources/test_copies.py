@@ -4,7 +4,7 @@ import pytest
 from moving_picture import WALL, pan
 
 from reloc_ros.errors import RelocError
-from reloc_ros.offline.sources.copies import near_copies
+from reloc_ros.offline.sources.copies import copies_among, near_copies
 from reloc_ros.offline.sources.gather import SourceOptions, gather, open_map_source
 from reloc_ros.offline.sources.open_source import open_source
 
@@ -93,3 +93,9 @@ def test_copies_are_found_whatever_their_size_and_format_and_neighbours_are_none
         ("a/001.png", "b/000.webp"),
         ("a/004.png", "b/001.webp", "b/large.jpg"),
     ]
+
+
+def test_copies_among_pictures_in_memory_are_those_of_their_files():
+    half = cv2.resize(PICTURES[2], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    pictures = [*PICTURES[:3], half, WALL[:, 3:163].copy(), PICTURES[0]]
+    assert copies_among(pictures).tolist() == [0, 1, 2, 2, 4, 0]

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scenes import TINY_CAMERA, noise_image, random_landmarks
 
 from reloc_ros.bundle import NetworkShape
@@ -8,6 +10,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.offline.training import validation
+from reloc_ros.offline.training.recipe import AUTO
 from reloc_ros.offline.training.validation import (
     VALIDATION_CONDITIONS,
     PoseValidator,
@@ -49,6 +52,36 @@ def test_hold_out_rules_choose_too():
     assert not validation_images(names(50), "none").any()
     with pytest.raises(RelocError, match="is not one of"):
         validation_images(names(50), "some")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.sampled_from([AUTO, "every:5:1", "last:2"]))
+def test_copies_are_never_on_both_sides(groups, rule):
+    """Near-identical photographs would tell of weights that know them by heart as of the best."""
+    copy_of = np.array([groups.index(group) for group in groups])
+    try:
+        unseen = validation_images(names(len(groups)), rule, copy_of)
+    except RelocError as error:
+        assert "copies" in str(error) or "holds out all" in str(error)
+        return
+    assert not set(copy_of[unseen]) & set(copy_of[~unseen])
+    if rule == AUTO:
+        pictures = len(set(groups))
+        assert len(set(copy_of[unseen])) == validation_images(names(pictures)).sum()
+    else:
+        assert unseen[validation_images(names(len(groups)), rule)].all()
+
+
+def test_pairs_of_copies_are_chosen_as_one_and_where_none_are_left_it_is_said():
+    copy_of = np.repeat(np.arange(0, 60, 2), 2)
+    assert np.flatnonzero(validation_images(names(60), AUTO, copy_of)).reshape(-1, 2).tolist() == [
+        [6, 7],
+        [22, 23],
+        [36, 37],
+        [52, 53],
+    ]
+    with pytest.raises(RelocError, match=r"'every:2:0' with the copies of its images takes all 60"):
+        validation_images(names(60), "every:2:0", copy_of)
 
 
 @pytest.fixture(scope="module")
