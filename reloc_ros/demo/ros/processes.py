@@ -79,7 +79,7 @@ def start_node(bundle: Path, image: str, camera_info: str, log: Path) -> Child:
     if shutil.which("ros2") and importlib.util.find_spec("launch_ros"):
         arguments = [f"{name}:={value}" for name, value in {**given, "bundle": str(bundle.resolve())}.items()]
         return Child("node", ["ros2", "launch", "reloc_ros", "reloc.launch.py", *arguments], log)
-    prefix = _prefix()
+    prefix = installed_prefix()
     arguments = ["--params-file", str(prefix / "share/reloc_ros/config/reloc.yaml")]
     arguments += ["-p", f"bundle:='{bundle.resolve()}'"]
     for name, topic in given.items():
@@ -87,7 +87,7 @@ def start_node(bundle: Path, image: str, camera_info: str, log: Path) -> Child:
     return Child("node", [str(prefix / "lib/reloc_ros/reloc_node"), "--ros-args", *arguments], log)
 
 
-def _prefix() -> Path:
+def installed_prefix() -> Path:
     for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
         if prefix and (Path(prefix) / "lib/reloc_ros/reloc_node").exists():
             return Path(prefix)
