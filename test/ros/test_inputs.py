@@ -122,12 +122,15 @@ def test_what_a_mask_covers_is_not_used(start_node, peer, tmp_path):
 
 
 def test_quality_of_service_is_overridden_as_ros_has_it(start_node, peer):
-    name = "qos_overrides./reloc/pose.publisher"
-    start_node(arguments=("-p", f"{name}.reliability:=best_effort", "-p", f"{name}.depth:=3"))
-    peer.wait_for(lambda: peer.node.count_publishers("/reloc/pose"), "the publisher")
+    name = "qos_overrides./reloc/odometry.publisher"  # to which the peer does not listen
+    start_node(
+        publish_odometry=True,
+        arguments=("-p", f"{name}.reliability:=best_effort", "-p", f"{name}.depth:=3"),
+    )
+    peer.wait_for(lambda: peer.node.count_publishers("/reloc/odometry"), "the publisher")
 
     def offered() -> bool:
-        profiles = [info.qos_profile for info in peer.node.get_publishers_info_by_topic("/reloc/pose")]
+        profiles = [info.qos_profile for info in peer.node.get_publishers_info_by_topic("/reloc/odometry")]
         return [profile.reliability for profile in profiles] == [ReliabilityPolicy.BEST_EFFORT]
 
     peer.wait_for(offered, "best effort")
