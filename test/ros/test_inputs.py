@@ -170,6 +170,26 @@ def test_a_camera_info_file_stands_for_what_the_driver_says_at_any_resolution(st
         assert_right(pose)
 
 
+def test_an_image_goes_by_the_camera_info_of_its_own_time(start_node, peer):
+    """The lens zooms at equal size: what is said of the next image has come before this one."""
+    start_node(silence_timeout_s=5.0)
+    zoomed = Camera("pinhole", CAMERA.width, CAMERA.height, 400.0, 400.0, CAMERA.cx, CAMERA.cy)
+    peer.wait_for_subscriber(CameraInfo, "/camera_info")
+
+    def tracked() -> bool:
+        stamp, later = peer.stamp(), peer.stamp()
+        for camera, time_of in ((CAMERA, stamp), (zoomed, later)):
+            peer.publisher(CameraInfo, "/camera_info").publish(camera_info(camera, time_of))
+        time.sleep(0.03)
+        peer.publish_image(view(5), stamp=stamp)
+        time.sleep(0.03)
+        return len(peer.poses) >= 5
+
+    peer.wait_for(tracked, "five poses")
+    for pose in peer.poses:
+        assert_right(pose)
+
+
 @pytest.mark.parametrize(("image_rectified", "topic"), [(True, "/front/flat"), ("auto", "/front/image_rect")])
 def test_rectified_images_go_by_the_rectified_camera(start_node, peer, image_rectified, topic):
     """K and D are those of the raw images, of another lens and size; P alone is that of the rectified ones."""
