@@ -114,7 +114,32 @@ def test_rviz_shows_topics_that_the_node_has_and_the_launch_file_renames():
     assert config["Visualization Manager"]["Global Options"]["Fixed Frame"] == "map"
 
 
-@pytest.mark.parametrize("file", ["reloc.yaml", "nav2.yaml", "robot_localization.yaml"])
+def test_foxgloves_layout_shows_topics_and_fields_that_the_node_has():
+    layout = json.loads((ROOT / "config" / "reloc.foxglove.json").read_text())
+    panels = layout["configById"]
+
+    def placed(part) -> list[str]:
+        return [part] if isinstance(part, str) else placed(part["first"]) + placed(part["second"])
+
+    assert sorted(placed(layout["layout"])) == sorted(panels)
+    sources = "".join(path.read_text() for path in (ROOT / "reloc_ros" / "ros").rglob("*.py"))
+    shown = {*panels["3D!map"]["topics"], panels["Image!debug"]["imageMode"]["imageTopic"]}
+    for topic in shown:
+        assert f'"~/{topic.removeprefix("/reloc/")}"' in sources
+    fields = {
+        line.split()[1]
+        for line in (ROOT / "msg/RelocStatus.msg").read_text().splitlines()
+        if line[:1].isalpha()
+    }
+    paths = [path["value"] for panel in panels.values() for path in panel.get("paths", ())]
+    assert paths
+    for topic, _, field in (path.partition(".") for path in paths):
+        assert topic == "/reloc/status" and field in fields
+
+
+@pytest.mark.parametrize(
+    "file", ["reloc.yaml", "nav2.yaml", "robot_localization.yaml", "from_apriltags.yaml", "beside_amcl.yaml"]
+)
 def test_each_parameter_in_a_configuration_is_one(file):
     config = yaml.safe_load((ROOT / "config" / file).read_text())
     (section,) = (config[name] for name in ("/**", "/**/reloc") if name in config)

@@ -36,6 +36,9 @@ def run(
         Path | None,
         typer.Option(help="Also write a video with what each pose means: .mp4, .mov, .mkv or .avi."),
     ] = None,
+    rerun: Annotated[
+        Path | None, typer.Option(help="Also write a recording for the Rerun viewer, .rrd; needs rerun-sdk.")
+    ] = None,
     camera: Annotated[
         Path | None, typer.Option(help="Intrinsics: COLMAP cameras.txt/bin or ROS camera_info yaml.")
     ] = None,
@@ -122,7 +125,7 @@ def run(
     from reloc_ros.offline.sources.open_source import open_source
     from reloc_ros.offline.sources.photographs import PhotoFolder, other_kinds
 
-    outputs = Outputs(poses, tum, overlay, bag, copy, camera_frame.lstrip("/"))
+    outputs = Outputs(poses, tum, overlay, bag, copy, camera_frame.lstrip("/"), rerun)
     outputs.check(source, bundle, camera, mesh, detections)
     if overlay is None and (mesh is not None or mesh_pose is not None):
         raise RelocError("a mesh is shown in the overlay; name that with --overlay")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from node_process import FRAME, Peer, tracking
 from rclpy.time import Time
 from table_bundle import camera_from_map, view
@@ -93,4 +94,29 @@ def test_robot_localization_gets_the_pose_of_the_base_with_its_covariance(
     sigmas = np.sqrt(np.diag(np.reshape(message.pose.covariance, (6, 6))))
     assert (sigmas[:3] >= 0.01 - 1e-9).all()
     assert (sigmas[3:] >= 0.005 - 1e-9).all()
+    assert robot.sent("map", "odom") == []
+
+
+def test_in_the_place_of_tags_the_map_is_the_cameras_child(start_node, peer: Peer, robot: TfWorld):
+    robot.send_static("mast", FRAME, SE3.identity())  # the camera keeps its parent
+    start_node(arguments=("--params-file", str(CONFIG / "from_apriltags.yaml")))
+    _, camera_from_the_map = peer.show_transform(view(5), parent=FRAME, child="map")
+    np.testing.assert_allclose(camera_from_the_map.matrix, camera_from_map(5).matrix, atol=1e-4)
+
+
+def test_beside_amcl_the_node_tells_where_the_robot_is_and_broadcasts_nothing(
+    start_node, peer: Peer, robot: TfWorld
+):
+    told = peer.listen(PoseWithCovarianceStamped, "/initialpose")
+    level = SE3.from_rotation_vector([0, 0, 1.3], [-0.3, -0.1, 0.0])
+    robot.send_static("base_link", FRAME, level.inverse() @ camera_from_map(5).inverse())
+    start_node(arguments=("--params-file", str(CONFIG / "beside_amcl.yaml")))
+
+    def has_told() -> bool:
+        peer.show(view(5), tracking)
+        return bool(told)
+
+    peer.wait_for(has_told, "the initial pose")
+    p = told[-1].pose.pose.position
+    np.testing.assert_allclose([p.x, p.y, p.z], level.translation, atol=1e-3)
     assert robot.sent("map", "odom") == []

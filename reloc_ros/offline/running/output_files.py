@@ -14,6 +14,7 @@ from reloc_ros.offline.running.bag_tf import BagTf
 from reloc_ros.offline.running.bag_writer import bag_writer, check_bag_path
 from reloc_ros.offline.running.overlay import ArContent, overlay_video
 from reloc_ros.offline.running.pose_file_writers import Sink, poses_json_writer, tum_writer
+from reloc_ros.offline.running.rerun_writer import check_rerun_path, rerun_writer
 from reloc_ros.offline.running.ros_messages import PoseMessages, typestore
 from reloc_ros.offline.running.video_writer import check_video_path
 from reloc_ros.offline.sources.frame import Source
@@ -32,10 +33,12 @@ class Outputs:
     """Whether the source's messages are copied into the bag."""
     camera_frame: str = ""
     """The camera's optical frame in the bag; empty: the one that each image names."""
+    rerun: Path | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        return tuple(path for path in (self.poses, self.tum, self.overlay, self.bag) if path is not None)
+        named = (self.poses, self.tum, self.overlay, self.bag, self.rerun)
+        return tuple(path for path in named if path is not None)
 
     def check(self, source: Path, *others: Path | None) -> None:
         """Refuse, before anything is done, what would overwrite an input or cannot be written.
@@ -54,6 +57,8 @@ class Outputs:
                 raise RelocError(f"'{path}' is a folder; name a file to write")
         if self.overlay is not None:
             check_video_path(self.overlay)
+        if self.rerun is not None:
+            check_rerun_path(self.rerun)
         if self.copy and self.bag is None:
             raise RelocError("--copy copies messages into a new bag; name it with --bag")
         if self.camera_frame and self.bag is None:
@@ -78,6 +83,8 @@ class Outputs:
             sinks.append(tum_writer(self.tum))
         if self.overlay is not None:
             sinks.append(overlay_video(self.overlay, bundle, source, content, folder_rate_hz))
+        if self.rerun is not None:
+            sinks.append(rerun_writer(self.rerun, bundle))
         if self.bag is not None:
             messages = PoseMessages(typestore(), bundle, keypoints_by)
             copied = source.path if self.copy else None
