@@ -3,6 +3,7 @@ import dataclasses
 import json
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -169,6 +170,14 @@ def test_validation_images_are_not_trained_on_and_are_told(tmp_path):
     assert summary["validation"]["images"] == ["1.jpg"]
     assert summary["validation"]["conditions"]["clean"]["recall"] == 0
     json.loads(json.dumps(summary), parse_constant=lambda name: pytest.fail(name))
+
+
+def test_a_copy_of_a_validation_image_is_not_trained_on_either(tmp_path):
+    config = dataclasses.replace(CONFIG, steps=4, validation="every:4:1")
+    pictures = photos()
+    pictures[2] = cv2.GaussianBlur(pictures[1], None, 0.5)
+    _, summary = train_network(tmp_path, pictures, labels(), config, truth=truth())
+    assert summary["validation"]["images"] == ["1.jpg", "2.jpg"] and summary["validation"]["copies"] == 1
 
 
 def test_small_sets_are_trained_on_whole(trained, tmp_path):
