@@ -44,7 +44,8 @@ def map_(
     topic: Annotated[str | None, typer.Option(help="The image topic of a bag that has several.")] = None,
     camera_model: Annotated[str, typer.Option(help="COLMAP's model of the lens.")] = "OPENCV",
     camera: Annotated[
-        Path | None, typer.Option(help="Known intrinsics: COLMAP cameras.txt/bin or ROS camera_info yaml.")
+        Path | None,
+        typer.Option(help="Known intrinsics: COLMAP cameras.txt/bin, ROS camera_info or Kalibr yaml."),
     ] = None,
     bag_camera: Annotated[
         bool, typer.Option("--bag-camera", help="Take a bag's camera_info for known intrinsics.")

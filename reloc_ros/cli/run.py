@@ -40,7 +40,7 @@ def run(
         Path | None, typer.Option(help="Also write a recording for the Rerun viewer, .rrd; needs rerun-sdk.")
     ] = None,
     camera: Annotated[
-        Path | None, typer.Option(help="Intrinsics: COLMAP cameras.txt/bin or ROS camera_info yaml.")
+        Path | None, typer.Option(help="Intrinsics: COLMAP cameras.txt/bin, ROS camera_info or Kalibr yaml.")
     ] = None,
     bundle_camera: Annotated[
         str | None,

@@ -129,7 +129,7 @@ def read_camera_file(path: str | Path, *, rectified: bool = False) -> Camera:
     """Read one camera: COLMAP's cameras.txt or cameras.bin, or a ROS camera_info .yaml.
 
     The yaml may be what camera_calibration writes (`camera_matrix: {data: ...}`) or the fields of a
-    sensor_msgs/CameraInfo as `ros2 topic echo` prints them.
+    sensor_msgs/CameraInfo as `ros2 topic echo` prints them, or a calibration as Kalibr and EuRoC's data sets have it.
 
     Args:
         rectified: the images are rectified, so P of a camera_info holds; COLMAP's files are of the images as they are.
@@ -194,7 +194,10 @@ def _read_ros_yaml(path: Path, rectified: bool) -> Camera:
     try:
         documents = list(yaml.safe_load_all(_read_bytes(path)))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RelocError(f"'{path}' is not readable as yaml ({first_line(error)})") from error
+        hint = ""
+        if _read_bytes(path).startswith(b"%YAML:1.0"):
+            hint = "; OpenCV and ORB-SLAM write such a first line: give a camera_info .yaml"
+        raise RelocError(f"'{path}' is not readable as yaml ({first_line(error)}){hint}") from error
     info = documents[0] if documents else None
     if not isinstance(info, Mapping):
         raise RelocError(f"'{path}' is not a camera_info: it holds no fields")
@@ -212,7 +215,13 @@ def _read_ros_yaml(path: Path, rectified: bool) -> Camera:
 
 
 def _message_from_fields(info: Mapping[str, Any]) -> CameraInfo:
-    """The camera_info that either form of yaml stands for."""
+    """The camera_info that any form of yaml stands for."""
+    if chained := [name for name, one in info.items() if isinstance(one, Mapping) and "intrinsics" in one]:
+        if len(chained) > 1:
+            raise RelocError(f"it holds {', '.join(chained)} of Kalibr; leave the one that took the images")
+        info = info[chained[0]]
+    if "intrinsics" in info:
+        info = _fields_of_kalibr(info)
     if "camera_matrix" in info:
         names = ("camera_matrix", "distortion_coefficients", "rectification_matrix", "projection_matrix")
         width, height = info["image_width"], info["image_height"]
@@ -232,6 +241,28 @@ def _message_from_fields(info: Mapping[str, Any]) -> CameraInfo:
         binning_y=1,
         roi=types.SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0),
     )
+
+
+def _fields_of_kalibr(info: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a camera_info for a camera of Kalibr's camchain.yaml, or of a data set's sensor.yaml."""
+    lens, named = info["camera_model"], info["distortion_model"]
+    models = {
+        "radtan": "plumb_bob",
+        "radial-tangential": "plumb_bob",
+        "equidistant": "equidistant",
+        "none": "plumb_bob",
+    }
+    if lens != "pinhole" or named not in models:
+        raise RelocError(
+            f"it is of Kalibr's camera model {lens} with distortion {named}; needed is pinhole with radtan, "
+            "equidistant or none: calibrate again with pinhole-radtan or pinhole-equi, or undistort the images"
+        )
+    d = info["distortion_coeffs" if "distortion_coeffs" in info else "distortion_coefficients"]
+    fx, fy, cx, cy = info["intrinsics"]
+    width, height = info["resolution"]
+    d = [*d, 0.0] if models[named] == "plumb_bob" and len(d) == 4 else d
+    k = [fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]
+    return {"width": width, "height": height, "k": k, "d": d, "distortion_model": models[named]}
 
 
 def _distortion_model(info: Mapping[str, Any], count: int) -> str:

@@ -109,6 +109,42 @@ def test_both_forms_of_camera_info_read_alike_and_keep_their_pixels(tmp_path, te
     assert read_camera_file(file) == expected
 
 
+KALIBR = """cam0:
+  camera_model: pinhole
+  distortion_coeffs: [-0.28, 0.07, 0.0002, 0.00002]
+  distortion_model: radtan
+  intrinsics: [458.7, 457.3, 367.2, 248.4]
+  resolution: [752, 480]
+  rostopic: /cam0/image_raw
+"""
+"""A camchain.yaml; sensor.yaml of EuRoC's data sets calls two of these otherwise, and has no cam0."""
+
+
+@pytest.mark.parametrize("changes", [(), ("radtan", "radial-tangential", "_coeffs", "_coefficients")])
+@pytest.mark.parametrize("fisheye", [False, True])
+def test_calibrations_of_kalibr_are_read(tmp_path, changes, fisheye):
+    text = KALIBR
+    for old, new in zip(changes[::2], changes[1::2], strict=True):
+        text = text.replace(old, new)
+    text = text.partition("\n")[2].replace("  ", "") if changes else text
+    text = (
+        text.replace("radtan", "equidistant").replace("radial-tangential", "equidistant") if fisheye else text
+    )
+    (tmp_path / "camchain.yaml").write_text(text)
+    d = (-0.28, 0.07, 0.0002, 0.00002)
+    expected = Camera(
+        "fisheye" if fisheye else "brown",
+        752,
+        480,
+        458.7,
+        457.3,
+        367.2,
+        248.4,
+        d + (0.0,) * 4 * (not fisheye),
+    )
+    assert read_camera_file(tmp_path / "camchain.yaml") == expected
+
+
 @pytest.mark.parametrize(
     ("name", "contents", "message"),
     [
@@ -122,6 +158,14 @@ def test_both_forms_of_camera_info_read_alike_and_keep_their_pixels(tmp_path, te
         ("camera.yaml", MESSAGE_YAML.replace("roi: {", "roi: [").replace("}", "]").encode(), "camera.yaml"),
         ("camera.yaml", MESSAGE_YAML.replace("500.0", "0.0").encode(), "camera.yaml"),
         ("camera.yaml", MESSAGE_YAML.replace("width: 640", "width: wide").encode(), "not a camera_info"),
+        ("camera.yaml", KALIBR.replace("pinhole", "omni").encode(), "omni with distortion radtan.*undistort"),
+        (
+            "camera.yaml",
+            (KALIBR + KALIBR.replace("cam0:", "cam1:")).encode(),
+            "it holds cam0, cam1 of Kalibr; leave",
+        ),
+        ("camera.yaml", KALIBR.replace(", 248.4]", "]").encode(), "not a camera_info"),
+        ("camera.yaml", b"%YAML:1.0\n---\nCamera1.fx: 458.7\n", "OpenCV and ORB-SLAM write such"),
         ("cameras.txt", b"", "0 cameras"),
         ("cameras.txt", b"1 PINHOLE 640 480 1 2 3 4\n2 PINHOLE 640 480 1 2 3 4\n", "2 cameras"),
         ("cameras.txt", b"1 PINHOLE 640 480 1 2 3\n", "4 parameters"),

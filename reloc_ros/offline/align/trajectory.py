@@ -22,6 +22,9 @@ FIRST_EPOCH_S = 10**8
 _UNITS_NS = ((10**17, 1), (10**14, 10**3), (10**11, 10**6), (FIRST_EPOCH_S, 10**9))
 """From which size on a whole number is a time in nanoseconds, microseconds, milliseconds and seconds."""
 
+_LEAST_PATH_M = 0.01
+"""Along x and y; in degrees it is a kilometre."""
+
 _KITTI = " (it looks like KITTI's matrix, which does not say of which image or time it is)"
 _XYZW, _WXYZ = (0, 1, 2, 3), (1, 2, 3, 0)
 
@@ -98,13 +101,29 @@ def read_trajectory(file: str | Path) -> Trajectory:
     keys, numbers = _parse_table(list(lines.values()), layout) or _parse_lines(file, lines, layout)
     if len(set(keys)) < len(keys):
         repeated = [key for key, count in Counter(keys).items() if count > 1]
-        raise RelocError(f"trajectory '{file}' gives '{min(repeated)}' more than once")
+        raise RelocError(
+            f"trajectory '{file}' gives '{min(repeated)}' more than once; leave one pose of each, and write times with "
+            "all of their digits"
+        )
     bad = np.flatnonzero(~(np.isfinite(numbers).all(axis=1) & numbers[:, 3:].any(axis=1)))
     if len(bad):
         raise _not_a_pose(file, *list(lines.items())[bad[0]])
+    _refuse_degrees(file, numbers[:, :3])
     rotations = Rotation.from_quat(numbers[:, 3:]).as_matrix()
     turned = bool(np.abs(rotations - np.eye(3)).max() > 1e-9)
     return Trajectory(keys, Poses(rotations, numbers[:, :3]), turned)
+
+
+def _refuse_degrees(file: Path, positions: NDArray[np.float64]) -> None:
+    """Latitude and longitude of a walk hardly differ; no map is made from so small a place so far off its origin."""
+    level = positions[:, :2]
+    x, y = level[0]
+    apart = np.ptp(level, axis=0).max()
+    if len(level) > 1 and apart < _LEAST_PATH_M and 1 < max(abs(x), abs(y)) <= 180:
+        raise RelocError(
+            f"trajectory '{file}': its positions differ by only {apart:.1g} in x and y, around {x:g} and {y:g}, as "
+            "latitude and longitude do; give metres, in UTM or about a place of yours, with z up"
+        )
 
 
 def _layout_and_lines(text: str) -> tuple[_Layout, dict[int, str]]:
@@ -118,9 +137,23 @@ def _layout_and_lines(text: str) -> tuple[_Layout, dict[int, str]]:
     words = next(iter(lines.values()), "").rsplit(maxsplit=7)
     commas = "," in "".join(words[1:] if len(words) == 8 else words)  # names, too, may hold commas
     for names in headers:
-        if quaternion := _named_quaternion(names):
-            return _Layout(commas, quaternion, len(names)), lines
+        for first in range(1, len(names) - 6):
+            if quaternion := _named_quaternion(names[first : first + 7]):
+                if first == 1:
+                    return _Layout(commas, quaternion, len(names)), lines
+                return _Layout(commas, quaternion, 8), _of_columns(lines, commas, names[:first])
     return _Layout(commas, _WXYZ if commas else _XYZW, 8), lines
+
+
+def _of_columns(lines: Mapping[int, str], commas: bool, before: Sequence[str]) -> dict[int, str]:
+    """Lines with what tells the time or image, and the seven columns of the pose, which come after those `before`."""
+    separator, space = (",", ",") if commas else (None, " ")
+    timed = [column for column, name in enumerate(before) if name == "t" or re.search("time|stamp", name)]
+    key, first = timed[-1] if timed else len(before) - 1, len(before)
+    words = {number: line.split(separator) for number, line in lines.items()}
+    return {
+        number: space.join([*line[key : key + 1], *line[first : first + 7]]) for number, line in words.items()
+    }
 
 
 def _is_header(line: str) -> bool:
@@ -142,8 +175,8 @@ def _names_of_columns(header: str) -> list[str]:
 
 
 def _named_quaternion(names: Sequence[str]) -> tuple[int, ...] | None:
-    """Where x, y, z and w are, if these are names of columns: time or image, position, quaternion."""
-    axes = "".join(name[-1] for name in names[1:8])
+    """Where x, y, z and w are, if these are names of columns: position, quaternion."""
+    axes = "".join(name[-1] for name in names)
     if axes[:3] != "xyz" or sorted(axes[3:]) != sorted("xyzw"):
         return None
     return tuple(axes[3:].index(axis) for axis in "xyzw")

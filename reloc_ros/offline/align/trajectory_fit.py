@@ -29,7 +29,10 @@ MIN_SECOND_SPREAD_SHARE = 0.02
 MAX_ORIENTATION_SCATTER_DEG = 15.0
 MAX_ORIENTATION_OFFSET_DEG = 15.0
 """Conventions that are mixed up, of axes or of direction, turn by far more than these two."""
-REMEDY = "check that the first column names the right images"
+REMEDY = (
+    "check that the first column names the right images, and that poses are map_from_camera (not the inverse) in "
+    "right-handed axes"
+)
 _TRIALS = 500
 """Triples of poses; with half of the poses wrong, some sixty of these are all right."""
 _FINEST_SHARE = 5e-3

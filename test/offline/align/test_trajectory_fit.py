@@ -164,6 +164,11 @@ def test_trajectory_goes_to_a_file_and_back(tmp_path):
         ("a.jpg 1 2 nan 0 0 0 1\n", "line 1"),
         ("a.jpg 1 2 3 0 0 0 0\n", "line 1"),
         ("a.jpg 1 2 3 0 0 0 1\na.jpg 1 2 3 0 0 0 1\n", "more than once"),
+        ("1e9 1 2 3 0 0 0 1\n1e9 2 2 3 0 0 0 1\n", "times with all of their digits"),
+        (
+            "a 22.549127 114.051316 12\nb 22.549115 114.051315 19\n",
+            "22.5491 and 114.051, as latitude and longitude",
+        ),
         ("1.5 1 2 3 0 0 0 1\n2.5 1 2 nan 0 0 0 1\n", "line 2"),
         ("1.5 1 2 3 0 0 0 1 7\n", "line 1"),
         ("1 0 0 5 0 1 0 6 0 0 1 7\n", "line 1 .*looks like KITTI's matrix"),
@@ -244,6 +249,12 @@ def test_keys_are_times_where_all_are_numbers_that_can_be(keys, expected):
 
 
 EUROC = "#timestamp, p_RS_R_x [m], p_RS_R_y [m], p_RS_R_z [m], q_RS_w [], q_RS_x [], q_RS_y [], q_RS_z [], v_RS_R_x"
+ECHOED = (
+    "%time,field.header.seq,field.header.stamp,field.header.frame_id,field.child_frame_id,field.pose.pose.position.x,"
+    "field.pose.pose.position.y,field.pose.pose.position.z,field.pose.pose.orientation.x,field.pose.pose.orientation.y,"
+    "field.pose.pose.orientation.z,field.pose.pose.orientation.w,field.pose.covariance0"
+)
+"""As `rostopic echo -p` writes odometry."""
 
 
 @pytest.mark.parametrize(
@@ -264,6 +275,14 @@ EUROC = "#timestamp, p_RS_R_x [m], p_RS_R_y [m], p_RS_R_z [m], q_RS_w [], q_RS_x
             [0.8, 0.6, 0, 0],
         ),
         ("1403636579758555392 1 2 3\n", [1, 0, 0, 0]),
+        ("num,t,x,y,z,qx,qy,qz,qw\n7,1403636579758555392,1,2,3,0.6,0,0,0.8\n", [0.8, 0.6, 0, 0]),
+        ("# id stamp x y z qw qx qy qz\n7 1403636579758555392 1 2 3 0.8 0.6 0 0\n", [0.8, 0.6, 0, 0]),
+        (
+            f"{ECHOED}\n1403636579758555393,7,1403636579758555392,map,base,1,2,3,0.6,0,0,0.8,0.1\n",
+            [0.8, 0.6, 0, 0],
+        ),
+        ("#timestamp x y z qx qy qz qw id\n1403636579758555392 1 2 3 0.6 0 0 0.8 7\n", [0.8, 0.6, 0, 0]),
+        ("1403636579758555392,1,2,3,0.8,0.6,0,0,0.1,0.2,0.3,\n", [0.8, 0.6, 0, 0]),
     ],
 )
 def test_files_of_eurocs_format_are_read_with_the_order_of_their_quaternion(tmp_path, text, quaternion_wxyz):
