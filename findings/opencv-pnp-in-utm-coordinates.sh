@@ -2,7 +2,7 @@
 # Guess: the origin of the map does not matter to solvePnP, or it returns False when it loses its way.
 # Instead: in UTM metres the default method returns True and a camera hundreds of kilometres away, for exact pixels;
 # solvePnPRansac returns True, finds half of the points, or two of them with USAC, and is off by far more than its pixels
-# say. EPnP and PoseLib are exact.
+# say. EPnP and PoseLib are exact here, where the pixels are.
 # Bites: maps that were georeferenced and never moved to a local origin: "True", some inliers, and a pose in another country.
 # Do: subtract the points' mean first and add it to the camera's position afterwards.
 set -euo pipefail
