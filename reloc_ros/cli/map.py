@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reloc_ros.cli.common import RectifiedOption, WorkspaceOption, bars, console, tell
+from reloc_ros.cli.common import RectifiedOption, WorkspaceOption, bars, console, open_workspace, tell
 from reloc_ros.errors import RelocError
 
 
@@ -62,12 +62,17 @@ def map_(
         bool, typer.Option("--loops/--no-loops", help="Look for places that a video comes back to.")
     ] = True,
     mapper: Annotated[str, typer.Option(help="COLMAP's mapper: incremental or global.")] = "incremental",
+    add: Annotated[
+        bool,
+        typer.Option("--add", help="Place the images in the workspace's finished map, which stays as it is."),
+    ] = False,
 ) -> None:
     """Make a map from photographs, videos or bags by structure from motion.
 
     Example: [bold]reloc map desk.mp4 evening.mp4 photos -w desk[/bold]
     """
     from reloc_ros.io.camera_files import read_camera_file
+    from reloc_ros.offline.extending.extend_map import extend_map
     from reloc_ros.offline.mapping.map_images import map_images
     from reloc_ros.offline.mapping.reconstruct import SfmOptions
     from reloc_ros.offline.sources.gather import SourceOptions
@@ -82,18 +87,24 @@ def map_(
         mapper=mapper,
     )
     reading = SourceOptions(frames, topic, bag_camera, rectified)
+    if add and (model is not None or retriangulate):
+        raise RelocError("--add places images in the map of the workspace; leave --model out")
     with bars() as progress:
-        opened, done = map_images(
-            sources,
-            workspace,
-            model,
-            holdout,
-            options,
-            reading,
-            progress,
-            retriangulate=retriangulate,
-            holdout_strict=holdout_strict,
-        )
+        if add:
+            opened = open_workspace(workspace)
+            done = extend_map(sources, opened, holdout, options, reading, progress)
+        else:
+            opened, done = map_images(
+                sources,
+                workspace,
+                model,
+                holdout,
+                options,
+                reading,
+                progress,
+                retriangulate=retriangulate,
+                holdout_strict=holdout_strict,
+            )
     tell(
         f"{opened.path}: {done.registered} of {done.images} images placed, {done.held_out} of them held out; "
         f"{done.points} points, {done.mean_error_px:.2f} px mean error, {done.mean_track_length:.1f} mean track, "

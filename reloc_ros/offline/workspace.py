@@ -193,6 +193,24 @@ class Workspace:
         facts["steps"][step] = self._entry({}, outputs, summary)
         write_json(staged / self._facts_path.name, facts)
 
+    def write_extended(
+        self,
+        staged: Path,
+        images_dir: Path,
+        image_names: Sequence[str],
+        held_out: Set[str],
+        summary: Mapping[str, Any],
+    ) -> None:
+        """Write to a folder the facts as they are once the map has further images, see `write_moved`."""
+        facts = self._facts()
+        facts |= {
+            "images": str(images_dir.absolute()),
+            "image_names": sorted(image_names),
+            "held_out": sorted({*facts["held_out"], *held_out}),
+        }
+        facts["steps"]["map"]["summary"] = dict(summary)
+        write_json(staged / self._facts_path.name, facts)
+
     def _entry(
         self, inputs: Mapping[str, Any], outputs: Iterable[str | Path], summary: Mapping[str, Any] | None
     ) -> dict[str, Any]:

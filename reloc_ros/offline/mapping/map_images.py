@@ -109,7 +109,7 @@ def map_images(
     groups = kept_near_copies(
         root / "judged" / "copies.json", inputs["images"], gathered.images_dir, progress
     )
-    copies = _copies_of(chosen, groups, told)
+    copies = copies_of(chosen, groups, told)
     held_out = chosen | copies
     if given is None:
         kept_apart = held_out if holdout_strict else frozenset()
@@ -124,7 +124,7 @@ def map_images(
     return _write(root, gathered, holdout, copies, inputs, replace(made, told=(*told, *made.told)))
 
 
-def _copies_of(chosen: frozenset[str], groups: Sequence[tuple[str, ...]], told: list[str]) -> frozenset[str]:
+def copies_of(chosen: frozenset[str], groups: Sequence[tuple[str, ...]], told: list[str]) -> frozenset[str]:
     """The images that show the very same as one that is held out, and would give it away from within the map."""
     groups = [group for group in groups if not chosen.isdisjoint(group)]
     copies = frozenset(name for group in groups for name in group) - chosen

@@ -112,7 +112,7 @@ def run_sfm(
         held_out: images that have no part in making the model, and are placed in it once it is finished.
     """
     images_dir, sfm_dir, options = Path(images_dir), Path(sfm_dir), options or SfmOptions()
-    groups = _as_asked(groups, options)
+    groups = as_asked(groups, options)
     mapped = _restricted(groups, lambda name: name not in held_out)
     count = sum(len(group.names) for group in mapped)
     if count < MIN_IMAGES:
@@ -150,7 +150,7 @@ def triangulate_given(
     Args:
         groups: the images as they were taken, those of the model among them.
     """
-    groups = _restricted(_as_asked(groups, options), set(given.names).__contains__)
+    groups = _restricted(as_asked(groups, options), set(given.names).__contains__)
     _match_given(images_dir, groups, sfm_dir, given, options, progress)
     database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
     progress("triangulate", 0, 1)
@@ -200,7 +200,8 @@ def _match_given(
     _find_matches(images_dir, lenses, groups, sfm_dir / "database.db", options, progress)
 
 
-def _as_asked(groups: Sequence[Group], options: SfmOptions) -> list[Group]:
+def as_asked(groups: Sequence[Group], options: SfmOptions) -> list[Group]:
+    """The groups with the order and intrinsics that the options say they have."""
     return [
         replace(
             group,

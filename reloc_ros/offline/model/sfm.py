@@ -143,7 +143,7 @@ class SfmModel:
             raise ValueError(f"held_out needs shape ({len(self.names)},), got {held_out.shape}")
         if not held_out.any():
             return self
-        kept = self._keep_images(~held_out)
+        kept = self.keep_images(~held_out)
         kept = kept.keep_points(kept.track_lengths >= min_observations)
         result = triangulate(kept.observed_rays, len(kept.points_map))
         kept = replace(kept, points_map=result.points_map, errors_px=result.errors_px)
@@ -203,7 +203,8 @@ class SfmModel:
             **{field: contents[field] for field in _ARRAYS},
         )
 
-    def _keep_images(self, keep: NDArray[np.bool_]) -> SfmModel:
+    def keep_images(self, keep: NDArray[np.bool_]) -> SfmModel:
+        """The model with some of the images, (I,) bool, and all of its points as they are."""
         kept = np.flatnonzero(keep).tolist()
         model = replace(
             self,

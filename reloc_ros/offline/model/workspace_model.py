@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,33 @@ def write_map_frame(workspace: Workspace, facts: Mapping[str, Any], scale: str) 
         workspace.write_moved(
             folder, scale, moved, STEPS_OF_ANY_FRAME, "align", _outputs(workspace), frame_summary(facts)
         )
+
+
+def write_extended_map(
+    workspace: Workspace,
+    extended: SfmModel,
+    images_dir: Path,
+    image_names: Sequence[str],
+    held_out: Set[str],
+    summary: Mapping[str, Any],
+) -> None:
+    """Put a model with further images in the place of the original one; what was removed and the frame stay.
+
+    Args:
+        extended: the original model, see `original_model`, with further images.
+        images_dir: of all images.
+        image_names: all, placed or not.
+        held_out: those of the further ones that are held out.
+        summary: of the step that maps.
+    """
+    removed, frame = removed_points(workspace), map_from_sfm(workspace)
+    is_edited = workspace.original_model_path.exists()
+    with staged(workspace.path) as folder:
+        if is_edited:
+            extended.save(folder / workspace.original_model_path.name)
+            extended = extended.without_points(removed.ids).transformed(frame)
+        extended.save(folder / workspace.model_path.name)
+        workspace.write_extended(folder, images_dir, image_names, held_out, summary)
 
 
 def forget_edits(workspace: Workspace) -> None:

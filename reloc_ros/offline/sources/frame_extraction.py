@@ -47,7 +47,7 @@ def take_frames(
         raise RelocError(f"cannot map from {count} frames of a video; ask for {MIN_FRAMES} at least")
     source = fingerprint(recording.key)
     made_from = {"format": FORMAT, "source": source, "count": count}
-    notes = _read_notes(folder)
+    notes = read_notes(folder)
     if made_from.items() <= notes.items():
         return notes.get("remark", "")
     _refuse_foreign(folder)
@@ -85,7 +85,7 @@ def keep_frames(
     recording: Recording, folder: Path, numbers: Collection[int], progress: Progress = silent
 ) -> None:
     """See that a folder holds at least the frames of these numbers of a video or bag."""
-    source, notes = fingerprint(recording.key), _read_notes(folder)
+    source, notes = fingerprint(recording.key), read_notes(folder)
     names = {frame_name(number) for number in numbers}
     known = {"format": FORMAT, "source": source}
     if known.items() <= notes.items() and all((folder / name).is_file() for name in names):
@@ -172,11 +172,10 @@ class FrameNotes:
 
 
 def read_frame_notes(images_dir: str | Path) -> FrameNotes:
-    """Of one recording, or of several sources with a folder each; empty for photographs."""
+    """Of one recording, of sources with a folder each, or of both; empty for photographs."""
     images_dir = Path(images_dir)
-    root = _read_notes(images_dir)
-    labels = root.get("sources", ())
-    parts = {f"{label}/": _read_notes(images_dir / label) for label in labels} if labels else {"": root}
+    root = read_notes(images_dir)
+    parts = {"": root, **{f"{label}/": read_notes(images_dir / label) for label in root.get("sources", ())}}
 
     def merged(key: str) -> dict[str, int]:
         return {
@@ -207,7 +206,8 @@ def _write_jpeg(file: Path, image: Image) -> None:
         raise RelocError(f"cannot write '{file}'; is the disk full?")
 
 
-def _read_notes(folder: Path) -> dict[str, Any]:
+def read_notes(folder: Path) -> dict[str, Any]:
+    """What a folder's frames.json says; nothing where there is none."""
     try:
         return dict(json.loads((folder / NOTES).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

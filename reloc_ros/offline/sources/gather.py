@@ -204,18 +204,24 @@ def _link(photos: PhotoFolder, folder: Path, copies: Mapping[str, str], progress
         source, target = photos.path / name, folder / copies.get(name, name)
         if target.exists() and target.stat().st_mtime_ns == source.stat().st_mtime_ns:
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
         if name in copies:
+            target.parent.mkdir(parents=True, exist_ok=True)
             write_copy(source, target)
             progress("convert images", done + 1, len(photos.names))
-            continue
-        try:
-            os.link(source, target)
-        except OSError:  # another disk, or one without links
-            shutil.copy2(source, target)
+        else:
+            link_photo(source, target)
     for name in set(list_photos(folder)) - placed:
         (folder / name).unlink()
+
+
+def link_photo(source: Path, target: Path) -> None:
+    """Make a file be at another place as well, without copying it where it may stay as it is."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        shutil.copy2(source, target)
 
 
 def _named(progress: Progress, label: str) -> Progress:
