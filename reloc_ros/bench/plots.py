@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from reloc_ros.bench.growth import GrowthPoint
@@ -18,7 +19,8 @@ NETWORK, POSE, RECALL, WORST = "#1f6f8b", "#d1495b", "#1f6f8b", "#edae49"
 
 def plot_growth(results: Results, target: Path) -> None:
     """Write time against landmarks and against resolution and, of several workspaces, recall and time."""
-    from matplotlib.figure import Figure  # not needed where nothing is drawn
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # not needed where nothing is drawn
+    from matplotlib.figure import Figure
 
     growth = results.growth
     panels: list[Any] = []
@@ -35,7 +37,15 @@ def plot_growth(results: Results, target: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", alpha=0.3)
     with atomic_path(target) as temporary:
-        figure.savefig(temporary, dpi=150)
+        if target.suffix.lower() != ".png":
+            figure.savefig(temporary, dpi=150)
+            return
+        # Not by savefig, which has Pillow write it: Pillow's PNG writer and pycolmap, which the bench has loaded to
+        # measure SIFT, have ended each other's process.
+        figure.dpi = 150
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        cv2.imwrite(str(temporary), cv2.cvtColor(np.asarray(canvas.buffer_rgba()), cv2.COLOR_RGBA2BGR))
 
 
 def _draw_landmarks(axes: Any, points: Sequence[GrowthPoint]) -> None:

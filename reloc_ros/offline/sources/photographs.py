@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ from reloc_ros.offline.sources.exif import (
 )
 from reloc_ros.offline.sources.frame import Frame, Image
 
+_PNG_HEADER_BYTES = 33
+"""Of the signature and the chunk IHDR."""
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".heic", ".heif"),
 )
@@ -153,11 +156,27 @@ def _tiff_is_upright(file: Path) -> bool:
 
 def write_copy(file: Path, target: Path) -> None:
     """Write an image anew as its sensor saw it, as JPEG or PNG by the target's suffix, with its EXIF data."""
-    picture = pillow_image().fromarray(cv2.cvtColor(read_photo(file), cv2.COLOR_BGR2RGB))
+    image, exif = read_photo(file), exif_for_copy(file)
     with atomic_path(target) as temporary:
-        picture.save(temporary, quality=COPY_QUALITY, subsampling=0, exif=exif_for_copy(file))
+        if target.suffix == ".png":
+            temporary.write_bytes(_png_with_exif(image, exif))
+        else:
+            picture = pillow_image().fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+            picture.save(temporary, quality=COPY_QUALITY, subsampling=0, exif=exif)
     changed_ns = file.stat().st_mtime_ns
     os.utime(target, ns=(changed_ns, changed_ns))
+
+
+def _png_with_exif(image: Image, exif: bytes) -> bytes:
+    """A PNG file by OpenCV: Pillow's writer and pycolmap's libpng have ended each other's process.
+
+    OpenCV writes no EXIF data; it is the chunk eXIf, here right after the header (PNG specification, third edition,
+    11.3.4.5), without JPEG's mark before it.
+    """
+    data = cv2.imencode(".png", image)[1].tobytes()
+    chunk = b"eXIf" + exif.removeprefix(b"Exif\0\0")
+    framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return data[:_PNG_HEADER_BYTES] + framed + data[_PNG_HEADER_BYTES:]
 
 
 def refuse_mixed_lenses(photos: PhotoFolder) -> None:
