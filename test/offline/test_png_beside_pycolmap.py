@@ -57,7 +57,7 @@ def run(script, *arguments):
     command = [sys.executable, "-c", PRELUDE + script, *map(str, arguments)]
     paths = [str(TEST), str(TEST / "bench"), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=40, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
 
 
 def test_what_ends_pillows_png_writer_is_noticed(tmp_path):
