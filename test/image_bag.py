@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -23,6 +23,7 @@ def write_image_bag(
     *,
     mcap: bool = True,
     stamped: bool = True,
+    unstamped: Collection[int] = (),
     start_ns: int = START_NS,
 ) -> Path:
     """Images at 10 Hz on each topic; those whose name ends in /compressed as JPEG, the others as bgr8 or mono8."""
@@ -34,7 +35,7 @@ def write_image_bag(
     storage = StoragePlugin.MCAP if mcap else StoragePlugin.SQLITE3
 
     def header(index: int):
-        at_ns = start_ns + index * PERIOD_NS if stamped else 0
+        at_ns = start_ns + index * PERIOD_NS if stamped and index not in unstamped else 0
         stamp = made["builtin_interfaces/msg/Time"](sec=at_ns // 10**9, nanosec=at_ns % 10**9)
         return made["std_msgs/msg/Header"](stamp=stamp, frame_id="camera_optical")
 

@@ -142,6 +142,8 @@ def _layout_and_lines(text: str) -> tuple[_Layout, dict[int, str]]:
                 if first == 1:
                     return _Layout(commas, quaternion, len(names)), lines
                 return _Layout(commas, quaternion, 8), _of_columns(lines, commas, names[:first])
+    if lines and _of_echo(next(iter(lines.values()))):
+        return _Layout(True, _XYZW, 8), {number: _of_echo(line) or line for number, line in lines.items()}
     return _Layout(commas, _WXYZ if commas else _XYZW, 8), lines
 
 
@@ -154,6 +156,15 @@ def _of_columns(lines: Mapping[int, str], commas: bool, before: Sequence[str]) -
     return {
         number: space.join([*line[key : key + 1], *line[first : first + 7]]) for number, line in words.items()
     }
+
+
+def _of_echo(line: str) -> str | None:
+    """A pose with a header as `ros2 topic echo --csv` writes it: seconds, nanoseconds, one or two frames, the pose."""
+    seconds, nanoseconds, frame, other, *_ = [*line.split(","), *[""] * 4]
+    if not (seconds.isdigit() and nanoseconds.isdigit()) or _is_number(frame):
+        return None
+    first = 3 if _is_number(other) else 4
+    return f"{seconds}.{nanoseconds:0>9}," + ",".join(line.split(",")[first : first + 7])
 
 
 def _is_header(line: str) -> bool:

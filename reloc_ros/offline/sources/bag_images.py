@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import logging
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -37,6 +38,8 @@ _VIDEO_TYPES = {
 """Types of messages with a video's frames, and image_transport's plugin that decodes them."""
 _FIRST_IMAGES = 3
 """Unless one of so many is of a kind that is read, none will be."""
+_logger = logging.getLogger(__name__)
+
 _RATE_IMAGES = 50
 """The rate is told by so many images at the start."""
 
@@ -89,6 +92,25 @@ class BagTopic:
         period_ns = float(np.median(np.diff(recorded_ns))) if len(recorded_ns) > 1 else 0.0
         return 1e9 / period_ns if period_ns > 0 else 10.0
 
+    @functools.cached_property
+    def _recorded_after_ns(self) -> int:
+        """By how much times of recording are ahead of those in headers; simulators leave some of these at zero."""
+        after_ns = []
+        with contextlib.suppress(RelocError), Bag(self.path) as bag:
+            for raw in itertools.islice(bag.messages([self.topic]), _RATE_IMAGES):
+                stamp = raw.decoded().header.stamp
+                if stamp.sec or stamp.nanosec:
+                    after_ns.append(raw.stamp_ns - stamp.sec * 10**9 - stamp.nanosec)
+        if not after_ns:
+            return 0
+        _logger.warning(
+            "%s: some images have no time in their header; the time at which they were recorded stands for it, less "
+            "the %.3f s by which that is later for the others",
+            self.title,
+            1e-9 * float(np.median(after_ns)),
+        )
+        return int(np.median(after_ns))
+
     def _refuse_unsupported(self) -> None:
         problem = None
         with Bag(self.path) as bag:
@@ -113,12 +135,12 @@ class BagTopic:
                     yield self._frame(frame_name(number), raw)
 
     def _frame(self, name: str, raw: RawMessage) -> Frame:
-        """Its stamp is the header's, or when it was recorded, where the driver left the header's time at zero."""
+        """Its stamp is the header's; where that is zero, when it was recorded, by the clock of the other headers."""
         stamp_ns, frame_id, image, problem = raw.stamp_ns, "", None, ""
         try:
             message = raw.decoded()
             stamp, frame_id = message.header.stamp, message.header.frame_id.lstrip("/")  # as ROS 1 wrote it
-            stamp_ns = stamp.sec * 10**9 + stamp.nanosec or raw.stamp_ns
+            stamp_ns = stamp.sec * 10**9 + stamp.nanosec or raw.stamp_ns - self._recorded_after_ns
             image = _DECODERS[raw.connection.msgtype](message, self._depth)
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image
         except RelocError as error:

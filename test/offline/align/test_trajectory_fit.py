@@ -293,6 +293,18 @@ def test_files_of_eurocs_format_are_read_with_the_order_of_their_quaternion(tmp_
     np.testing.assert_allclose(read.map_from_camera[0].quaternion_wxyz, quaternion_wxyz, atol=1e-12)
 
 
+@pytest.mark.parametrize("frames", ["map", "odom,base_link", ""])
+def test_what_ros2_topic_echo_writes_as_csv_is_read(tmp_path, frames):
+    file = tmp_path / "odom.csv"
+    file.write_text(
+        "".join(f"1700000000,{ns},{frames},1,2,3,0.6,0,0,0.8,0.1,0\n" for ns in (5000, 100005000))
+    )
+    read = read_trajectory(file)
+    assert read.keys == ("1700000000.000005000", "1700000000.100005000")
+    np.testing.assert_allclose(read.map_from_camera[1].translation, [1, 2, 3])
+    np.testing.assert_allclose(read.map_from_camera[1].quaternion_wxyz, [0.8, 0.6, 0, 0], atol=1e-12)
+
+
 def test_long_files_are_read_in_a_time_in_proportion(tmp_path):
     """A row costs about as much in a file ten times as long; it was ten times as much."""
     rng = np.random.default_rng(0)

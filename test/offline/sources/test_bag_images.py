@@ -52,6 +52,15 @@ def test_a_header_without_a_time_goes_by_when_it_was_recorded(tmp_path):
     ]
 
 
+def test_a_header_without_a_time_among_others_goes_by_their_clock(tmp_path, caplog):
+    """Simulators leave some at zero, whose clock is not that of the recording."""
+    bag = write_image_bag(tmp_path / "bag", {RAW: BGR}, unstamped=(0, 2))
+    assert [image.stamp_ns for image in BagTopic(bag, RAW).frames()] == [
+        START_NS + k * PERIOD_NS for k in range(4)
+    ]
+    assert caplog.text.count("some images have no time in their header") == 1
+
+
 def test_one_camera_in_two_transports_needs_no_choice_and_two_cameras_do(tmp_path):
     one = write_image_bag(tmp_path / "one", {COMPRESSED: BGR, RAW: BGR})
     assert BagTopic(one).topic == RAW
