@@ -119,7 +119,7 @@ def _refuse_degrees(file: Path, positions: NDArray[np.float64]) -> None:
     level = positions[:, :2]
     x, y = level[0]
     apart = np.ptp(level, axis=0).max()
-    if len(level) > 1 and apart < _LEAST_PATH_M and 1 < max(abs(x), abs(y)) <= 180:
+    if 0 < apart < _LEAST_PATH_M and 1 < max(abs(x), abs(y)) <= 180:
         raise RelocError(
             f"trajectory '{file}': its positions differ by only {apart:.1g} in x and y, around {x:g} and {y:g}, as "
             "latitude and longitude do; give metres, in UTM or about a place of yours, with z up"

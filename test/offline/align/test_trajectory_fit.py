@@ -305,6 +305,11 @@ def test_what_ros2_topic_echo_writes_as_csv_is_read(tmp_path, frames):
     np.testing.assert_allclose(read.map_from_camera[1].quaternion_wxyz, [0.8, 0.6, 0, 0], atol=1e-12)
 
 
+def test_who_stands_still_is_not_taken_for_degrees(tmp_path):
+    (tmp_path / "still.tum").write_text("1.5 10 20 3 0 0 0 1\n2.5 10 20 3 0 0 0 1\n")
+    assert len(read_trajectory(tmp_path / "still.tum").keys) == 2
+
+
 def test_long_files_are_read_in_a_time_in_proportion(tmp_path):
     """A row costs about as much in a file ten times as long; it was ten times as much."""
     rng = np.random.default_rng(0)
