@@ -19,7 +19,7 @@ from reloc_ros.demo.fusion.robot import (
 )
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.localizer import Localizer
-from reloc_ros.pose.covariance import CovarianceLimits
+from reloc_ros.pose.covariance import CovarianceLimits, moved_covariance
 
 CAMERA = "camera_optical_frame"
 START_S = 100.0
@@ -48,9 +48,11 @@ def errors_on_tf(world: TfWorld, run: Drive, fixes: list[Fix]) -> tuple[np.ndarr
         world.send("odom", "base_link", se3_from_planar(run.odometry[row]), stamp)
         fix = by_row.get(row)
         if fix is not None and fix.map_from_base is not None:
-            outcome = tree.publish(stamp.to_msg(), fix.map_from_base @ BASE_FROM_CAMERA, CAMERA)
+            covariance = moved_covariance(fix.covariance, fix.map_from_base, BASE_FROM_CAMERA)
+            given = (stamp.to_msg(), fix.map_from_base @ BASE_FROM_CAMERA, CAMERA, covariance)
+            outcome = tree.publish(*given)
             while outcome.reason in ("listening", "no_transform"):
-                outcome = tree.publish(stamp.to_msg(), fix.map_from_base @ BASE_FROM_CAMERA, CAMERA)
+                outcome = tree.publish(*given)
             assert outcome.published, outcome
         if world.sent("map", "odom") and row % (2 * stride) == 0:
             truth = run.truth[row]
