@@ -98,14 +98,17 @@ def _merged(
 
 def _sound(model: SfmModel, old_points: Collection[int], placed: set[str]) -> SfmModel:
     """Without new observations, and new points, that COLMAP would not have kept."""
-    is_old_point = np.isin(model.point_ids, list(old_points))
+    old = list(old_points)
+    is_old_point = np.isin(model.point_ids, old)
     is_new_image = np.array([name in placed for name in model.names])
     is_new = is_new_image[model.observation_image] | ~is_old_point[model.observation_point]
     errors = model.observed_rays.errors_px(model.points_map)
     model = model.keep_observations(~is_new | (errors <= MAX_ERROR_PX))
+    model = model.keep_points(
+        is_old_point | (model.track_lengths >= 2)
+    )  # some may be left with no observation
     angles = triangulate(model.observed_rays, len(model.points_map)).angles_deg
-    kept = is_old_point | ((model.track_lengths >= 2) & (angles >= MIN_TRIANGULATION_ANGLE_DEG))
-    model = model.keep_points(kept)
+    model = model.keep_points(np.isin(model.point_ids, old) | (angles >= MIN_TRIANGULATION_ANGLE_DEG))
     return replace(model, errors_px=model.observed_rays.mean_errors_px(model.points_map))
 
 
