@@ -56,8 +56,9 @@ def test_embedded_bundle_is_measured_in_one_run(tmp_path, capsys):
         ]
     )
     read = json.loads(written.read_text(encoding="utf-8"))
-    (coarse,) = [timing for timing in read["timings"] if timing["method"].endswith("coarse")]
+    coarse, *others = [timing for timing in read["timings"] if timing["method"].endswith("coarse")]
     assert {"prepare", "network", "pnp", "total"} <= coarse["median_ms"].keys()
+    assert len(others) == 1  # fp32 and int8
     (first,) = [timing for timing in read["timings"] if timing["method"] == "first version"]
     assert first["median_ms"]["total"] > 2 * coarse["median_ms"]["total"]
     clean = [score for score in read["scores"] if score["condition"] == "clean"]
