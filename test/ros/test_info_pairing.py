@@ -41,14 +41,25 @@ def test_an_image_that_comes_before_its_camera_info_waits_where_others_had_their
     infos = PairedInfos()
     infos.add(info(1, 100.0))
     assert focal_at(infos, 1) == 100.0
-    late = threading.Timer(0.02, infos.add, (info(2, 200.0),))
+    late = threading.Timer(0.2 * PATIENCE_S, infos.add, (info(2, 200.0),))
     late.start()
     assert focal_at(infos, 2) == 200.0
     late.join()
     start_s = time.monotonic()
     assert focal_at(infos, 3) == 200.0  # it never comes: waited for once
     assert focal_at(infos, 4) == 200.0
-    assert PATIENCE_S <= time.monotonic() - start_s < 3 * PATIENCE_S
+    assert PATIENCE_S <= time.monotonic() - start_s < 3 * PATIENCE_S + 0.05
+
+
+def test_one_that_was_lost_is_not_waited_for_where_a_later_one_is_here():
+    infos = PairedInfos()
+    infos.add(info(1, 100.0))
+    assert focal_at(infos, 1) == 100.0
+    infos.add(info(3, 300.0))
+    start_s = time.monotonic()
+    assert focal_at(infos, 2) == 300.0
+    assert time.monotonic() - start_s < PATIENCE_S
+    assert focal_at(infos, 3) == 300.0
 
 
 def test_no_more_are_kept_than_a_second_has():

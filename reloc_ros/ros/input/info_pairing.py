@@ -10,8 +10,9 @@ from sensor_msgs.msg import CameraInfo
 
 KEPT = 30
 """As many are remembered: a second's worth."""
-PATIENCE_S = 0.1
-"""For the camera_info of an image that came first, where the one of the image before had come."""
+PATIENCE_S = 0.01
+"""For the camera_info of an image that came first, where the one of the image before had come; all poses wait that long
+where one is lost."""
 
 
 class PairedInfos:
@@ -37,9 +38,13 @@ class PairedInfos:
         """The one of an image with this stamp, waited for if stamps agree on this stream; else the newest, if any."""
         key = _key(stamp)
         with self._arrived:
-            patience_s = PATIENCE_S if self._paired else 0.0
-            self._paired = self._arrived.wait_for(lambda: key in self._by_stamp, patience_s)
+            self._arrived.wait_for(lambda: self._has_or_missed(key), PATIENCE_S if self._paired else 0.0)
+            self._paired = key in self._by_stamp
             return self._by_stamp.get(key, self._newest)
+
+    def _has_or_missed(self, key: tuple[int, int]) -> bool:
+        """Whether it is here, or a later one is: then it was lost, and is not waited for."""
+        return key in self._by_stamp or (self._newest is not None and _key(self._newest.header.stamp) > key)
 
 
 def _key(stamp: Time) -> tuple[int, int]:
