@@ -31,6 +31,13 @@ MAX_DROPPED_SHARE = 0.05
 """Of a model's images: so few in the wrong place are left out, more mean that the model is not to be believed."""
 MIN_ORDERED_SHARE = 0.8
 """Images are in the order of a walk if so many of all next ones match."""
+FAR_STEP = 6.0
+"""So many times as long as those around it, or they on one side of it as on the other, a step is odd: on right maps of
+rendered walks 1.8 at most, 4.4 where a piece of the walk was left out; on folded ones 6.6 to 50."""
+MIN_HOLDING = 60
+"""Points that hold what lies beyond an odd step where it is; on right maps of rendered walks 200 at the very least."""
+_AROUND = 5
+"""Steps on either side of one that it is compared with."""
 _FOCAL_SHARES = (0.35, 4.0)
 """Of the longer side, between 110 and 14 degrees wide: a focal length beyond is one that ran away."""
 
@@ -49,6 +56,8 @@ class Agreement:
     """(P,) taken right after one another, in images that are in the order of a walk."""
     parts: tuple[NDArray[np.int64], ...]
     """Images that agree with each other, the largest part first; together they are all images."""
+    odd_steps: tuple[OddStep, ...] = ()
+    """Where walks jump; the parts end there unless points hold both sides."""
 
     @property
     def kept(self) -> NDArray[np.int64]:
@@ -93,7 +102,10 @@ def measure_agreement(
             weights, 0
         )  # things that repeat match wherever they are; the order of the walk is obeyed
     parts = consistent_parts(len(model.names), pairs, weights)
-    return Agreement(pairs, matches, shares, is_near, _joined_unless_contradicted(parts, pairs[weights < 0]))
+    parts = _joined_unless_contradicted(parts, pairs[weights < 0])
+    steps = odd_steps(model, places)
+    parts = _without(parts, beyond_odd_steps(model, places, steps))
+    return Agreement(pairs, matches, shares, is_near, parts, tuple(steps))
 
 
 def runaway_focal_shares(model: SfmModel) -> list[float]:
@@ -153,6 +165,12 @@ def _joined_unless_contradicted(
     return (np.sort(np.concatenate([parts[0], *joined])), *apart)
 
 
+def _without(parts: Sequence[NDArray[np.int64]], beyond: NDArray[np.bool_]) -> tuple[NDArray[np.int64], ...]:
+    """The parts, each without the images that odd steps part from it; these are a part of their own."""
+    cut = [part[side[part]] for side in (~beyond, beyond) for part in parts]
+    return tuple(sorted(filter(len, cut), key=len, reverse=True))
+
+
 def _agreeing_share(model: SfmModel, pair: VerifiedPair, first: int, second: int) -> float:
     """The share of matches within reach of their epipolar line and in front of both cameras."""
     rays = [
@@ -205,3 +223,72 @@ def order_distance(places: Mapping[str, tuple[int, int]], names: tuple[str, str]
         return 0
     (group, at), (other_group, other_at) = (places[name] for name in names)
     return abs(at - other_at) if group == other_group else 0
+
+
+@dataclass(frozen=True)
+class OddStep:
+    """Two images, taken one after the other, where the camera's step is not like those around it."""
+
+    names: tuple[str, str]
+    ratio: float
+    """How many times as long it is, or the steps on one side of it as those on the other."""
+
+
+def odd_steps(model: SfmModel, places: Mapping[str, tuple[int, int]]) -> list[OddStep]:
+    """Where a walk jumps, or goes on at another scale.
+
+    Args:
+        places: of `places_in_order`.
+    """
+    found = []
+    for rows in _walks(model, places):
+        taken = np.array([places[model.names[row]][1] for row in rows])
+        steps = np.linalg.norm(np.diff(model.centers_map[rows], axis=0), axis=1) / np.diff(taken)
+        steps = np.maximum(steps, 0.1 * np.median(steps)) + 1e-12  # one may stand still
+        ratios = np.array([_oddness(steps, at) for at in range(len(steps))])
+        for at in np.flatnonzero(ratios >= FAR_STEP):
+            found.append(OddStep((model.names[rows[at]], model.names[rows[at + 1]]), float(ratios[at])))
+    return found
+
+
+def beyond_odd_steps(
+    model: SfmModel, places: Mapping[str, tuple[int, int]], steps: Sequence[OddStep]
+) -> NDArray[np.bool_]:
+    """(I,) images of the stretches of a walk that too few points hold where they are, seen from its longest one."""
+    ends = {step.names[0] for step in steps}
+    beyond = np.zeros(len(model.names), dtype=bool)
+    for rows in _walks(model, places):
+        stretch = np.zeros(len(model.names), np.int64)  # 0 for the images of other walks, and of none
+        stretch[rows] = 1 + np.cumsum([0, *(model.names[row] in ends for row in rows[:-1])])
+        seen = np.zeros((len(model.points_map), stretch.max() + 1), np.int32)
+        np.add.at(seen, (model.observation_point, stretch[model.observation_image]), 1)
+        held = np.zeros(stretch.max() + 1, dtype=bool)
+        held[[0, 1 + np.bincount(stretch[rows] - 1).argmax()]] = True
+        more = ~held
+        while more.any():
+            of_held = seen[:, held].sum(axis=1)[:, None]
+            # A point that one image alone sees on either side tells a direction, and no distance.
+            shared = ((of_held >= 1) & (seen >= 1) & (of_held + seen >= 3)).sum(axis=0)
+            more = ~held & (shared >= MIN_HOLDING)
+            held |= more
+        beyond |= ~held[stretch]
+    return beyond
+
+
+def _walks(model: SfmModel, places: Mapping[str, tuple[int, int]]) -> list[NDArray[np.int64]]:
+    """The images of each walk, in its order."""
+    placed = sorted((*places[name], row) for row, name in enumerate(model.names) if name in places)
+    walks = itertools.groupby(placed, key=lambda entry: entry[0])
+    return [np.array([row for *_, row in walk]) for _, walk in walks]
+
+
+def _oddness(steps: Array, at: int) -> float:
+    before, after = steps[max(0, at - _AROUND) : at], steps[at + 1 : at + 1 + _AROUND]
+    around = np.concatenate([before, after])
+    if len(around) < _AROUND:
+        return 1.0
+    odd = float(steps[at] / np.median(around))
+    if min(len(before), len(after)) >= 3:
+        change = float(np.median(after[:3]) / np.median(before[-3:]))
+        odd = max(odd, change, 1 / change)
+    return odd

@@ -20,7 +20,8 @@ EXHAUSTIVE_PAIRS = 1500
 SIMILAR_PHOTOS = 20
 """So many of those that look most like it a photograph is matched with, where there are too many for all.
 
-On rendered walks these hold 73 to 96 % of all matches, at a third of the pairs of 60 photographs.
+With the next ones, on rendered walks of 44 to 62 images, these are 39 to 53 % of all pairs and hold 74 to 100 % of all
+verified matches.
 """
 NEXT_PHOTOS = 4
 """Besides those, a photograph is matched with so many next ones: most people take them along a walk."""

@@ -14,7 +14,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.camera_files import COLMAP_CAMERA_MODELS, colmap_from_camera
 from reloc_ros.offline.mapping.attempts import find_model, read_found
-from reloc_ros.offline.mapping.consistency import are_too_many, measure_agreement
+from reloc_ros.offline.mapping.consistency import OddStep, are_too_many, measure_agreement
 from reloc_ros.offline.mapping.features import (
     extract_features,
     match_pairs,
@@ -93,6 +93,8 @@ class Reconstruction:
     """Too many images contradict each other: what is left may lie upon its like."""
     lens_is_assumed: bool = False
     """The images do not tell their focal length."""
+    odd_steps: tuple[OddStep, ...] = ()
+    """Where the walk jumps in the model."""
 
 
 def run_sfm(
@@ -254,7 +256,8 @@ def _agreeing(
     if len(kept.points_map) == 0 or (dropped.any() and len(kept.names) < MIN_IMAGES):
         return None
     names = tuple(np.array(model.names)[dropped].tolist())
-    return Reconstruction(kept, parts, told, names, bool(is_folded))
+    steps = tuple(step for step in agreement.odd_steps if set(names).isdisjoint(step.names))
+    return Reconstruction(kept, parts, told, names, bool(is_folded), odd_steps=steps)
 
 
 def _pairs(

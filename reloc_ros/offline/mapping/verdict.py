@@ -77,9 +77,10 @@ def judge_model(made: Reconstruction, groups: Sequence[Group]) -> Verdict:
     }
     grades = {name: _grade(value, *_LIMITS[name]) for name, value in figures.items()}
     grades["lens"] = int(made.lens_is_assumed)
+    grades["steps"] = int(bool(made.odd_steps))
     contradictions = _contradictions(made)
     is_worthless = made.is_folded or bool(_runaway_focal_lengths(model))
-    advice = [_ADVICE[name] for name, grade in grades.items() if grade > 0]
+    advice = [_ADVICE[name] for name, grade in grades.items() if grade > 0 and name in _ADVICE]
     return Verdict(
         grade=GRADES[2 if is_worthless else max(grades.values())],
         registered_share=round(figures["registered"], 4),
@@ -101,6 +102,12 @@ def _contradictions(made: Reconstruction) -> list[str]:
         listed = ", ".join(f"'{name}'" for name in made.dropped[:_MOST_NAMED])
         more = f" and {len(made.dropped) - _MOST_NAMED} more" if len(made.dropped) > _MOST_NAMED else ""
         told.append(f"{len(made.dropped)} images disagree with the rest and are left out: {listed}{more}")
+    if made.odd_steps:
+        step = max(made.odd_steps, key=lambda step: step.ratio)
+        told.append(
+            f"the camera's steps change {step.ratio:.0f}-fold from '{step.names[0]}' to '{step.names[1]}': if it did "
+            "not move so, the map is wrong there"
+        )
     return [*told, *_runaway_focal_lengths(made.model)]
 
 

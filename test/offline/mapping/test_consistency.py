@@ -10,7 +10,13 @@ import pytest
 from synthetic_model import make_model
 
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.mapping.consistency import consistent_parts, measure_agreement, places_in_order
+from reloc_ros.offline.mapping.consistency import (
+    beyond_odd_steps,
+    consistent_parts,
+    measure_agreement,
+    odd_steps,
+    places_in_order,
+)
 from reloc_ros.offline.mapping.features import VerifiedPair
 
 MODEL = make_model(points=400)
@@ -115,3 +121,64 @@ def test_what_contradicts_its_neighbours_is_not_kept_because_it_has_no_word_with
 
 def _numbers(pair):
     return tuple(MODEL.names.index(name) for name in pair.names)
+
+
+PLACES = {name: (0, at) for at, name in enumerate(MODEL.names)}
+
+
+def goes_on_smaller(from_image):
+    """The walk goes on at a tenth of its scale from an image on, about the camera before it: no match tells."""
+    last = MODEL.camera_from_map[from_image - 1].center
+    poses = [
+        SE3(pose.rotation, -pose.rotation @ (last + 0.1 * (pose.center - last)))
+        if image >= from_image
+        else pose
+        for image, pose in enumerate(MODEL.camera_from_map)
+    ]
+    return dataclasses.replace(MODEL, camera_from_map=tuple(poses))
+
+
+def halves(model, at):
+    """The points of a model made anew for each half of its images."""
+    points = model.observation_point + len(model.points_map) * (model.observation_image >= at)
+    used, points = np.unique(points, return_inverse=True)
+    of = used % len(model.points_map)
+    return dataclasses.replace(
+        model,
+        points_map=model.points_map[of],
+        point_ids=np.arange(len(of)),
+        colors=model.colors[of],
+        errors_px=model.errors_px[of],
+        observation_point=points.astype(np.int32),
+    )
+
+
+def test_a_walk_at_an_even_pace_has_no_odd_step():
+    assert odd_steps(MODEL, PLACES) == []
+
+
+def test_a_walk_that_goes_on_at_another_scale_is_cut_where_no_points_hold_it():
+    model = goes_on_smaller(7)
+    steps = odd_steps(model, PLACES)
+    assert MODEL.names[6:8] in [step.names for step in steps] and len(steps) <= 4
+    assert 7 < max(step.ratio for step in steps) < 20
+    assert not beyond_odd_steps(model, PLACES, steps).any()  # points that both sides see say that it is so
+    beyond = beyond_odd_steps(halves(model, 7), PLACES, steps)
+    assert beyond.tolist() == [False] * 7 + [True] * 5
+    joined = [pair for pair in verified() if not _numbers(pair)[0] < 6 < _numbers(pair)[1]]
+    agreement = measure_agreement(halves(model, 7), joined, ORDER)
+    assert agreement.shares.min() > 0.95  # epipolar lines know no length
+    assert [part.tolist() for part in agreement.parts] == [list(range(7)), list(range(7, 12))]
+    assert agreement.is_folded
+
+
+def test_a_step_that_was_wide_indeed_is_told_and_nothing_dropped():
+    poses = [SE3.from_rotation_vector(np.zeros(3), np.array([i + 9.0 * (i > 8), 0, 0])) for i in range(12)]
+    model = dataclasses.replace(MODEL, camera_from_map=tuple(poses))
+    steps = odd_steps(model, PLACES)
+    assert [step.names for step in steps] == [MODEL.names[8:10]] and steps[0].ratio == pytest.approx(10)
+    assert not beyond_odd_steps(model, PLACES, steps).any()
+
+
+def test_images_in_no_order_have_no_odd_steps():
+    assert odd_steps(goes_on_smaller(7), {}) == []

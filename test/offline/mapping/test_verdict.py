@@ -4,6 +4,7 @@ import numpy as np
 from synthetic_model import make_model
 
 from reloc_ros.geometry import SE3
+from reloc_ros.offline.mapping.consistency import OddStep
 from reloc_ros.offline.mapping.mappers import describe_parts
 from reloc_ros.offline.mapping.reconstruct import Reconstruction
 from reloc_ros.offline.mapping.verdict import judge_model
@@ -87,6 +88,12 @@ def test_a_folded_model_is_poor_however_small_its_errors_are():
     made = dataclasses.replace(whole(spread(MODEL)), is_folded=True)
     verdict = judge_model(made, ALL)
     assert verdict.grade == "poor" and "contradict" in verdict.advice[0]
+
+
+def test_a_walk_that_jumps_is_usable_at_best_and_says_where():
+    steps = OddStep(("a.jpg", "b.jpg"), 7.0), OddStep(("c.jpg", "d.jpg"), 9.2)
+    verdict = judge_model(dataclasses.replace(whole(spread(MODEL)), odd_steps=steps), ALL)
+    assert verdict.grade == "usable" and "9-fold from 'c.jpg' to 'd.jpg'" in verdict.advice[0]
 
 
 def test_images_that_disagree_are_named():
