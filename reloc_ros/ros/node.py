@@ -14,6 +14,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.ros.control.node_parameters import NodeParameters
 from reloc_ros.ros.control.services import Services
 from reloc_ros.ros.distribution import UNTESTED
+from reloc_ros.ros.input.transport import room_for_large_messages
 from reloc_ros.ros.output.diagnostics import Diagnostics, diagnostic_from
 from reloc_ros.ros.output.status import StatusPublisher
 from reloc_ros.ros.process import ForwardToRos, Shutdown, give_back_memory, run_node
@@ -184,7 +185,8 @@ def _sentence(error: Exception) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    return run_node("reloc_node", RelocNode, arguments)
+    with room_for_large_messages():  # a debug image is one, and poses and transforms are sent beside it
+        return run_node("reloc_node", RelocNode, arguments)
 
 
 if __name__ == "__main__":

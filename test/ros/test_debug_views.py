@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import rclpy
+from node_process import publishing
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -19,6 +20,7 @@ from reloc_ros.msg import KeypointArray
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 from table_bundle import CAMERA, LANDMARKS, camera_from_map, view
+from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
 from reloc_ros.geometry import SE3
@@ -206,3 +208,18 @@ def test_markers_tell_used_from_rejected_and_unseen(loaded):
     assert markers["seen"].action == Marker.DELETE
     lost = {marker.ns: len(marker.points) for marker in markers_of(outcome_of(loaded, 0), loaded).markers}
     assert lost == {"unseen": LANDMARKS, "used": 0, "rejected": 0, "seen": 0, "sight": 0}
+
+
+def test_who_looks_at_the_debug_image_does_not_hold_up_transforms(start_node, peer):
+    """In half a megabyte of shared memory it takes their place, and they come again when three seconds are over."""
+    start_node(tf_mode="map_camera")
+    peer.show(view(5), publishing)
+    pictures, late_s = peer.listen(Image, "/reloc/debug_image"), []
+
+    def on_transform(_: TFMessage, info: dict) -> None:
+        late_s.append(1e-9 * (info["received_timestamp"] - info["source_timestamp"]))
+
+    peer.node.create_subscription(TFMessage, "/tf", on_transform, 100)
+    peer.show(view(5), lambda _: len(pictures) > 40)
+    assert len(late_s) > 35
+    assert np.quantile(late_s, 0.9) < 0.3

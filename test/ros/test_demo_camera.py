@@ -7,10 +7,19 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped
 from node_process import Peer
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from table_bundle import CAMERA
+
+from reloc_ros.demo.ros.picture_publisher import PicturePublisher
+from reloc_ros.geometry import SE3
 
 EXECUTABLE = Path(__file__).parent.parent.parent / "nodes" / "demo_camera"
 
@@ -42,3 +51,13 @@ def test_the_endless_camera_plays_to_and_fro_until_it_is_stopped(peer: Peer, tmp
         if camera.poll() is None:
             camera.kill()
             camera.wait()
+
+
+def test_the_large_message_goes_first_so_that_it_takes_no_small_ones_place():
+    sent = []
+    publishers = {f"_{name}s": SimpleNamespace(publish=sent.append) for name in ("image", "info", "truth")}
+    header = Header(stamp=Time(sec=7), frame_id="camera")
+    camera = SimpleNamespace(**publishers, _camera=CAMERA, _header=lambda: header)
+    PicturePublisher.publish(camera, np.zeros((480, 640, 3), np.uint8), SE3.identity())
+    assert [type(message) for message in sent] == [Image, CameraInfo, PoseStamped]
+    assert {message.header.stamp.sec for message in sent} == {7}
