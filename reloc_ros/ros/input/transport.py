@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SEGMENT_BYTES = 16 << 20
-"""Five images of 1280x720. It is taken at once, and a container has 64 MB for all its processes unless told otherwise."""
+"""Five images of 1280x720. It is taken at once, and a container has 64 MB for all its processes by default."""
 _VARIABLES = (
     "FASTDDS_DEFAULT_PROFILES_FILE",
     "FASTRTPS_DEFAULT_PROFILES_FILE",
