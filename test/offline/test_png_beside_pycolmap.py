@@ -37,6 +37,16 @@ except RelocError as error:  # they show nothing
     print(error)
 assert sorted(os.listdir(sys.argv[2] + "/sfm"))
 """
+ADD = """
+from pathlib import Path
+from report_workspace import make_workspace
+from reloc_ros.errors import RelocError
+from reloc_ros.offline.extending.extend_map import extend_map
+try:
+    extend_map([Path(sys.argv[1])], make_workspace(Path(sys.argv[2])), "none")
+except RelocError as error:
+    print(error)
+"""
 PLOT = """
 from pathlib import Path
 from test_report import results
@@ -77,11 +87,13 @@ def turned_tiffs(folder):
     return folder
 
 
-def test_map_copies_turned_tiffs_for_colmap_without_it(tmp_path):
-    done = run(MAP, turned_tiffs(tmp_path / "photos"), tmp_path / "ws")
+@pytest.mark.parametrize("script", [MAP, ADD], ids=["map", "map --add"])
+def test_map_copies_turned_tiffs_for_colmap_without_it(tmp_path, script):
+    done = run(script, turned_tiffs(tmp_path / "photos"), tmp_path / "ws")
     assert done.returncode == 0, done.stderr
     copies = sorted((tmp_path / "ws").rglob("*.tiff.png"))
-    assert len(copies) == 3 and cv2.imread(str(copies[0]), cv2.IMREAD_IGNORE_ORIENTATION).shape == (48, 64)
+    assert {file.name for file in copies} == {f"{name}.tiff.png" for name in "abc"}
+    assert cv2.imread(str(copies[0]), cv2.IMREAD_IGNORE_ORIENTATION).shape == (48, 64)
 
 
 @pytest.mark.parametrize("script", [PLOT, REPORT], ids=["bench --plot", "report"])

@@ -42,6 +42,7 @@ def match_with_map(
     database = folder / "database.db"
     source = next((file for file in databases if _holds(file, known)), None)
     lenses = _lenses_of_model(known) if source is None else _lenses_of_database(source)
+    folder.mkdir(parents=True, exist_ok=True)
     if source is not None and not database.exists():
         with atomic_path(database) as temporary:
             shutil.copyfile(source, temporary)

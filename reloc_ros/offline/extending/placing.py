@@ -30,8 +30,10 @@ class Placing:
 
         self.made: Any = fixed_map(known, database)
         self._points = frozenset(known.point_ids.tolist())
+        all_images = pycolmap.DatabaseCacheOptions()
+        all_images.load_all_images = True  # those of the map that no new one matches, too
         with closing(pycolmap.Database.open(str(database))) as opened:
-            cache = pycolmap.DatabaseCache.create(opened, pycolmap.DatabaseCacheOptions())
+            cache = pycolmap.DatabaseCache.create(opened, all_images)
             self._ids = {image.name: image.image_id for image in opened.read_all_images()}
             camera_ids = {image.name: image.camera_id for image in opened.read_all_images()}
         own = {camera_ids[name] for name in known.names}

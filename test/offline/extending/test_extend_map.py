@@ -6,6 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from moving_picture import write_video
 from scenes import noise_image
 
 from reloc_ros.demo.film.trajectories import mapping
@@ -18,7 +19,10 @@ from reloc_ros.offline.align.map_frame import align
 from reloc_ros.offline.align.sources import AlignSources
 from reloc_ros.offline.extending import extend_map as extending
 from reloc_ros.offline.extending.extend_map import extend_map
+from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.sources.frame_extraction import read_frame_notes
+from reloc_ros.offline.sources.gather import SourceOptions
 from reloc_ros.offline.workspace import Workspace
 
 pycolmap = pytest.importorskip("pycolmap")
@@ -102,6 +106,44 @@ def test_new_images_are_placed_and_all_that_the_map_held_stays(finished, more, s
 
     again = extend_map([folder], finished, "every:6:1", options)
     assert again.was_current and "8 images are in the map already" in again.remarks[0]
+
+
+def test_a_video_is_added_after_photographs_and_what_they_added_stays(finished, photos, small_sfm, tmp_path):
+    renderer, walk = Renderer(reading_corner().faces, photos.camera), mapping().camera_from_map
+    (tmp_path / "more").mkdir()
+    for index in (7, 12):
+        cv2.imwrite(str(tmp_path / "more" / f"{index}.jpg"), renderer.render(walk[index]).image)
+    extend_map([tmp_path / "more"], finished, "every:2:1", small_sfm)
+    first = SfmModel.load(finished.model_path)
+    assert {"more/7.jpg", "more/12.jpg"} <= set(first.names)
+
+    poses = walk[20:26]
+    film = write_video(tmp_path / "film.avi", [renderer.render(pose).image for pose in poses])
+    summary = extend_map([film], finished, "none", small_sfm, SourceOptions(frames=4))
+    second = SfmModel.load(finished.model_path)
+    assert "4 of 4 new images were added" in " ".join(summary.remarks)
+    frames = sorted(set(second.names) - set(first.names))
+    assert len(frames) == 4 and all(name.startswith("film/frame_") for name in frames)
+    found = errors(second, {name: poses[int(name[-10:-4])] for name in frames})
+    assert found[:, 0].max() < 0.02 and found[:, 1].max() < 0.3
+
+    known = dict(zip(second.names, second.camera_from_map, strict=True))
+    for name, pose in zip(first.names, first.camera_from_map, strict=True):
+        np.testing.assert_array_equal(known[name].matrix, pose.matrix)
+    np.testing.assert_array_equal(
+        second.points_map[np.isin(second.point_ids, first.point_ids)], first.points_map
+    )
+    held = dict(zip(finished.image_names, finished.is_held_out(finished.image_names), strict=True))
+    assert sum(held[f"more/{index}.jpg"] for index in (7, 12)) == 1 and not any(held[name] for name in frames)
+    assert set(frames) <= read_frame_notes(finished.images_dir).times_ns.keys()
+
+
+def test_a_map_of_a_given_model_takes_further_images(photos, mapped, more, small_sfm, tmp_path):
+    given = mapped[0].path / "sfm" / "sparse" / "0"
+    workspace, _ = map_images(photos.folder, tmp_path / "ws", given, "none")
+    summary = extend_map([more[0]], workspace, "none", small_sfm)
+    assert set(SfmModel.load(workspace.model_path).names) == {*photos.names, *more[1]}
+    assert "6 of 7 new images were added" in " ".join(summary.remarks)
 
 
 def test_a_run_that_is_stopped_leaves_the_map_whole_and_is_taken_up(finished, more, small_sfm, monkeypatch):
