@@ -16,7 +16,7 @@ from reloc_ros.offline.extending.new_images import NewImages, find_new_images, l
 from reloc_ros.offline.extending.placing import Placing
 from reloc_ros.offline.mapping.consistency import AGREES, DISAGREES, consistent_parts, measure_agreement
 from reloc_ros.offline.mapping.features import verified_pairs
-from reloc_ros.offline.mapping.map_images import MapSummary, copies_of
+from reloc_ros.offline.mapping.map_images import MapSummary, copies_of, noted_summary
 from reloc_ros.offline.mapping.reconstruct import Reconstruction, SfmOptions, as_asked, names_sizes_times
 from reloc_ros.offline.mapping.verdict import judge_model
 from reloc_ros.offline.model.holdout import parse_holdout
@@ -54,7 +54,7 @@ def extend_map(
     new = find_new_images(sources, root / "more", images_dir, known, reading, progress)
     told = [*new.remarks, *_told_present(new)]
     if not new.files:
-        return replace(_summary(workspace), remarks=tuple(told), was_current=True)
+        return replace(noted_summary(workspace), remarks=tuple(told), was_current=True)
     key = fingerprint({"known": known, "new": new.names, "files": _stats(new)})[:12]
     target, folder = root / f"images-{key}", root / "more" / f"matches-{key}"
     if target != images_dir and not target.is_dir():
@@ -155,6 +155,7 @@ def _judged(
         mean_track_length=round(float(model.track_lengths.mean()), 2),
         models=1,
         remarks=told,
+        dropped=tuple(sorted({*noted_summary(workspace).dropped, *dropped} - set(model.names))),
         **asdict(judge_model(made, every)),
     )
 
@@ -182,12 +183,6 @@ def _told(workspace: Workspace, new: NewImages, model: SfmModel, dropped: Sequen
             f"{', '.join(f'reloc {verb}' for verb in verbs)}"
         )
     return told
-
-
-def _summary(workspace: Workspace) -> MapSummary:
-    summary = dict(workspace.summary("map") or {})
-    lists = {key: tuple(summary[key]) for key in ("advice", "remarks") if key in summary}
-    return MapSummary(**(summary | lists))
 
 
 def _tidy(root: Path, images_dir: Path, matches: Path) -> None:

@@ -58,6 +58,8 @@ class MapSummary(Verdict):
     """How many separate pieces the images fell into; the largest is the map."""
     remarks: tuple[str, ...] = ()
     """What was odd about the sources, in sentences."""
+    dropped: tuple[str, ...] = ()
+    """Images that were placed where their matches do not agree, and are left out of the map."""
     was_current: bool = False
     """Nothing was done: the workspace already held exactly this map."""
 
@@ -222,9 +224,14 @@ def _current(root: Path, inputs: dict[str, Any]) -> tuple[Workspace, MapSummary]
     workspace = Workspace.open(root)
     if not workspace.is_current("map", inputs):
         return None
+    return workspace, replace(noted_summary(workspace), was_current=True)
+
+
+def noted_summary(workspace: Workspace) -> MapSummary:
+    """What the last `reloc map` noted in the workspace."""
     summary = dict(workspace.summary("map") or {})
-    lists = {key: tuple(summary[key]) for key in ("advice", "remarks") if key in summary}
-    return workspace, replace(MapSummary(**(summary | lists)), was_current=True)
+    lists = {key: tuple(summary[key]) for key in ("advice", "remarks", "dropped") if key in summary}
+    return MapSummary(**(summary | lists))
 
 
 def _write(
@@ -252,6 +259,7 @@ def _write(
         mean_track_length=round(float(model.track_lengths.mean()), 2),
         models=len(made.parts),
         remarks=(*gathered.remarks, *made.told),
+        dropped=made.dropped,
         **asdict(verdict),
     )
     workspace.record("map", inputs, [workspace.model_path], asdict(summary))

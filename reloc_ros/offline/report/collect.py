@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import functools
 import itertools
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,30 @@ class Facts:
         return {name: index for index, name in enumerate(self.model.names)}
 
     @property
-    def unregistered(self) -> list[str]:
-        return [name for name in self.workspace.image_names if name not in self.row]
+    def left_out(self) -> dict[str, list[str]]:
+        """The images that are not in the map, by why: those of each part that was found beside it, for one."""
+        sparse = self.workspace.path / "sfm" / "sparse"
+        part_of, dropped = parts_beside(sparse), set((self.summaries["map"] or {}).get("dropped", ()))
+        reasons: dict[str, list[str]] = {}
+        for name in self.workspace.image_names:
+            if name not in self.row:
+                why = DISAGREES if name in dropped else part_of.get(name, "found no place")
+                reasons.setdefault(why, []).append(name)
+        return reasons
+
+
+DISAGREES = "placed where their matches do not agree"
+"""Why images are left out that the pictures show nevertheless."""
+
+
+def parts_beside(sparse: Path) -> dict[str, str]:
+    """Which other part images were placed in, by their names, in words."""
+    try:
+        parts = json.loads((sparse / "parts.json").read_text(encoding="utf-8"))["parts"]
+        others = list(enumerate(parts))[1:]
+        return {name: f"in a part of its own, no. {number + 1}" for number, part in others for name in part}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 STEPS = ("map", "clean", "align", "select", "label", "train", "calibrate", "export", "evaluate")

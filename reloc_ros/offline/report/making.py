@@ -29,6 +29,8 @@ def map_rows(facts: Facts) -> Rows:
         ("reprojection error, mean", f"{float(model.errors_px.mean()):.2f} px"),
         ("images that see a point, mean", f"{float(model.track_lengths.mean()):.1f}"),
     ]
+    if summary.get("grade"):
+        rows.insert(0, ("verdict", str(summary["grade"])))
     if summary.get("models", 1) != 1:
         rows.append(("separate pieces", f"{summary['models']}; the largest is the map"))
     for camera in model.cameras.values():

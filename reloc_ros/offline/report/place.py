@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.geometry import SE3
+from reloc_ros.offline.model.colmap_records import read_images
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.report.charts import BOTTOM, LEFT, RIGHT, TOP, Axis, Plot
-from reloc_ros.offline.report.collect import Facts
+from reloc_ros.offline.report.collect import DISAGREES, Facts
 
 Array = NDArray[np.float64]
 
@@ -166,17 +169,41 @@ def _points(
 
 
 def _cameras(facts: Facts, ground: Ground, middle: NDArray[np.float64], size: float) -> list[dict[str, Any]]:
-    """Each camera's centre and the corners of its picture, from the top left around."""
+    """Each camera's centre and the corners of its picture, from the top left around; those left out have `h` 2."""
     told = {outcome.name: _outcome_told(outcome) for score in facts.ours[:1] for outcome in score.outcomes}
+    model = facts.model
+    lenses = [model.camera(index) for index in range(len(model.names))]
+    drawn = list(zip(model.names, model.camera_from_map, lenses, facts.held_out.astype(int), strict=True))
+    drawn += [(name, pose, model.main_camera, 2) for name, pose in _left_out_poses(facts).items()]
     cameras = []
-    for index, (name, pose) in enumerate(zip(facts.model.names, facts.model.camera_from_map, strict=True)):
-        camera = facts.model.camera(index)
+    for name, pose, camera, kind in drawn:
         x, y = size * camera.width / (2 * camera.fx), size * camera.height / (2 * camera.fx)
         corners = np.array([[0, 0, 0], [-x, -y, size], [x, -y, size], [x, y, size], [-x, y, size]])
         places = ground.apply(pose.inverse().apply(corners)) - middle
-        entry = {"n": name, "p": np.round(places, 4).tolist(), "h": int(facts.held_out[index])}
+        entry = {"n": name, "p": np.round(places, 4).tolist(), "h": int(kind)}
         cameras.append(entry | ({"t": told[name]} if name in told else {}))
     return cameras
+
+
+def _left_out_poses(facts: Facts) -> dict[str, SE3]:
+    """camera_from_map of images that were placed, and left out since their matches do not agree with that."""
+    file = facts.workspace.path / "sfm" / "sparse" / "0" / "images.bin"
+    dropped = facts.left_out.get(DISAGREES)
+    if not dropped or not file.is_file():
+        return {}
+    made = {image.name: image.camera_from_map for image in read_images(file)}
+    rows = [row for row, name in enumerate(facts.model.names) if name in made]
+    if len(rows) < 3:
+        return {}
+    poses = [made[facts.model.names[row]] for row in rows]
+    # The map is what was made in another frame and scale: all images tell the same turn, the far ones the scale best.
+    rotation = facts.model.rotations[rows[0]].T @ poses[0].rotation
+    centers = np.array([pose.center for pose in poses])
+    spreads = [np.linalg.norm(x - x.mean(axis=0)) for x in (facts.model.centers_map[rows], centers)]
+    scale = float(spreads[0] / max(spreads[1], 1e-12))
+    shift = facts.model.centers_map[rows[0]] - scale * rotation @ centers[0]
+    map_from_made = Similarity(scale, rotation, shift)
+    return {name: map_from_made.move_camera(made[name]) for name in dropped if name in made}
 
 
 def _outcome_told(outcome: Any) -> str:

@@ -7,10 +7,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import report_workspace as made
+from synthetic_model import write_colmap_text
 
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.report.collect import collect
 from reloc_ros.offline.report.page import headline, render, write_report
+from reloc_ros.offline.workspace import Workspace
 
 VOID = {"meta", "img", "br", "input", "hr", "link", "source"}
 
@@ -256,3 +261,37 @@ def test_positions_of_the_3d_view_are_those_of_the_model(evaluated):
     np.testing.assert_allclose(
         moved, np.broadcast_to(moved.mean(axis=0), moved.shape), atol=2e-4 * scene["span"]
     )
+
+
+def test_images_left_out_are_told_by_why_and_drawn_where_they_were_placed(workspace):
+    """The model of the workspace was made in another frame; the last of its images disagreed."""
+    pycolmap = pytest.importorskip("pycolmap")
+    model = SfmModel.load(workspace.model_path)
+    turn = SE3.from_rotation_vector([0.3, -1.0, 0.4], [0, 0, 0]).rotation
+    built = model.transformed(Similarity(0.2, turn, np.array([3.0, -1, 2])))
+    sparse = workspace.path / "sfm" / "sparse" / "0"
+    write_colmap_text(built, sparse)
+    pycolmap.Reconstruction(str(sparse)).write_binary(str(sparse))
+    parts = [list(built.names), ["far 1.jpg", "far 2.jpg"]]
+    (sparse.parent / "parts.json").write_text(json.dumps({"parts": parts}))
+    odd = model.names[-1]
+    model.without(np.arange(len(model.names)) == len(model.names) - 1).save(workspace.model_path)
+    names = (*model.names, "far 1.jpg", "far 2.jpg", "nowhere.jpg")
+    again = Workspace.create(workspace.path, workspace.images_dir, names, "every:5:2")
+    summary = {"dropped": [odd], "grade": "usable", "advice": ["film more"], "remarks": ["tried twice"]}
+    again.record("map", {}, [again.model_path], summary)
+
+    facts = collect(again)
+    assert facts.left_out == {
+        "placed where their matches do not agree": [odd],
+        "in a part of its own, no. 2": ["far 1.jpg", "far 2.jpg"],
+        "found no place": ["nowhere.jpg"],
+    }
+    page = Page(render(facts))
+    assert all(
+        words in page.text for words in ("film more", "tried twice", "red ones are left out", "usable")
+    )
+    drawn = {camera["n"]: camera for camera in json.loads(page.scripts[0])["cameras"]}
+    assert drawn[odd]["h"] == 2 and len(drawn) == len(model.names)
+    centers = np.array([drawn[name]["p"][0] for name in model.names])
+    np.testing.assert_allclose(np.diff(centers, axis=0), np.diff(model.centers_map, axis=0), atol=3e-4)
