@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -36,6 +37,27 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent.name == "ros":
             item.add_marker(pytest.mark.ros)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # a long file that comes last has one worker wait for the other
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """`-n auto`: one for each core, four at most, as each takes a gigabyte or two; their threads share the cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, 4)
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
+    return workers
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A whole file to a worker, in the order above: what a file's tests share is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture
