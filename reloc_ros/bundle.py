@@ -27,6 +27,8 @@ TORCH_MODEL = "network.pt"
 REFERENCES = "references.npz"
 
 Scale = Literal["metric", "unknown"]
+_SMALLEST_GLANCE_PX = 256
+"""Longer side of the smallest picture that the network is shown first."""
 _NAMED = 8
 """So many cameras are listed at most."""
 _NAME_ONE = (
@@ -48,6 +50,14 @@ class NetworkShape:
     """Width of the head."""
     groups: int = 1
     """Parts of the landmarks, each with a head of its own."""
+
+    @property
+    def glance(self) -> NetworkShape | None:
+        """The same for pictures half as large, which cost a quarter; None where landmarks are too small in those."""
+        if max(self.width, self.height) < 2 * _SMALLEST_GLANCE_PX:
+            return None
+        halves = (-(-size // 64) * 32 for size in (self.width, self.height))
+        return dataclasses.replace(self, **dict(zip(("width", "height"), halves, strict=True)))
 
     def __post_init__(self) -> None:
         numbers = (self.landmarks, self.width, self.height, self.channels, self.groups)

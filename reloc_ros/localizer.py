@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.bundle import Bundle
+from reloc_ros.bundle import Bundle, NetworkShape
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
@@ -104,6 +104,8 @@ class Localizer:
         references = bundle.references if self.config.refine else None
         self.refiner = None if references is None else Refiner(references)
         """None without reference views, or where they are not to be used."""
+        glances = self.refiner is not None and self.config.glance and backend.any_size
+        self._glance = bundle.network.glance if glances else None
 
     @staticmethod
     def from_bundle(
@@ -126,7 +128,11 @@ class Localizer:
         return Localizer(bundle, make_backend(bundle, backend, threads, precision), config, mask)
 
     def localize(
-        self, image: NDArray[np.uint8], camera: Camera | None = None, prior: SE3 | None = None
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera | None = None,
+        prior: SE3 | None = None,
+        glance: bool = True,
     ) -> Localized | Lost:
         """Localize one image.
 
@@ -135,17 +141,20 @@ class Localizer:
             camera: its intrinsics; the map's own, resized to the image, when not given, if it is clear which that is.
             prior: camera_from_map where the camera is expected, if it is: one hypothesis more for the search, judged
                 by the same keypoints as all others.
+            glance: whether to look at it in half its size first, which makes a pose cheaper and being lost dearer.
         """
         watch = Stopwatch()
         used = self._camera_of(image, camera, watch)
         if isinstance(used, Lost):
             return used
-        letterbox = self._letterbox(used)
-        network_input = letterbox.apply(image)
-        watch.lap("prepare")
-        found = self.backend.infer(network_input)
-        watch.lap("network")
-        return self._locate(image, used, self._keypoints(found, letterbox), prior, watch)
+        if glance and self._glance is not None:
+            glanced = self._locate(
+                image, used, self._look(image, used, self._glance, watch), prior, watch, True
+            )
+            if isinstance(glanced, Localized):
+                return glanced
+        keypoints = self._look(image, used, self.bundle.network, watch)
+        return self._locate(image, used, keypoints, prior, watch)
 
     def confirms(self, image: NDArray[np.uint8], camera: Camera, camera_from_map: SE3) -> bool:
         """Whether what the network sees in an image speaks for a pose as for one that the reference views verified.
@@ -153,13 +162,13 @@ class Localizer:
         Args:
             image, camera: as for `localize`.
         """
-        letterbox = self._letterbox(camera)
-        keypoints, matches = self._match(
-            self._keypoints(self.backend.infer(letterbox.apply(image)), letterbox), camera
-        )
-        inliers = reprojection_errors(camera_from_map, matches) < self._limit(camera)
-        judged = (keypoints.positions_px, keypoints.scores, camera_from_map, inliers, camera.width)
-        return refuse_inliers(self.config, *judged, verified=True) is None
+        for shape in filter(None, (self._glance, self.bundle.network)):
+            keypoints, matches = self._match(self._look(image, camera, shape, Stopwatch()), camera)
+            inliers = reprojection_errors(camera_from_map, matches) < self._limit(camera)
+            judged = (keypoints.positions_px, keypoints.scores, camera_from_map, inliers, camera.width)
+            if refuse_inliers(self.config, *judged, verified=True) is None:
+                return True
+        return False
 
     def localize_keypoints(
         self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera | None = None
@@ -179,12 +188,16 @@ class Localizer:
         keypoints: Keypoints,
         prior: SE3 | None,
         watch: Stopwatch,
+        glance: bool = False,
     ) -> Localized | Lost:
-        """The pose that the keypoints give: found robustly, refined, judged, and sharpened."""
+        """The pose that the keypoints give: found robustly, refined, judged, and sharpened.
+
+        Those of a glance must speak for it as if nothing verified it, and the reference views must, too.
+        """
         keypoints, matches = self._match(keypoints, camera)
         pose, inliers = self._search(matches, keypoints.scores, prior, self._limit(camera))
         judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
-        refusal = refuse_inliers(*judged, verified=self.refiner is not None)
+        refusal = refuse_inliers(*judged, verified=self.refiner is not None and not glance)
         if pose is not None and refusal is None:
             agreeing = matches.subset(inliers)
             seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
@@ -199,7 +212,7 @@ class Localizer:
         refined, sharpened, support = self._sharpen(image, camera, refined, agreeing)
         if support is not None:
             watch.lap("refine")
-        if not sharpened and (refusal := refuse_inliers(*judged)):  # nothing verifies it
+        if not sharpened and (refusal := _NOT_VERIFIED if glance else refuse_inliers(*judged)):
             return Lost(*refusal, keypoints, inliers, watch.times_ms())
         rms_px = float(np.sqrt(np.mean(refined.residuals**2)) * camera.mean_focal)
         pose, covariance = refined.camera_from_map, refined.covariance
@@ -250,6 +263,17 @@ class Localizer:
             f"the image is {width}x{height} but its camera is calibrated for {calibrated}", watch
         )
 
+    def _look(
+        self, image: NDArray[np.uint8], camera: Camera, shape: NetworkShape, watch: Stopwatch
+    ) -> Keypoints:
+        """What the network finds in an image, shown to it at a size."""
+        letterbox = Letterbox(camera.width, camera.height, shape.width, shape.height)
+        network_input = letterbox.apply(image)
+        watch.lap("prepare")
+        found = self.backend.infer(network_input)
+        watch.lap("network")
+        return self._keypoints(found, letterbox)
+
     def _letterbox(self, camera: Camera) -> Letterbox:
         network = self.bundle.network
         return Letterbox(camera.width, camera.height, network.width, network.height)
@@ -292,6 +316,9 @@ class Localizer:
         if pose is None:
             return None, np.zeros(len(matches), dtype=bool)
         return pose, reprojection_errors(pose, matches) < limit
+
+
+_NOT_VERIFIED = LostReason.WEAK_EVIDENCE, "the reference views do not verify the pose"
 
 
 def _bad_image(problem: str, watch: Stopwatch) -> Lost:

@@ -26,18 +26,23 @@ class Oracle:
     """
 
     name = "oracle"
+    any_size = False
 
     def __init__(self, landmarks: Landmarks, noise_px: float, spoil: Callable[[np.ndarray], None]) -> None:
         self.landmarks, self.noise_px, self.spoil = landmarks, noise_px, spoil
         self.camera = MAP_CAMERA
         self.camera_from_map = CAMERA_FROM_MAP
+        self.sizes: list[tuple[int, int]] = []
 
     def infer(self, image: np.ndarray) -> np.ndarray:
-        assert image.shape == (SHAPE.height, SHAPE.width, 3) and image.dtype == np.uint8
+        height, width, channels = image.shape
+        assert self.any_size or (width, height) == (SHAPE.width, SHAPE.height)
+        assert channels == 3 and image.dtype == np.uint8
+        self.sizes.append((width, height))
         pixels = self.camera.project(self.camera_from_map.apply(self.landmarks.positions_map))
-        scale = min(SHAPE.width / self.camera.width, SHAPE.height / self.camera.height)
+        scale = min(width / self.camera.width, height / self.camera.height)
         inner = np.rint([self.camera.width * scale, self.camera.height * scale])
-        offset = (np.array([SHAPE.width, SHAPE.height]) - inner) // 2
+        offset = (np.array([width, height]) - inner) // 2
         found = np.zeros((SHAPE.landmarks, 4), dtype=np.float32)
         found[:, :2] = (pixels + 0.5) * inner / [self.camera.width, self.camera.height] - 0.5 + offset
         found[:, :2] += np.random.default_rng(0).normal(0, self.noise_px, (SHAPE.landmarks, 2))

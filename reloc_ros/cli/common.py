@@ -35,6 +35,13 @@ BackendOption = Annotated[str, typer.Option(help="auto, onnx, openvino, torch or
 RefineOption = Annotated[
     bool, typer.Option("--refine/--coarse", help="Sharpen poses against the reference views, or do not.")
 ]
+GlanceOption = Annotated[
+    bool,
+    typer.Option(
+        "--glance/--no-glance",
+        help="Show the network an image in half its size first, and the whole one where no pose is verified by that.",
+    ),
+]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")]
 RectifiedOption = Annotated[
     bool | None,

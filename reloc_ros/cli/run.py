@@ -9,6 +9,7 @@ import typer
 
 from reloc_ros.cli.common import (
     BackendOption,
+    GlanceOption,
     PrecisionOption,
     RectifiedOption,
     RefineOption,
@@ -99,6 +100,7 @@ def run(
     threads: ThreadsOption = 0,
     precision: PrecisionOption = "auto",
     refine: RefineOption = True,
+    glance: GlanceOption = True,
     tracking: Annotated[
         bool,
         typer.Option(
@@ -140,7 +142,7 @@ def run(
     tally = Tally()
     with bars() as progress:
         with phase(progress, "load the bundle"):
-            config = LocalizerConfig(refine=refine)
+            config = LocalizerConfig(refine=refine, glance=glance)
             localizer = Localizer.from_bundle(bundle, backend, config, threads, precision)
         if bundle_camera is not None:
             localizer.bundle.own_camera(bundle_camera)

@@ -18,6 +18,8 @@ from reloc_ros.inference.processor import has_fast_bfloat16, has_fast_int8
 
 logger = logging.getLogger(__name__)
 
+HEIGHT_AXIS, WIDTH_AXIS = "height", "width"
+"""What the sizes of the picture are called in the exported network."""
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 
 
@@ -26,9 +28,11 @@ class Backend(Protocol):
 
     name: str
     """The engine and the device it runs on, for people."""
+    any_size: bool
+    """Whether it takes pictures of any size in multiples of 32 pixels, or only of the bundle's."""
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(H, W, 3) uint8 BGR -> (K, 4): x, y, score, sigma; pixels are the network's."""
+        """(H, W, 3) uint8 BGR -> (K, 4): x, y, score, sigma; pixels are the picture's."""
         ...
 
 
@@ -36,6 +40,10 @@ class _OnnxRuntime:
     """A session of ONNX Runtime."""
 
     _session: Any
+
+    @property
+    def any_size(self) -> bool:
+        return any(isinstance(size, str) for size in self._session.get_inputs()[0].shape)
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self._session.run(None, {"image": image[None]})[0][0]
@@ -82,7 +90,8 @@ class TensorRtBackend(_OnnxRuntime):
             "trt_engine_cache_path": str(engine_cache(bundle, onnxruntime.__version__)),
         }
         wanted = [("TensorrtExecutionProvider", options), "CUDAExecutionProvider", "CPUExecutionProvider"]
-        self._session = _start_session(onnxruntime, bundle, threads, wanted)
+        # An engine is built for one size, for minutes.
+        self._session = _start_session(onnxruntime, bundle, threads, wanted, fixed=True)
         started = self._session.get_providers()[0]
         if started != "TensorrtExecutionProvider":
             raise RelocError(f"backend tensorrt could not start: onnxruntime fell back to {_short(started)}")
@@ -108,21 +117,35 @@ class OpenVinoBackend:
         options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         if threads > 0:
             options["INFERENCE_NUM_THREADS"] = str(threads)
+        self._core, self._options = openvino.Core(), options
+        self._requests: dict[tuple[int, ...], Any] = {}
         try:
-            core = openvino.Core()
-            model = core.read_model(bundle.file(INT8_MODEL if chosen == "int8" else ONNX_MODEL))
-            self._request = core.compile_model(model, "CPU", options).create_infer_request()
+            self._model = self._core.read_model(bundle.file(INT8_MODEL if chosen == "int8" else ONNX_MODEL))
+            self.any_size = self._model.is_dynamic()
+            self._request((bundle.network.height, bundle.network.width, 3))
         except RuntimeError as error:
             raise RelocError(f"backend openvino could not start: {first_line(error)}") from error
         self.name = f"openvino (CPU, {chosen})"
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self._request.infer({0: image[None]}, share_inputs=True)
-        return self._request.get_output_tensor(0).data[0].copy()
+        request = self._request(image.shape)
+        request.infer({0: image[None]}, share_inputs=True)
+        return request.get_output_tensor(0).data[0].copy()
+
+    def _request(self, shape: tuple[int, ...]) -> Any:
+        """What runs pictures of a shape: OpenVINO is fastest where it knows that beforehand."""
+        if shape not in self._requests:
+            if self.any_size:
+                self._model.reshape([1, *shape])
+            compiled = self._core.compile_model(self._model, "CPU", self._options)
+            self._requests[shape] = compiled.create_infer_request()
+        return self._requests[shape]
 
 
 class TorchBackend:
     """PyTorch in fp32, on CUDA where it is available, else on the CPU. CUDA: not run on hardware yet."""
+
+    any_size = True
 
     def __init__(self, bundle: Bundle, threads: int, precision: str = "auto") -> None:
         _check_precision("torch", precision, ("fp32",))
@@ -201,18 +224,18 @@ def _gpu_name() -> str:
 
 
 def _started(backend: Backend, bundle: Bundle) -> Backend:
-    """Run the backend once: memory is allocated now, and a model of another shape is found now."""
-    shape = bundle.network
-    try:
-        keypoints = backend.infer(np.zeros((shape.height, shape.width, 3), dtype=np.uint8))
-    except Exception as error:  # each engine has kinds of its own
-        raise RelocError(
-            f"the network of {bundle.path} does not run on {backend.name} ({first_line(error)}); export it again"
-        ) from error
-    if keypoints.shape != (shape.landmarks, 4):
-        raise RelocError(
-            f"the network of {bundle.path} returns {keypoints.shape}, not ({shape.landmarks}, 4); export it again"
-        )
+    """Run the backend once for each size: memory is allocated now, and a model of another shape is found now."""
+    for shape in filter(None, (bundle.network, bundle.network.glance if backend.any_size else None)):
+        try:
+            keypoints = backend.infer(np.zeros((shape.height, shape.width, 3), dtype=np.uint8))
+        except Exception as error:  # each engine has kinds of its own
+            raise RelocError(
+                f"the network of {bundle.path} does not run on {backend.name} ({first_line(error)}); export it again"
+            ) from error
+        if keypoints.shape != (shape.landmarks, 4):
+            raise RelocError(
+                f"the network of {bundle.path} returns {keypoints.shape}, not ({shape.landmarks}, 4); export it again"
+            )
     return backend
 
 
@@ -249,9 +272,18 @@ def _threads_within_mask() -> int:
 
 
 def _start_session(
-    onnxruntime: Any, bundle: Bundle, threads: int, providers: list[Any], model: str = ONNX_MODEL
+    onnxruntime: Any,
+    bundle: Bundle,
+    threads: int,
+    providers: list[Any],
+    model: str = ONNX_MODEL,
+    fixed: bool = False,
 ) -> Any:
+    """A session for pictures of any size, if the model is, or fixed to the bundle's."""
     options = onnxruntime.SessionOptions()
+    if fixed:
+        options.add_free_dimension_override_by_name(HEIGHT_AXIS, bundle.network.height)
+        options.add_free_dimension_override_by_name(WIDTH_AXIS, bundle.network.width)
     options.intra_op_num_threads = threads or _threads_within_mask()
     options.log_severity_level = 3
     # Idle threads sleep instead of spinning: a robot has other work for its cores.

@@ -6,7 +6,7 @@ import time
 
 
 class Stopwatch:
-    """Times of consecutive stages."""
+    """Times of consecutive stages; those of a stage that comes again are added."""
 
     def __init__(self) -> None:
         self._start = self._last = time.perf_counter()
@@ -14,7 +14,7 @@ class Stopwatch:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self._laps[stage] = 1e3 * (now - self._last)
+        self._laps[stage] = self._laps.get(stage, 0.0) + 1e3 * (now - self._last)
         self._last = now
 
     def times_ms(self) -> dict[str, float]:

@@ -37,6 +37,9 @@ class LocalizerConfig:
     solver: Solver = "auto"
     refine: bool = True
     """Sharpen poses against the bundle's reference views, where it has some."""
+    glance: bool = True
+    """Show the network a picture half as large first, and the whole one where the reference views do not verify the
+    pose that comes of it. Needs `refine`."""
 
     min_score: float = 0.2
     """Keypoints below are not used."""

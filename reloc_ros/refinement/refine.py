@@ -36,6 +36,8 @@ _TOGETHER = ((Grain(4, 7, 60), 6), (Grain(3, 7, 60), 4), (Grain(2, 9, 80), 4), (
 and 4 % off; the finest also tells how much agrees, as it minds blur and noise less than the full picture."""
 _ENOUGH = 0.5
 """Share of agreeing patches that leaves no doubt about where they led."""
+_NEAR = 3
+"""Of the rounds: where the patches agree in the last of so many from the first pose on, it is where the others lead."""
 _ALONE = Grain(0, 7, 600)
 _FOLLOWING = ((Grain(2, 9, 80), 2), (Grain(1, 9, 150), 3))
 """The same where the pose is expected within a few pixels."""
@@ -88,7 +90,8 @@ class Refiner:
         picture = Picture(image, camera, self._focal)
         # A degree or two does not change how a small patch looks: it is warped once.
         looks = self.appearance(camera, start)
-        pose = _approach(start, picture, looks, _TOGETHER)
+        near = _support(start, picture, looks, _TOGETHER[:_NEAR]).share >= _ENOUGH
+        pose = _approach(start, picture, looks, _TOGETHER[_NEAR - 1 if near else 0 :])
         support = _support(pose, picture, looks, _TOGETHER)
         if support.share < _ENOUGH:  # little to go by: the coarsest picture may have led astray
             other = _approach(start, picture, looks, _TOGETHER[1:])

@@ -112,7 +112,8 @@ class Tracker:
         ):
             result = self._follow(image, anchor, prior)
         if result is None:
-            result = self._localizer.localize(image, camera, prior)
+            # Where it is lost, it probably stays so: no glance then.
+            result = self._localizer.localize(image, camera, prior, glance=last is not None)
             self._anchor = self._anchored(result, camera, stamp_s, anchor if counts else None)
         else:
             anchor.before, anchor.newest = anchor.newest, StampedPose(result.camera_from_map, stamp_s)

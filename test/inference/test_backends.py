@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from scenes import TINY_SHAPE, noise_image, tiny_bundle
 
@@ -212,10 +214,36 @@ def test_named_backend_whose_file_was_left_out_is_refused(damaged):
         make_backend(damaged(TORCH_MODEL, None), "torch")
 
 
+def fixed_to_its_size(model_file: Path) -> bytes:
+    """A network as it was exported before it took pictures of any size."""
+    model = onnx.load(model_file)
+    sizes = model.graph.input[0].type.tensor_type.shape.dim
+    sizes[1].dim_value, sizes[2].dim_value = TINY_SHAPE.height, TINY_SHAPE.width
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino", "torch"])
+def test_pictures_of_half_the_size_give_what_torch_gives(bundle, name):
+    image = noise_image(3)[:64, :96]
+    backend = make_backend(bundle, name, precision="fp32")
+    assert backend.any_size
+    np.testing.assert_allclose(backend.infer(image), make_backend(bundle, "torch").infer(image), atol=1e-2)
+    np.testing.assert_allclose(
+        backend.infer(noise_image(3)), make_backend(bundle, "torch").infer(noise_image(3)), atol=1e-2
+    )
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_a_network_of_one_size_is_known_for_that(damaged, bundle, name):
+    fixed = damaged(ONNX_MODEL, fixed_to_its_size(bundle.file(ONNX_MODEL)))
+    backend = make_backend(fixed, name, precision="fp32")
+    assert not backend.any_size and backend.infer(noise_image(0)).shape == (TINY_SHAPE.landmarks, 4)
+
+
 @pytest.mark.parametrize("name", ["onnx", "openvino"])
 def test_model_of_another_input_size_is_a_sentence(damaged, bundle, name):
     shape = dataclasses.asdict(TINY_SHAPE) | {"width": 160}
-    other = damaged(TORCH_MODEL, bundle.file(TORCH_MODEL).read_bytes(), network=shape)
+    other = damaged(ONNX_MODEL, fixed_to_its_size(bundle.file(ONNX_MODEL)), network=shape)
     with pytest.raises(RelocError, match="export it again"):
         make_backend(other, name)
 

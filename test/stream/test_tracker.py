@@ -185,7 +185,9 @@ def test_the_search_expects_the_camera_where_it_was_or_where_it_was_going(steps,
     priors = []
     localize = stream.localizer.localize
     monkeypatch.setattr(
-        stream.localizer, "localize", lambda *given: priors.append(given[2]) or localize(*given)
+        stream.localizer,
+        "localize",
+        lambda *given, **more: priors.append(given[2]) or localize(*given, **more),
     )
     stream.see(pose)
     ahead = center_error(priors[0], pose)

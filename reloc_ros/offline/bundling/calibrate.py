@@ -278,7 +278,7 @@ class _RememberingBackend:
     """Runs the network once for each picture, however often that is localized."""
 
     def __init__(self, backend: Backend) -> None:
-        self.name = backend.name
+        self.name, self.any_size = backend.name, backend.any_size
         self._backend = backend
         self._known: dict[int, NDArray[np.float32]] = {}
 

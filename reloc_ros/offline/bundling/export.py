@@ -16,15 +16,20 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from reloc_ros.inference.backends import HEIGHT_AXIS, WIDTH_AXIS
 from reloc_ros.inference.encoders import Encoder, Normalize
 from reloc_ros.inference.network import FeaturePyramid, LandmarkNetwork
 
+_SIDES = tuple(torch.export.Dim(name, min=2, max=256) for name in ("rows", "columns"))
+"""Of the picture, in units of 32 pixels."""
 MIN_HALF_ELEMENTS = 256
 """Smaller tensors (biases of few channels, constants of the graph) stay in full precision: they cost nothing."""
 
 
 def export_onnx(network: LandmarkNetwork, path: Path) -> None:
     """Write the network, decode included, as ONNX: `image` (1, H, W, 3) uint8 BGR -> `keypoints` (1, K, 4) float32.
+
+    H and W may be any multiples of 32 from 64 on, though it was trained for one size.
 
     Weights are stored in half precision and computed with in single: the file is half as large, and the runtime
     unfolds them once when it loads.
@@ -41,8 +46,12 @@ def export_onnx(network: LandmarkNetwork, path: Path) -> None:
             opset_version=18,
             dynamo=True,
             external_data=False,
+            dynamic_shapes={"image": {1: 32 * _SIDES[0], 2: 32 * _SIDES[1]}},
         )
     model = program.model_proto
+    for axis, name in ((1, HEIGHT_AXIS), (2, WIDTH_AXIS)):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+    del model.graph.value_info[:]  # in terms of the exporter's own names of the sizes
     halve_weights(model)
     forget_origins(model)
     onnx.checker.check_model(model)

@@ -159,6 +159,7 @@ class _Found:
     """A backend that has looked already."""
 
     name = "training"
+    any_size = False
     keypoints: NDArray[np.float32]
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

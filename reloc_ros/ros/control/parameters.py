@@ -53,6 +53,11 @@ class Parameters:
     refine: bool = parameter(
         True, "Sharpen poses against the bundle's reference views, where it has some and they agree."
     )
+    glance: bool = parameter(
+        LocalizerConfig.glance,
+        "Show the network an image in half its size first, a quarter of the work, and the whole one where the "
+        "reference views do not verify the pose. Needs refine.",
+    )
     use_prior: bool = live(
         True,
         "Try the last pose, moved by the odometry where TF has odom_frame, as one hypothesis more for the next image. "

@@ -46,6 +46,7 @@ class ColourFinder:
     """Finds the landmarks by their colours, and errs by `error_px` where it says that it errs by `told_px`."""
 
     name = "colours"
+    any_size = False
 
     def __init__(self, error_px: float, told_px: float) -> None:
         self.error_px, self.told_px, self.runs = error_px, told_px, 0

@@ -31,7 +31,7 @@ def test_exported_graph_computes_what_the_network_does(onnx_file):
 def test_exported_graph_has_the_promised_names_and_shapes(onnx_file):
     session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
     (image,), (keypoints,) = session.get_inputs(), session.get_outputs()
-    assert (image.name, image.type, image.shape) == ("image", "tensor(uint8)", [1, 96, 128, 3])
+    assert (image.name, image.type, image.shape) == ("image", "tensor(uint8)", [1, "height", "width", 3])
     assert (keypoints.name, keypoints.type, keypoints.shape) == (
         "keypoints",
         "tensor(float)",
