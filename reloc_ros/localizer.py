@@ -14,6 +14,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.inference.backends import Backend, make_backend
+from reloc_ros.inference.keypoints import NO_KEYPOINTS, Keypoints
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.image_mask import ImageMask
@@ -24,31 +25,6 @@ from reloc_ros.refinement.alignment import Support
 from reloc_ros.refinement.refine import Refiner
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Keypoints:
-    """The landmarks the network found in one image, N of K."""
-
-    landmarks: NDArray[np.int64]
-    """(N,) rows of the bundle's landmarks."""
-    positions_px: NDArray[np.float64]
-    """(N, 2) in the image's pixels."""
-    scores: NDArray[np.float64]
-    """(N,) probability that the landmark is there, 0 to 1."""
-    sigmas_px: NDArray[np.float64]
-    """(N,) standard deviation per axis in the image's pixels."""
-
-    def __len__(self) -> int:
-        return len(self.landmarks)
-
-    def subset(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Keypoints:
-        return Keypoints(
-            self.landmarks[rows], self.positions_px[rows], self.scores[rows], self.sigmas_px[rows]
-        )
-
-
-NO_KEYPOINTS = Keypoints(np.zeros(0, dtype=np.int64), np.zeros((0, 2)), np.zeros(0), np.zeros(0))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -272,7 +248,8 @@ class Localizer:
         watch.lap("prepare")
         found = self.backend.infer(network_input)
         watch.lap("network")
-        return self._keypoints(found, letterbox)
+        scale, floor_px = self.bundle.calibration.sigma_scale, self.config.min_sigma_px
+        return Keypoints.of(found, letterbox, scale, floor_px)
 
     def _letterbox(self, camera: Camera) -> Letterbox:
         network = self.bundle.network
@@ -285,14 +262,6 @@ class Localizer:
     def _limit(self, camera: Camera) -> float:
         """Largest reprojection error of an inlier on the plane z = 1."""
         return self.config.max_error_px * self._ray_per_network_px(camera)
-
-    def _keypoints(self, found: NDArray[np.float32], letterbox: Letterbox) -> Keypoints:
-        """Network output (K, 4) to keypoints in the image's pixels."""
-        rows = np.flatnonzero(np.isfinite(found).all(axis=1))
-        x, y, scores, sigmas = found[rows].astype(np.float64).T
-        sigmas = np.maximum(self.bundle.calibration.sigma_scale * sigmas, self.config.min_sigma_px)
-        positions_px = letterbox.to_source(np.column_stack([x, y]))
-        return Keypoints(rows, positions_px, scores, sigmas * np.mean(letterbox.source_per_network))
 
     def _match(self, keypoints: Keypoints, camera: Camera) -> tuple[Keypoints, Correspondences]:
         """The keypoints that are in the image, not doubtful, and of use to PnP, and their landmarks."""
