@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,20 +50,48 @@ class Relocated:
 
 def relocate_each(model: SfmModel) -> Relocated:
     """Find each image's pose from its points as the other images alone triangulate them."""
-    found = [_relocated(model, image) for image in range(len(model.names))]
+    of_images = _rows_of_each(model.observation_image, len(model.names))
+    of_points, is_long = (
+        _rows_of_each(model.observation_point, len(model.points_map)),
+        model.track_lengths > 2,
+    )
+    found = []
+    for image, rows in enumerate(of_images):
+        seen = np.unique(model.observation_point[rows])
+        seen = seen[is_long[seen]]
+        if len(seen) > _MOST_POINTS:
+            seen = seen[np.linspace(0, len(seen) - 1, _MOST_POINTS).astype(int)]
+        rows = np.concatenate([of_points[point] for point in seen]) if len(seen) else seen
+        found.append(_relocated(_with_points(model, seen, rows), image))
     points, inliers, off_shares, off_deg = zip(*found, strict=True)
     return Relocated(np.array(points), np.array(inliers), np.array(off_shares), np.array(off_deg))
 
 
-def _relocated(model: SfmModel, image: int) -> tuple[int, int, float, float]:
-    mine = model.observation_image == image
-    seen = np.unique(model.observation_point[mine & (model.track_lengths > 2)[model.observation_point]])
-    seen = (
-        seen[np.unique(np.linspace(0, max(len(seen) - 1, 0), _MOST_POINTS).astype(int))]
-        if len(seen)
-        else seen
+def _rows_of_each(numbers: NDArray[np.int32], count: int) -> list[NDArray[np.int64]]:
+    """For each number below `count` the rows that hold it."""
+    order = np.argsort(numbers, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(numbers, minlength=count))[:-1])
+
+
+def _with_points(model: SfmModel, points: NDArray[np.int64], rows: NDArray[np.int64]) -> SfmModel:
+    """The model with some points alone, `rows` their observations; in the time that these take, not all."""
+    return replace(
+        model,
+        points_map=model.points_map[points],
+        point_ids=model.point_ids[points],
+        colors=model.colors[points],
+        errors_px=model.errors_px[points],
+        observation_point=np.searchsorted(points, model.observation_point[rows]).astype(np.int32),
+        observation_image=model.observation_image[rows],
+        observation_px=model.observation_px[rows],
     )
-    own = model.keep_points(np.isin(np.arange(len(model.points_map)), seen))
+
+
+def _relocated(own: SfmModel, image: int) -> tuple[int, int, float, float]:
+    """
+    Args:
+        own: the model with points that the image sees alone.
+    """
     others = own.keep_observations(own.observation_image != image)
     known = others.track_lengths >= 2
     others = others.keep_points(known)
@@ -72,7 +100,7 @@ def _relocated(model: SfmModel, image: int) -> tuple[int, int, float, float]:
     own = own.keep_points(known).keep_points(steady)
     own = own.keep_observations(own.observation_image == image)
     pixels = own.observation_px[np.unique(own.observation_point, return_index=True)[1]]
-    camera, points_map = model.camera(image), result.points_map[steady]
+    camera, points_map = own.camera(image), result.points_map[steady]
     reach = _REACH_PX / 640 * camera.width / camera.fx
     matches = Correspondences(points_map, camera.unproject(pixels), np.full(len(pixels), reach / 2))
     pose = make_solver("auto")(matches, reach) if len(matches) >= _TELLING_POINTS else None
@@ -82,7 +110,7 @@ def _relocated(model: SfmModel, image: int) -> tuple[int, int, float, float]:
     if np.count_nonzero(close) >= _TELLING_POINTS // 2:
         pose = refine(pose, matches.subset(close)).camera_from_map
     inliers = int(np.count_nonzero(reprojection_errors(pose, matches) <= reach))
-    given = model.camera_from_map[image]
+    given = own.camera_from_map[image]
     away = float(np.median(np.linalg.norm(points_map - given.center, axis=1)))
     return len(matches), inliers, center_error(pose, given) / away, rotation_error_deg(pose, given)
 
