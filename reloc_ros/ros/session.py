@@ -14,6 +14,7 @@ from rclpy.task import Future
 from std_msgs.msg import Header
 
 from reloc_ros.errors import first_line
+from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized
 from reloc_ros.ros.control.manager_bond import ManagerBond, bond_class
 from reloc_ros.ros.control.parameters import Parameters
@@ -120,13 +121,15 @@ class Session:
         tree, given = self._tree, self.given  # the same for all of one image
         with self._lock:
             loaded, believed = self.loaded, self._machine.last_good
-        last, expected = believed if given.use_prior else None, None
+        last = believed if given.use_prior else None
         frame = given.camera_frame or message.header.frame_id
-        if believed is None and self._hints is not None:
-            expected = self._hints.expected(message.header.stamp, frame, given.base_frame, tree)
-        elif last is not None:
+
+        def expected() -> SE3 | None:
+            if believed is None and self._hints is not None:
+                return self._hints.expected(message.header.stamp, frame, given.base_frame, tree)
             odometry = tree if loaded.is_metric else None  # which speaks of metres
-            expected = expected_pose(last, message.header.stamp, frame, odometry)
+            return last and expected_pose(last, message.header.stamp, frame, odometry)
+
         outcome = localize_message(message, loaded, self.input, last, expected)
         outcome = refused_if_tilted(outcome, given, tree) if given.planar else outcome
         with self._lock:

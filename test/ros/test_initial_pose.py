@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from node_process import FRAME, Peer, lost_because, publishing
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -173,3 +175,25 @@ def test_asked_to_forget_it_does(start_node, peer):
     count = peer.wait_until_quiet(transforms)
     peer.show(view(5), publishing)
     peer.wait_for(lambda: len(transforms) > count, "transforms again")
+
+
+def test_images_from_before_all_time_cost_themselves_while_a_persons_word_stands(start_node, peer):
+    """Five on which the work raised something would end the node."""
+    node = start_node(take_initial_pose=True, silence_timeout_s=5.0)
+    peer.show(view(5), publishing)
+    click = PoseWithCovarianceStamped()
+    click.header.frame_id, click.header.stamp, click.pose.pose.orientation.w = "map", peer.stamp(), 1.0
+    peer.wait_for_subscriber(PoseWithCovarianceStamped, "/initialpose")
+    peer.publisher(PoseWithCovarianceStamped, "/initialpose").publish(click)
+    peer.wait_for_status(lost_because("relocalizing"))
+    before = len(peer.statuses)
+
+    def refused() -> bool:
+        peer.publish_image(view(5), stamp=Time(sec=-5))
+        time.sleep(0.05)
+        return sum("stamped -5 s" in s.detail for s in peer.statuses[before:]) > 5
+
+    peer.wait_for(refused, "what is wrong with them")
+    assert {status.reason for status in peer.statuses[before:]} <= {"bad_image", "relocalizing"}
+    peer.show(view(5), publishing)
+    assert node.stop() == 0

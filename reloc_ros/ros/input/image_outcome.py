@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +42,14 @@ def localize_message(
     loaded: LoadedMap,
     camera_input: CameraInput,
     last: StampedPose | None,
-    expected: SE3 | None,
+    expected: Callable[[], SE3 | None],
 ) -> ImageOutcome:
     """From an image as it came to what it shows.
 
     Args:
         last: the last pose that counted; None while lost, or where nothing is to be expected.
-        expected: camera_from_map where odometry puts the camera; None where that is not known.
+        expected: asked once the image is known to be one, for camera_from_map where odometry puts the camera; None
+            where that is not known.
     """
     started_s = time.perf_counter()  # work takes real time, whatever clock the node goes by
     image = None
@@ -73,7 +75,7 @@ def localize_message(
             None, "waiting_for_camera_info", f"nothing has arrived on {camera_input.info_topic} yet"
         )
     stamp_s = seconds_from_stamp(message.header.stamp)
-    result = loaded.tracker.localize(image, camera, stamp_s, last, expected)
+    result = loaded.tracker.localize(image, camera, stamp_s, last, expected())
     if isinstance(result, Lost):
         return outcome(result, result.reason.value, result.detail)
     return outcome(result, "", "")
