@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from solvers import SOLVERS
 
 from reloc_ros.bundle import Bundle, NetworkShape
 from reloc_ros.calibration import Calibration
@@ -98,7 +99,7 @@ def test_true_projections_give_the_true_pose():
     assert set(result.stage_ms) == {"prepare", "network", "pnp", "total"}
 
 
-@pytest.mark.parametrize("solver", ["poselib", "usac", "opencv"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_noise_and_thirty_percent_outliers_give_nearly_the_true_pose(solver):
     def spoil(found: np.ndarray) -> None:
         found[:12, :2] = np.random.default_rng(5).uniform(0, [320, 256], (12, 2))
@@ -440,7 +441,7 @@ def test_a_prior_is_found_where_the_search_gives_up_too_early():
     assert result.inliers[:13].all()
 
 
-@pytest.mark.parametrize("solver", ["poselib", "usac"])
+@pytest.mark.parametrize("solver", SOLVERS[:2])
 @pytest.mark.parametrize("prior", WRONG.values(), ids=WRONG)
 def test_a_wrong_prior_changes_no_answer(prior, solver):
     """A camera that was carried away is found at its first picture as without one."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from solvers import SOLVERS
 
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.pose.pnp import Correspondences, make_solver
@@ -41,10 +42,11 @@ def test_a_prediction_some_centimetres_off_is_refined_to_the_pose(seed):
     assert rotation_error_deg(refined, pose) < 0.5
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("seed", range(10))
-def test_a_wrong_prediction_never_wins_over_a_right_pose(seed):
+def test_a_wrong_prediction_never_wins_over_a_right_pose(seed, solver):
     pose, matches, scores = scene(seed, outliers=6)
-    found = make_solver("auto")(matches, LIMIT)
+    found = make_solver(solver)(matches, LIMIT)
     chosen = best_pose(found, moved(pose, 2.0, 60.0, seed), matches, scores, LIMIT)
     assert center_error(chosen, pose) < 0.02
 
