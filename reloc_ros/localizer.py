@@ -78,7 +78,7 @@ class Localizer:
         self.config = (config or LocalizerConfig()).for_bundle(bundle.calibration)
         self._solve = make_solver(self.config.solver)
         references = bundle.references if self.config.refine else None
-        self.refiner = None if references is None else Refiner(references)
+        self.refiner = None if references is None else Refiner(references, mask)
         """None without reference views, or where they are not to be used."""
         glances = self.refiner is not None and self.config.glance and backend.any_size
         self._glance = bundle.network.glance if glances else None

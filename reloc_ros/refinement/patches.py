@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.cameras import Camera
+from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.refinement.atlas import halved
 
 Array = NDArray[np.float64]
@@ -34,8 +35,15 @@ class Grain:
 class Picture:
     """The image in grey, no finer than the reference views, and its halves."""
 
-    def __init__(self, image: NDArray[np.uint8], camera: Camera, focal: float) -> None:
-        """From an image, (H, W, 3) BGR or (H, W), and the mean focal length of the reference views in pixels."""
+    def __init__(
+        self, image: NDArray[np.uint8], camera: Camera, focal: float, mask: ImageMask | None = None
+    ) -> None:
+        """From an image, (H, W, 3) BGR or (H, W), and the mean focal length of the reference views in pixels.
+
+        Args:
+            mask: what of it shows the robot; no patch there lies inside.
+        """
+        self._mask = mask
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         self.camera = shrunk_camera(camera, focal)
         """Of the finest level."""
@@ -60,6 +68,10 @@ class Picture:
         height, width = grey.shape
         inside = (x >= margin) & (x <= width - 1 - margin) & (y >= margin) & (y <= height - 1 - margin)
         x[~inside] = y[~inside] = 0  # they may be NaN
+        if self._mask is not None:
+            inside &= _clear(self._mask, grey.shape, grain.size)[
+                np.rint(y).astype(int), np.rint(x).astype(int)
+            ]
         maps = (
             np.add.outer(place, offset)
             for place, offset in zip((x, y), patch_offsets(grain.size), strict=True)
@@ -115,6 +127,13 @@ def patch_offsets(size: int) -> Array32:
     """(2, size^2) x and y of a patch's pixels from its centre."""
     steps = np.arange(size, dtype=np.float32) - size // 2
     return np.stack(np.meshgrid(steps, steps)).reshape(2, -1)
+
+
+@functools.lru_cache(maxsize=16)
+def _clear(mask: ImageMask, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:
+    """(H, W) where a patch of this size shows nothing of the robot, in a picture of this shape."""
+    used = cv2.resize(255 * mask.used.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_AREA)
+    return cv2.erode(used, np.ones((size, size), np.uint8)) == 255
 
 
 @functools.lru_cache(maxsize=16)

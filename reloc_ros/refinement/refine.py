@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
+from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.pose.pnp import Correspondences, minimise, refine, reprojection_errors
 from reloc_ros.refinement.alignment import (
     MIN_PATCHES,
@@ -71,7 +72,9 @@ class Refinement:
 class Refiner:
     """Sharpens poses in one map."""
 
-    def __init__(self, references: References) -> None:
+    def __init__(self, references: References, mask: ImageMask | None = None) -> None:
+        """Args: mask: what of every image shows the robot and is not compared."""
+        self._mask = mask
         self._sightings = Sightings(references)
         self._atlas = Atlas(references.pictures())
         self._focal = float(np.median([camera.mean_focal for camera in references.cameras]))
@@ -87,7 +90,7 @@ class Refiner:
             start: the first camera_from_map.
             landmarks: what the first pose was found from; a sharpened pose must still explain them.
         """
-        picture = Picture(image, camera, self._focal)
+        picture = Picture(image, camera, self._focal, self._mask)
         # A degree or two does not change how a small patch looks: it is warped once.
         looks = self.appearance(camera, start)
         near = _support(start, picture, looks, _TOGETHER[:_NEAR]).share >= _ENOUGH
@@ -123,7 +126,7 @@ class Refiner:
             looks: from a pose some degrees off at most.
             expected: camera_from_map, a few pixels off at most.
         """
-        picture = Picture(image, looks.camera, self._focal)
+        picture = Picture(image, looks.camera, self._focal, self._mask)
         # Not compared with the expected pose's, which may be as exact as the patches can tell.
         pose = _approach(expected, picture, looks, _FOLLOWING)
         support = _support(pose, picture, looks, _FOLLOWING)

@@ -7,6 +7,7 @@ from reference_corner import CAMERA, POSES, UTM, picture, references, shifted
 
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.pose.pnp import Correspondences
 from reloc_ros.refinement.references import References
 from reloc_ros.refinement.refine import Refinement, Refiner
@@ -186,3 +187,20 @@ def test_the_pose_is_found_in_a_tiny_picture_too(refiner):
     found = sharpen(refiner, small, off(POSES[3], 0.7, 1.0), camera)
     rotation_deg, percent = errors(found, POSES[3])
     assert rotation_deg < 0.7 and percent < 1.01
+
+
+def test_a_part_of_the_robot_that_looks_like_the_place_moves_no_pose_where_it_is_masked():
+    """A mirror on the robot, say: the lower half shows the place from elsewhere."""
+    image, truth = picture(3).copy(), POSES[3]
+    half = CAMERA.height // 2
+    image[half:] = np.roll(image[half:], 4, axis=1)
+    used = np.ones((CAMERA.height, CAMERA.width), bool)
+    used[half:] = False
+    for mask, is_right in ((None, False), (ImageMask(used), True), (ImageMask(used[::4, ::4]), True)):
+        refiner = Refiner(references(), mask)
+        for found in (
+            sharpen(refiner, image, off(truth, 0.3, 0.3)),
+            refiner.follow(image, refiner.appearance(CAMERA, truth), off(truth, 0.1, 0.1)),
+        ):
+            deg, percent = errors(found, truth)
+            assert (found.doubt is None and deg < 0.05 and percent < 0.1) == is_right
