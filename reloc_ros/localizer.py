@@ -74,7 +74,7 @@ class Localizer:
     ) -> None:
         self.bundle = bundle
         self.backend = backend
-        self._mask = mask
+        self.mask = mask
         self.config = (config or LocalizerConfig()).for_bundle(bundle.calibration)
         self._solve = make_solver(self.config.solver)
         references = bundle.references if self.config.refine else None
@@ -220,7 +220,7 @@ class Localizer:
         if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
             return _bad_image(f"the image must have shape (H, W, 3) or (H, W), got {image.shape}", watch)
         (height, width), default = image.shape[:2], self.bundle.camera
-        if self._mask is not None and (problem := self._mask.problem_with(width, height)):
+        if self.mask is not None and (problem := self.mask.problem_with(width, height)):
             return _bad_image(problem, watch)
         if camera is None:
             try:
@@ -266,8 +266,8 @@ class Localizer:
     def _match(self, keypoints: Keypoints, camera: Camera) -> tuple[Keypoints, Correspondences]:
         """The keypoints that are in the image, not doubtful, and of use to PnP, and their landmarks."""
         usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
-        if self._mask is not None:
-            usable &= self._mask.allows(keypoints.positions_px, camera.width, camera.height)
+        if self.mask is not None:
+            usable &= self.mask.allows(keypoints.positions_px, camera.width, camera.height)
         keypoints = keypoints.subset(usable)
         rays = camera.unproject(keypoints.positions_px)
         finite = np.isfinite(rays).all(axis=1)  # PnP cannot go beside or behind the camera, as fisheyes see

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,8 @@ class LoadedMap:
     """The camera of all images; None where camera_info tells it."""
     size: float
     """Median distance of the landmarks from their middle, in the map's unit."""
+    of_cameras: Mapping[str, LoadedMap] = dataclasses.field(default_factory=dict)
+    """As each of several cameras has it, by its name: a bundle that two of them share is loaded once."""
 
     @staticmethod
     def load(given: Parameters, bundle: str) -> LoadedMap:
@@ -48,19 +52,24 @@ class LoadedMap:
         """
         if not bundle:
             raise RelocError("parameter bundle is not set; give the folder that reloc export wrote")
-        config = given.config(LocalizerConfig, min_evidence=given.min_evidence or None)
-        mask = ImageMask.load(given.image_mask) if given.image_mask else None
-        localizer = Localizer.from_bundle(
-            Path(bundle).expanduser(), given.backend, config, given.threads, given.precision, mask
-        )
-        positions = localizer.bundle.landmarks.positions_map
-        return LoadedMap(
-            localizer,
-            Tracker(localizer, given.config(TrackerConfig)),
-            given.map_frame or localizer.bundle.frame.lstrip("/"),
-            _fixed_camera(given, localizer.bundle),
-            extent(positions),
-        )
+        localizers = {bundle: _localizer(given, bundle)}
+        if not given.rig:
+            return _for_camera(given, localizers[bundle])
+        of_cameras = {}
+        for camera in given.rig:
+            path = camera.bundle or bundle
+            if path not in localizers:
+                localizers[path] = _localizer(given, path)
+            of_cameras[camera.name] = _for_camera(given.of(camera), localizers[path])
+        frames = {each.frame for each in of_cameras.values()}
+        if len(frames) > 1:
+            raise RelocError(f"the bundles of the cameras must share their frame, got {', '.join(frames)}")
+        alone = dataclasses.replace(given, camera_source="topic", camera_info_file="", bundle_camera="")
+        return dataclasses.replace(_for_camera(alone, localizers[bundle]), of_cameras=of_cameras)
+
+    def of(self, camera: str) -> LoadedMap:
+        """As a camera has it."""
+        return self.of_cameras.get(camera, self)
 
     @property
     def is_metric(self) -> bool:
@@ -100,6 +109,8 @@ class LoadedMap:
         for name in ("publish_initial_pose", "take_initial_pose"):
             if getattr(given, name) and not self.is_metric:
                 raise RelocError(f"{name} needs a map in metres, but the scale of this one is unknown")
+        if given.rig:
+            _refuse_rig(given, is_metric=self.is_metric)
         if given.planar and given.pose_frame not in ("", given.base_frame):
             raise RelocError(
                 f"planar puts base_frame ({given.base_frame}) on the ground and publishes that pose: leave pose_frame "
@@ -112,7 +123,10 @@ class LoadedMap:
             inverse=given.tf_inverse,
             correction=given.config(CorrectionConfig),
             scale_known=self.is_metric,
-            listen=bool(given.posed_frame) or given.publish_initial_pose or given.take_initial_pose,
+            listen=bool(given.posed_frame)
+            or bool(given.rig)
+            or given.publish_initial_pose
+            or given.take_initial_pose,
         )
 
     def status_config(self, given: Parameters) -> StatusConfig:
@@ -124,6 +138,34 @@ class LoadedMap:
         bundle = self.localizer.bundle
         unit = "" if self.is_metric else ", scale unknown: its poses are not in metres"
         return f"map {bundle.path}: {len(bundle.landmarks)} landmarks, backend {self.localizer.backend.name}{unit}"
+
+
+def _localizer(given: Parameters, bundle: str) -> Localizer:
+    config = given.config(LocalizerConfig, min_evidence=given.min_evidence or None)
+    path = Path(bundle).expanduser()
+    return Localizer.from_bundle(path, given.backend, config, given.threads, given.precision)
+
+
+def _for_camera(given: Parameters, localizer: Localizer) -> LoadedMap:
+    """Args: given: as they hold for this camera."""
+    localizer = copy.copy(localizer)  # the engine and the reference views are shared
+    localizer.mask = ImageMask.load(given.image_mask) if given.image_mask else None
+    return LoadedMap(
+        localizer,
+        Tracker(localizer, given.config(TrackerConfig)),
+        given.map_frame or localizer.bundle.frame.lstrip("/"),
+        _fixed_camera(given, localizer.bundle),
+        extent(localizer.bundle.landmarks.positions_map),
+    )
+
+
+def _refuse_rig(given: Parameters, *, is_metric: bool) -> None:
+    if not is_metric:
+        raise RelocError("cameras are put together by TF, in metres, but the scale of this map is unknown")
+    if given.tf_mode == "map_camera":
+        raise RelocError("cameras go with tf_mode map_base, map_odom or none: map_camera places a single one")
+    if given.camera_frame:
+        raise RelocError("camera_frame is that of a single camera: with cameras, set NAME.camera_frame")
 
 
 def _fixed_camera(given: Parameters, bundle: Bundle) -> Camera | None:

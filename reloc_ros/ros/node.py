@@ -27,7 +27,7 @@ ERROR = TransitionCallbackReturn.ERROR
 
 
 class RelocNode(LifecycleNode):
-    """One camera, one map.
+    """A robot's camera, or cameras, and one map.
 
     - configure loads the map and starts the backend; what does not work leaves the node unconfigured.
     - activate listens; deactivate stops that and frees the processor; cleanup frees the memory.
@@ -50,7 +50,7 @@ class RelocNode(LifecycleNode):
         self._given = NodeParameters(self, lambda: self._session is not None, self._on_parameters)
         self._status = StatusPublisher(self)
         self._service_server = Services(self, lambda: self._session, self._given)
-        self._diagnostics = Diagnostics(self, self._diagnostic)
+        self._diagnostics = Diagnostics(self, self._diagnose)
         self._status.publish_idle("not_configured", "the node waits to be configured")
         if UNTESTED:
             self.get_logger().warning(UNTESTED)
@@ -145,20 +145,28 @@ class RelocNode(LifecycleNode):
     def _on_parameters(self) -> None:
         self._session.change_parameters(self._given.current)
 
-    def _diagnostic(self) -> DiagnosticStatus:
-        session = self._session
+    def _diagnose(self) -> list[DiagnosticStatus]:
+        """Of the robot, and of each camera where it has several."""
+        session, name = self._session, self.get_fully_qualified_name().lstrip("/")
         health = session.health if session else Health()
-        problem = session.input.problem if session and session.input else ""
-        bundle = str(session.loaded.localizer.bundle.path) if session else ""
-        return diagnostic_from(
-            self.get_fully_qualified_name().lstrip("/"),
-            self._lifecycle,
-            self._status.last,
-            health.summary(time.monotonic()),
-            problem,
-            session.ignored if session else "",
-            bundle,
-        )
+        problem, ignored = (session.problem, session.ignored) if session else ("", "")
+        parts = [(name, self._status, health, problem, ignored, "")]
+        for stream in session.streams if session else ():
+            if stream.status is not None:
+                whose = f"{name}/{stream.name}"
+                parts.append((whose, stream.status, stream.health, stream.problem, "", stream.name))
+        return [
+            diagnostic_from(
+                part,
+                self._lifecycle,
+                status.last,
+                health.summary(time.monotonic()),
+                problem,
+                ignored,
+                str(session.loaded.of(camera).localizer.bundle.path) if session else "",
+            )
+            for part, status, health, problem, ignored, camera in parts
+        ]
 
     def _give_up(self) -> None:
         if self._failure is not None and self._session is not None and self._session.is_active:

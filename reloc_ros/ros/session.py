@@ -6,33 +6,30 @@ import dataclasses
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
-from std_msgs.msg import Header
 
-from reloc_ros.errors import first_line
-from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized
+from reloc_ros.ros.camera_stream import Arrived, CameraStream
 from reloc_ros.ros.control.manager_bond import ManagerBond, bond_class
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.control.relocalize_requests import RelocalizeRequests
 from reloc_ros.ros.conversions import seconds_from_stamp
-from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage
-from reloc_ros.ros.input.image_outcome import ImageOutcome, localize_message
+from reloc_ros.ros.input.image_outcome import ImageOutcome, failed_image
 from reloc_ros.ros.input.initial_pose_input import InitialPoseInput
+from reloc_ros.ros.input.mailbox import Mailbox
 from reloc_ros.ros.input.worker import Worker
 from reloc_ros.ros.loaded_map import LoadedMap
-from reloc_ros.ros.output.debug_views import DebugViews
+from reloc_ros.ros.output.debug_views import MapCloud
 from reloc_ros.ros.output.pose_outputs import PoseOutputs
 from reloc_ros.ros.output.status import StatusPublisher
+from reloc_ros.ros.rig import localized
 from reloc_ros.ros.tf.audience import others_listen
-from reloc_ros.ros.tf.frame_pose import expected_pose, refused_if_tilted
 from reloc_ros.ros.tf.tree import TfTree
 from reloc_ros.stream.health import Health
-from reloc_ros.stream.rate_limit import RateLimit
 from reloc_ros.stream.status import State, StatusMachine, Verdict
 
 WATCH_PERIOD_S = 0.1
@@ -55,14 +52,14 @@ class Session:
             bond_class()
         self._lock = threading.Lock()  # guards the status machine, and which map is in use
         self._machine = StatusMachine()
-        self._counted: Header | None = None  # of the image that was counted last
         self.health = Health()
         self.requests = RelocalizeRequests(node)
         self.outputs = PoseOutputs(node, given)
-        self.views = DebugViews(node, self.loaded)
-        self.input: CameraInput | None = None
-        self._limit = RateLimit()
-        self._worker: Worker[ImageMessage] | None = None
+        self.cloud = MapCloud(node, self.loaded)
+        self.streams = [CameraStream(node, camera, status) for camera in given.each_camera]
+        self._admitted_s = -math.inf  # stamp of the image that was taken last
+        self._mailbox: Mailbox[Arrived] | None = None
+        self._worker: Worker[Arrived] | None = None
         self._tree: TfTree | None = None
         self._bond: ManagerBond | None = None
         self._hints: InitialPoseInput | None = None
@@ -78,6 +75,11 @@ class Session:
         return "; ".join(filter(None, (speaker.problem for speaker in speakers)))
 
     @property
+    def problem(self) -> str:
+        """Of the subscriptions to the cameras, likewise."""
+        return "; ".join(filter(None, (stream.problem for stream in self.streams)))
+
+    @property
     def is_active(self) -> bool:
         return self._worker is not None
 
@@ -86,8 +88,12 @@ class Session:
         self._machine.forget()
         self.health.restart(time.monotonic())
         self._renew_tree()
-        self._worker = Worker(self._work_on, self._on_broken_image, fail)
-        self.input = CameraInput(self._node, self.given, self._on_image)
+        self._mailbox = Mailbox(
+            lambda image, late: image.stream.drop(late=late), self.given.camera_tolerance_s
+        )
+        self._worker = Worker(self._mailbox, self._work_on, self._on_broken_images, fail)
+        for stream in self.streams:
+            stream.listen(self.given, self._on_image)
         if self.given.take_initial_pose:
             self._hints = InitialPoseInput(
                 self._node, lambda: self.loaded.frame, self.outputs.has_told, self._forget
@@ -97,79 +103,69 @@ class Session:
         if self._bond is not None:
             self._bond.close()
         self._bond = ManagerBond(self._node) if self.given.bond else None
-        self._node.get_logger().info(f"images from {self.input.topic}")
-        waiting = f"no image has arrived on {self.input.topic} yet"
+        topics = ", ".join(stream.input.topic for stream in self.streams)
+        self._node.get_logger().info(f"images from {topics}")
+        waiting = f"no image has arrived on {topics} yet"
         self._status.publish_idle("waiting_for_image", waiting, self.loaded)
 
     # The way of an image: received, localized, judged, published.
 
-    def _on_image(self, message: ImageMessage) -> None:
-        message.header.frame_id = message.header.frame_id.lstrip("/")  # as ROS 1 wrote it
-        counts = self._status.counts
-        counts.received += 1
+    def _on_image(self, arrived: Arrived) -> None:
+        stamp_s = seconds_from_stamp(arrived.message.header.stamp)
         with self._lock:
             self._machine.arrived(self._now_s())
-        if not self._limit.admits(time.monotonic()):
-            counts.skipped += 1
+        # Who goes with an image that is looked at is looked at, too.
+        in_time = bool(self.given.rig) and abs(stamp_s - self._admitted_s) <= self.given.camera_tolerance_s
+        if not (arrived.stream.limit.admits(time.monotonic()) or in_time):
+            arrived.stream.counts.skipped += 1
             return
-        before = self._worker.overtaken
-        self._worker.put(message)
-        counts.dropped += self._worker.overtaken - before
+        self._admitted_s = stamp_s
+        self._mailbox.put(arrived, arrived.stream.name, stamp_s)
 
-    def _work_on(self, message: ImageMessage) -> None:
-        """Called on the worker's thread."""
-        tree, given = self._tree, self.given  # the same for all of one image
+    def _work_on(self, images: Sequence[Arrived]) -> None:
+        """Called on the worker's thread, with the images of one time."""
+        tree, given = self._tree, self.given  # the same for all of them
         with self._lock:
             loaded, believed = self.loaded, self._machine.last_good
-        last = believed if given.use_prior else None
-        frame = given.camera_frame or message.header.frame_id
-
-        def expected() -> SE3 | None:
-            if believed is None and self._hints is not None:
-                return self._hints.expected(message.header.stamp, frame, given.base_frame, tree)
-            odometry = tree if loaded.is_metric else None  # which speaks of metres
-            return last and expected_pose(last, message.header.stamp, frame, odometry)
-
-        outcome = localize_message(message, loaded, self.input, last, expected)
-        outcome = refused_if_tilted(outcome, given, tree) if given.planar else outcome
+        seen = localized(images, loaded, believed, given, self._hints, tree)
+        outcome, stamp_s = seen.outcome, seconds_from_stamp(seen.outcome.header.stamp)
         with self._lock:
-            verdict, asked = self._judge(loaded, outcome), self.requests.asked()
-        sent = self.outputs.send(outcome, verdict, given, loaded, tree)
-        verdict = sent.added_to(verdict)
-        transform = sent.transform.reason
-        status = self._status.publish(verdict, loaded=loaded, outcome=outcome, transform=transform)
-        self.health.add(
-            time.monotonic(),
-            latency_s=outcome.latency_s,
-            age_s=float(status.frame_age_s),
-            found=isinstance(outcome.result, Localized),
-        )
+            judged, asked = self._judge(loaded, outcome), self.requests.asked()
+        for image, one in zip(images, seen.outcomes, strict=True):
+            found = isinstance(one.result, Localized) and loaded is self.loaded
+            image.stream.count(image.message.header, found=found)
+            if judged.publish and found and image.stream.name not in seen.refused:
+                image.stream.remember(one, stamp_s)
+        sent = self.outputs.send(outcome, judged, given, loaded, tree)
+        verdict = sent.added_to(judged)
+        told = {"loaded": loaded, "outcome": outcome, "transform": sent.transform.reason}
+        status = self._status.publish(verdict, **told)
+        found, age_s = isinstance(outcome.result, Localized), float(status.frame_age_s)
+        self.health.add(time.monotonic(), latency_s=outcome.latency_s, age_s=age_s, found=found)
         self.requests.image(asked, verdict, sent.pose)
-        self.views.show(outcome, verdict, loaded)
-        loaded.tracker.confirm()
+        for image, one in zip(images, seen.outcomes, strict=True):
+            image.stream.tell(one, verdict, seen.refused, loaded, given)
+        for image in images:
+            loaded.of(image.stream.name).tracker.confirm()
 
     def _judge(self, loaded: LoadedMap, outcome: ImageOutcome) -> Verdict:
         """Called on the worker's thread, under the lock."""
-        counts, result, self._counted = self._status.counts, outcome.result, outcome.header
-        if loaded is self.loaded and isinstance(result, Localized):
-            counts.localized += 1
-            return self._machine.localized(result.camera_from_map, seconds_from_stamp(outcome.header.stamp))
-        counts.lost += 1
         if loaded is not self.loaded:
             return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
+        if isinstance(outcome.result, Localized):
+            stamp_s = seconds_from_stamp(outcome.header.stamp)
+            return self._machine.localized(outcome.result.camera_from_map, stamp_s)
         return self._machine.lost(outcome.reason, outcome.detail)
 
-    def _on_broken_image(self, message: ImageMessage, error: Exception) -> None:
-        """Called on the worker's thread: the work on one image raised, which costs that image."""
-        reason, detail = (
-            "image_failed",
-            f"work on the image failed: {type(error).__name__}: {first_line(error)}",
-        )
-        self._node.get_logger().warning(detail)
-        self._status.counts.lost += self._counted is not message.header
+    def _on_broken_images(self, images: Sequence[Arrived], error: Exception) -> None:
+        """Called on the worker's thread: the work on images of one time raised, which costs them."""
+        outcome = failed_image(images[0].message.header, error)
+        self._node.get_logger().warning(outcome.detail)
+        for each in images:
+            each.stream.count(each.message.header, found=False)
+            each.stream.say(outcome.reason, outcome.detail, self.loaded)
         with self._lock:
-            verdict = self._machine.lost(reason, detail)
-        outcome = ImageOutcome(message.header, None, None, reason, detail, math.nan)
+            verdict = self._machine.lost(outcome.reason, outcome.detail)
         self._status.publish(verdict, loaded=self.loaded, outcome=outcome)
 
     # Beside the images: silence, and whether anybody listens.
@@ -179,8 +175,9 @@ class Session:
         self._status.tell_of_transform(self._tree.standing, self.loaded)
         self._status.tell_why_lost()
         self._listen_if_needed()
-        self.input.follow()
-        if not self.input.is_listening:
+        for stream in self.streams:
+            stream.watch(self.given.silence_timeout_s)
+        if not self._is_listening:
             return
         with self._lock:
             verdict = self._machine.silence(self._now_s())
@@ -189,9 +186,10 @@ class Session:
 
     def _listen_if_needed(self) -> None:
         needed = not self.given.only_when_needed or self._is_needed()
-        if needed == self.input.is_listening:
+        if needed == self._is_listening:
             return
-        self.input.listen(needed)
+        for stream in self.streams:
+            stream.input.listen(needed)
         with self._lock:
             self._machine.forget()
             self._machine.arrived(self._now_s())
@@ -200,8 +198,13 @@ class Session:
             reason, detail = "waiting_for_image", "somebody listens again"
         self._status.publish_idle(reason, detail, self.loaded)
 
+    @property
+    def _is_listening(self) -> bool:
+        return self.streams[0].input.is_listening
+
     def _is_needed(self) -> bool:
-        if len(self.requests) or self.outputs.is_wanted or self.views.is_wanted:
+        views_wanted = any(stream.views.is_wanted for stream in self.streams)
+        if len(self.requests) or self.outputs.is_wanted or views_wanted:
             return True
         return self.given.tf_mode != "none" and others_listen(self._node)
 
@@ -213,7 +216,8 @@ class Session:
     def change_parameters(self, given: Parameters) -> None:
         """Go by these parameters, of which those that may change at any time can differ."""
         self.given = given
-        self._limit.max_rate_hz = given.max_rate_hz
+        for stream in self.streams:
+            stream.limit.max_rate_hz = given.max_rate_hz
         with self._lock:
             self._machine.config = self.loaded.status_config(given)
         self.outputs.configure(given, self.loaded)
@@ -230,7 +234,7 @@ class Session:
             self._machine.config = loaded.status_config(self.given)
             self._machine.forget()
         self.outputs.configure(self.given, loaded)
-        self.views.show_map(loaded)
+        self.cloud.show(loaded)
         if self._tree is not None:
             self._renew_tree()
         self._node.get_logger().info(str(loaded))
@@ -263,9 +267,8 @@ class Session:
         if not self.outputs.enabled:
             config = dataclasses.replace(config, mode="none", listen=True)
         old = self._tree
-        if old is not None and old.config == config:
-            return
-        self._tree = TfTree(self._node, config, old)
+        if old is None or old.config != config:
+            self._tree = TfTree(self._node, config, old)
 
     # The end.
 
@@ -276,17 +279,15 @@ class Session:
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
-        if self.input is not None:
-            self.input.close()
+        for stream in self.streams:
+            stream.deafen()
         if self._hints is not None:
             self._hints.close()
         if self._tree is not None:
             self._tree.close()  # before the worker, which may wait for a transform
         if self._worker is not None:
-            before = self._worker.overtaken
             self._worker.stop()
-            self._status.counts.dropped += self._worker.overtaken - before
-        self.input = self._worker = self._tree = self._hints = None
+        self._mailbox = self._worker = self._tree = self._hints = None
         self.requests.close()
 
     def close(self) -> None:
@@ -294,4 +295,6 @@ class Session:
         if self._bond is not None:
             self._bond.close()
         self.outputs.close()
-        self.views.close()
+        self.cloud.close()
+        for stream in self.streams:
+            stream.close()

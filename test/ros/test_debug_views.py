@@ -28,7 +28,7 @@ from reloc_ros.localizer import Localized
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
-from reloc_ros.ros.output.debug_views import DebugViews, cloud_of, keypoints_of, markers_of
+from reloc_ros.ros.output.debug_views import DebugViews, MapCloud, cloud_of, keypoints_of, markers_of
 from reloc_ros.stream.status import State, Verdict
 
 TRACKING = Verdict(State.TRACKING, True, "", "")
@@ -72,7 +72,7 @@ def wait_until(condition):
 
 
 def test_nothing_is_made_while_nobody_listens(node, loaded):
-    views = DebugViews(node, loaded)
+    views = DebugViews(node)
     assert not views.is_wanted
     for _ in range(5):
         views.show(outcome_of(loaded, 5), TRACKING, loaded)
@@ -81,7 +81,7 @@ def test_nothing_is_made_while_nobody_listens(node, loaded):
 
 
 def test_each_view_is_made_for_its_listener_alone_and_no_more_once_that_is_gone(node, loaded):
-    views, outcome = DebugViews(node, loaded), outcome_of(loaded, 5)
+    views, outcome = DebugViews(node), outcome_of(loaded, 5)
     costs = {
         "keypoints": {"keypoints": 1},
         "markers": {"markers": 1},
@@ -99,7 +99,7 @@ def test_each_view_is_made_for_its_listener_alone_and_no_more_once_that_is_gone(
 
 
 def test_listeners_get_what_the_localizer_found(node, loaded):
-    views, outcome = DebugViews(node, loaded), outcome_of(loaded, 5)
+    views, outcome, _ = DebugViews(node), outcome_of(loaded, 5), MapCloud(node, loaded)
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     heard = {"map_cloud": None}
     types = TOPICS | {"map_cloud": PointCloud2}
@@ -163,7 +163,7 @@ def test_in_projected_coordinates_markers_are_exact_and_the_cloud_s_rounding_is_
     far, outcome = moved_to(loaded, offset), outcome_of(loaded, 5)
     pose = outcome.result.camera_from_map @ SE3(np.eye(3), -offset)
     far_result = Localized(**{**vars(outcome.result), "camera_from_map": pose})
-    views = DebugViews(node, far)
+    told_by = MapCloud(node, far)
     told = capfd.readouterr().err
     assert told.count("4,649,88") == 1 and "steps of 0.5 m" in told and "earth" in told
     found = {m.ns: m for m in markers_of(dataclasses.replace(outcome, result=far_result), far).markers}
@@ -182,7 +182,7 @@ def test_in_projected_coordinates_markers_are_exact_and_the_cloud_s_rounding_is_
     positions = places_of([k.position for k in keypoints_of(outcome, far).keypoints])
     exact = far.localizer.bundle.landmarks.positions_map[outcome.result.keypoints.landmarks]
     np.testing.assert_array_equal(positions, exact)
-    views.close()
+    told_by.close()
 
 
 def places_of(points) -> np.ndarray:
@@ -190,7 +190,7 @@ def places_of(points) -> np.ndarray:
 
 
 def test_of_coordinates_that_single_precision_holds_nothing_is_said(node, loaded, capfd):
-    DebugViews(node, moved_to(loaded, [9_000.0, -12_000.0, 300.0])).close()
+    MapCloud(node, moved_to(loaded, [9_000.0, -12_000.0, 300.0])).close()
     assert capfd.readouterr().err == ""
 
 

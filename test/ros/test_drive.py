@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time as Stamp
 from rclpy.serialization import serialize_message
+from reloc_ros.msg import RelocStatus
 
 from reloc_ros.demo.fusion.robot import se3_from_planar
 from reloc_ros.demo.ros.drive import _problems
@@ -28,7 +29,9 @@ class Silent:
         self.__dict__.update(kept)
 
 
-def drive_of(*, wrong: float = 0.0, step: float = 0.0, parents=("map",), tilt: float = 0.0) -> DriveFigures:
+def drive_of(
+    *, wrong: float = 0.0, step: float = 0.0, parents=("map",), tilt: float = 0.0, both: bool = True
+) -> DriveFigures:
     """A robot that stands still for ten pictures, half a second apart."""
     stamps = [500_000_000 * n for n in range(1, 11)]
     truth = {stamp: np.array([1.0, 2.0, 0.5]) for stamp in stamps}
@@ -47,6 +50,8 @@ def drive_of(*, wrong: float = 0.0, step: float = 0.0, parents=("map",), tilt: f
     poses[stamps[5]] = dataclasses.replace(poses[stamps[5]], translation=np.array([1.0, 2.0, tilt]))
     robot: Robot = Silent(truth=truth, odometry=odometry, foreign_sent=3)
     watch: DriveWatch = Silent(poses=poses, placed=placed, parents={name: 1 for name in parents}, statuses=[])
+    part = [RelocStatus(pose_published=True)] * 4
+    watch.of_cameras = {"left": part, "right": part if both else []}
     return figures(robot, watch, 5.0, None)
 
 
@@ -64,6 +69,7 @@ def test_a_drive_without_fault_has_no_problems_and_can_be_written():
         ({"wrong": 0.2}, "1 poses were wrong"),
         ({"step": 0.3}, "map -> odom moved by 0.600 m"),
         ({"parents": ("map", "world")}, "odom has the parents"),
+        ({"both": False}, "the right camera had a part in 0 of 10 poses"),
         ({"tilt": 0.01}, "1 poses and transforms were not on the ground"),
     ],
 )
@@ -74,7 +80,7 @@ def test_each_fault_is_found(faults, words):
 
 @pytest.mark.parametrize("make", FOREIGN)
 def test_foreign_messages_can_be_sent(make):
-    assert serialize_message(make(Stamp(sec=1_700_000_000)))
+    assert serialize_message(make(Stamp(sec=1_700_000_000), "left_camera"))
 
 
 @pytest.mark.slow

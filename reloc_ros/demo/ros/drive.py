@@ -1,8 +1,8 @@
 """`scripts/drive`: a robot in a namespace, far off the map's origin, drives through everything at once.
 
 The node is a process of its own, configured as for Nav2 (planar map_odom) and told how fast map -> odom may move. The
-robot's odometry is slow, late and drifts; the lens is covered now and then, the way leads past where there is no map,
-and other nodes send what nobody can use.
+robot has two cameras, whose lenses are covered now and then, both or one; its odometry is slow, late and drifts; the
+way leads past where there is no map, and other nodes send what nobody can use.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from rclpy.signals import SignalHandlerOptions
 
 from reloc_ros.demo.film.rendered_walk import RenderedWalk
 from reloc_ros.demo.film.trajectories import Trajectory
-from reloc_ros.demo.fusion.robot import BASE_FROM_CAMERA, ODOMETRY_HZ, Drive, Slip, drive, se3_from_planar
+from reloc_ros.demo.fusion.robot import ODOMETRY_HZ, Drive, Slip, drive, se3_from_planar
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.demo.ros.domain import claim_domain
-from reloc_ros.demo.ros.drive_robot import NAMESPACE, Robot
+from reloc_ros.demo.ros.drive_robot import MOUNTS, NAMESPACE, Robot
 from reloc_ros.demo.ros.drive_watch import DriveFigures, DriveWatch, figures
 from reloc_ros.demo.ros.processes import Child, installed_prefix
 from reloc_ros.demo.scene.exposure import Exposure
@@ -52,7 +52,8 @@ def main() -> int:
     given.output.mkdir(parents=True, exist_ok=True)
     try:
         run = drive(given.length, Slip(), seed=1)
-        found = _drive(run, _pictures(run, given.output), given)
+        walks = {name: _pictures(run, name, given.output) for name in MOUNTS}
+        found = _drive(run, walks, given)
     except RelocError as error:
         print(f"drive: {error}", file=sys.stderr)
         return RelocError.EXIT_CODE
@@ -76,19 +77,22 @@ def _problems(found: DriveFigures):
         yield f"{found.wrong_poses} poses were wrong"
     if found.largest_step_m > MAX_STEP * 1.05 or found.largest_turn_rad > MAX_TURN * 1.05:
         yield f"map -> odom moved by {found.largest_step_m:.3f} m and {found.largest_turn_rad:.3f} rad in a second"
+    for name, count in found.poses_of.items():
+        if not 0 < count < found.poses:
+            yield f"the {name} camera had a part in {count} of {found.poses} poses, though it was covered in some"
     if found.not_upright:
         yield f"{found.not_upright} poses and transforms were not on the ground"
 
 
-def _pictures(run: Drive, output: Path) -> RenderedWalk:
+def _pictures(run: Drive, camera: str, output: Path) -> RenderedWalk:
     rows = range(0, len(run), round(ODOMETRY_HZ / PICTURES_HZ))
-    poses = tuple((se3_from_planar(run.truth[row]) @ BASE_FROM_CAMERA).inverse() for row in rows)
+    poses = tuple((se3_from_planar(run.truth[row]) @ MOUNTS[camera]).inverse() for row in rows)
     yes = np.ones(len(poses), bool)
     trajectory = Trajectory(run.times_s[rows], poses, (Exposure(noise=1.5),) * len(poses), yes, ~yes)
-    folder = output / f"pictures_{len(poses)}"
+    folder = output / f"pictures_{camera}_{len(poses)}"
     folder.mkdir(exist_ok=True)
     walk = RenderedWalk(folder, PICTURES_HZ, trajectory)
-    print(f"rendering {len(poses)} pictures", flush=True)
+    print(f"rendering {len(poses)} pictures of the {camera} camera", flush=True)
     walk.render_missing()
     return walk
 
@@ -100,6 +104,7 @@ def _node_command() -> list[str]:
     given = {
         "bundle": f"'{EMBEDDED_BUNDLE.resolve()}'",
         "autostart": "true",
+        "cameras": f"[{', '.join(MOUNTS)}]",
         "bond": "false",
         "correction_gate": "6.0",
         "correction_max_speed": f"{MAX_STEP:g}",
@@ -110,12 +115,12 @@ def _node_command() -> list[str]:
     return [str(prefix / "lib/reloc_ros/reloc_node"), "--ros-args", *words]
 
 
-def _drive(run: Drive, walk: RenderedWalk, given: argparse.Namespace) -> DriveFigures:
+def _drive(run: Drive, walks: dict[str, RenderedWalk], given: argparse.Namespace) -> DriveFigures:
     claim_domain()
     log = given.output / "node.log"
     with Child("node", _node_command(), log) as node:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        robot, watch = Robot(run, walk, given.foreign, given.seconds), DriveWatch()
+        robot, watch = Robot(run, walks, given.foreign, given.seconds), DriveWatch()
         executor = SingleThreadedExecutor()
         for each in (robot, watch):
             executor.add_node(each)
@@ -132,7 +137,7 @@ def _drive(run: Drive, walk: RenderedWalk, given: argparse.Namespace) -> DriveFi
 
 def _wait_for(node: Child, robot: Robot, executor: SingleThreadedExecutor) -> None:
     deadline_s = time.monotonic() + START_S
-    while robot.count_subscribers(f"{NAMESPACE}/image") == 0:
+    while not all(robot.count_subscribers(f"{NAMESPACE}/{name}/image") for name in MOUNTS):
         node.refuse_end()
         if time.monotonic() > deadline_s:
             raise RelocError(f"the node did not listen within {START_S:.0f} s; see {node.log}")

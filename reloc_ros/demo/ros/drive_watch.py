@@ -13,7 +13,7 @@ from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
 
 from reloc_ros.demo.fusion.robot import planar_from_se3, wrapped
-from reloc_ros.demo.ros.drive_robot import NAMESPACE, Robot
+from reloc_ros.demo.ros.drive_robot import MOUNTS, NAMESPACE, Robot
 from reloc_ros.geometry import SE3
 from reloc_ros.msg import RelocStatus
 from reloc_ros.ros.conversions import se3_from_pose, se3_from_transform
@@ -32,10 +32,13 @@ class DriveWatch(Node):
         self.parents: collections.Counter[str] = collections.Counter()
         """Of odom."""
         self.statuses: list[RelocStatus] = []
+        self.of_cameras: dict[str, list[RelocStatus]] = {name: [] for name in MOUNTS}
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         topic = f"{NAMESPACE}/reloc/pose_with_covariance"
         self.create_subscription(PoseWithCovarianceStamped, topic, self._on_pose, 100)
         self.create_subscription(RelocStatus, f"{NAMESPACE}/reloc/status", self.statuses.append, latched)
+        for name, kept in self.of_cameras.items():
+            self.create_subscription(RelocStatus, f"{NAMESPACE}/reloc/{name}/status", kept.append, latched)
         self.create_subscription(TFMessage, f"{NAMESPACE}/tf", self._on_transforms, 1000)
 
     def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
@@ -57,6 +60,8 @@ class DriveFigures:
     pictures: int
     foreign_messages: int
     poses: int
+    poses_of: dict[str, int]
+    """By camera: of those, the poses in which it had a part."""
     wrong_poses: int
     """Farther than 10 cm or 5 degrees from the truth."""
     pose_error_median_m: float
@@ -92,6 +97,7 @@ def figures(robot: Robot, watch: DriveWatch, seconds: float, exit_code: int | No
         pictures=len(robot.truth),
         foreign_messages=robot.foreign_sent,
         poses=len(watch.poses),
+        poses_of={name: sum(s.pose_published for s in kept) for name, kept in watch.of_cameras.items()},
         wrong_poses=int(np.sum((errors[:, 0] > WRONG_M) | (errors[:, 1] > WRONG_RAD)))
         + len(set(watch.poses) - set(robot.truth)),
         pose_error_median_m=float(np.median(errors[:, 0])),

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from reloc_ros.errors import RelocError
+from reloc_ros.ros.control.camera_parameters import AS_THE_NODES, CAMERA_FIELDS, CameraParameters
 from reloc_ros.ros.control.parameter_field import SWITCH, Change
 from reloc_ros.ros.control.parameters import FIELDS, Parameters
 
@@ -30,7 +31,9 @@ class NodeParameters:
             RelocError: a given value is of the wrong type or outside of its range or choices.
         """
         self._node, self._is_configured, self._changed = node, is_configured, changed
-        self.current = Parameters(**{field.name: _declare(node, field) for field in FIELDS.values()})
+        own = Parameters(**{field.name: _declare(node, field) for field in FIELDS.values()})
+        rig = tuple(_declared_camera(node, name) for name in own.camera_names)
+        self.current = dataclasses.replace(own, rig=rig)
         self._set_by_node = False
         if hasattr(node, "add_pre_set_parameters_callback"):  # since Iron
             node.add_pre_set_parameters_callback(_with_doubles)
@@ -63,11 +66,18 @@ class NodeParameters:
             return ""
         if field.metadata["change"] is Change.UNCONFIGURED and self._is_configured():
             return f"parameter {field.name} is read when the node is configured: clean the node up first"
-        return _choice_refusal(field, value)
+        return _choice_refusal(field, value, field.name)
 
 
-def _declare(node: Node, field: dataclasses.Field) -> Any:
-    limits, choices = field.metadata["limits"], field.metadata["choices"]
+def _declared_camera(node: Node, name: str) -> CameraParameters:
+    own = {field.name: _declare(node, field, f"{name}.") for field in CAMERA_FIELDS.values()}
+    return CameraParameters(name, **own)
+
+
+def _declare(node: Node, field: dataclasses.Field, prefix: str = "") -> Any:
+    """Args: prefix: of one camera's, to which the choices of the node's own parameter hold."""
+    limits, name = field.metadata["limits"], prefix + field.name
+    choices = _choices(field)
     descriptor = ParameterDescriptor(description=field.metadata["description"])
     descriptor.read_only = field.metadata["change"] is Change.START
     descriptor.dynamic_typing = _is_switch(field)
@@ -79,15 +89,16 @@ def _declare(node: Node, field: dataclasses.Field) -> Any:
             descriptor.integer_range = [IntegerRange(**ranges)]
         else:
             descriptor.floating_point_range = [FloatingPointRange(**ranges)]
-    whole = _whole_override(node, field.name) if isinstance(field.default, float) else None
+    whole = _whole_override(node, name) if isinstance(field.default, float) else None
     initial = field.default if whole is None else float(whole)
     try:
-        declared = node.declare_parameter(field.name, initial, descriptor, ignore_override=whole is not None)
+        declared = node.declare_parameter(name, initial, descriptor, ignore_override=whole is not None)
         value = _word(field, declared.value)
     except ParameterException as error:
-        wanted = type(field.default).__name__ + (f" from {limits[0]} to {limits[1]}" if limits else "")
-        raise RelocError(f"parameter {field.name} must be a {wanted} ({error})") from error
-    if refusal := _choice_refusal(field, value):
+        kind = "list of strings" if isinstance(field.default, tuple) else type(field.default).__name__
+        wanted = kind + (f" from {limits[0]} to {limits[1]}" if limits else "")
+        raise RelocError(f"parameter {name} must be a {wanted} ({error})") from error
+    if refusal := _choice_refusal(field, value, name):
         raise RelocError(refusal)
     return value
 
@@ -112,17 +123,26 @@ def _is_whole_double(change: Parameter) -> bool:
     return field is not None and isinstance(field.default, float) and change.type_ is Parameter.Type.INTEGER
 
 
+def _choices(field: dataclasses.Field) -> tuple[str, ...]:
+    """Of one camera's, those of the node's own parameter, or none of them."""
+    if field is CAMERA_FIELDS.get(field.name) and field.name in AS_THE_NODES:
+        return ("", *choices) if (choices := FIELDS[field.name].metadata["choices"]) else ()
+    return field.metadata["choices"]
+
+
 def _is_switch(field: dataclasses.Field) -> bool:
-    return set(SWITCH) <= set(field.metadata["choices"])
+    return set(SWITCH) <= set(_choices(field))
 
 
 def _word(field: dataclasses.Field, value: Any) -> Any:
-    """The choice that a bool stands for, as yaml reads `true`."""
+    """The choice that a bool stands for, as yaml reads `true`; a list as what cannot change."""
+    if isinstance(field.default, tuple):
+        return tuple(value or field.default)  # an empty list in yaml is none
     return str(value).lower() if isinstance(value, bool) and _is_switch(field) else value
 
 
-def _choice_refusal(field: dataclasses.Field, value: Any) -> str:
-    choices = field.metadata["choices"]
+def _choice_refusal(field: dataclasses.Field, value: Any, name: str) -> str:
+    choices = _choices(field)
     if not choices or value in choices:
         return ""
-    return f"parameter {field.name} must be one of {', '.join(choices)}, got {value!r}"
+    return f"parameter {name} must be one of {', '.join(filter(None, choices))}, got {value!r}"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from reloc_ros.inference.backends import PRECISIONS
 from reloc_ros.pose.acceptance import LocalizerConfig
 from reloc_ros.pose.pnp import Solver
+from reloc_ros.ros.control.camera_parameters import AS_THE_NODES, CameraParameters, RigParameters
 from reloc_ros.ros.control.parameter_field import SWITCH, Change, live, parameter
 from reloc_ros.ros.tf.config import TfConfig, TfMode
 from reloc_ros.stream.correction import CorrectionConfig
@@ -21,7 +22,7 @@ Config = TypeVar("Config")
 
 
 @dataclasses.dataclass(frozen=True)
-class Parameters:
+class Parameters(RigParameters):
     """What the node is told; every field is a ROS parameter of the same name."""
 
     autostart: bool = parameter(
@@ -277,6 +278,7 @@ class Parameters:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("map_frame", "camera_frame", "pose_frame", "base_frame", "odom_frame"):
             # ROS 1 wrote /base_link; in ROS 2 frames have no slash.
             object.__setattr__(self, name, getattr(self, name).lstrip("/"))
@@ -284,7 +286,12 @@ class Parameters:
     @property
     def posed_frame(self) -> str:
         """Frame whose pose is published; empty: the camera's own."""
-        return self.pose_frame or (self.base_frame if self.planar else "")
+        return self.pose_frame or (self.base_frame if self.planar or self.rig else "")
+
+    def of(self, camera: CameraParameters) -> Parameters:
+        """As they hold for one camera."""
+        own = {name: value for name in AS_THE_NODES if (value := getattr(camera, name))}
+        return dataclasses.replace(self, **own, camera_frame=camera.camera_frame or self.camera_frame)
 
     def config(self, kind: type[Config], **others: Any) -> Config:
         """A configuration of the core: `others`, and every parameter that has a field's name."""
@@ -292,4 +299,5 @@ class Parameters:
         return kind(**{name: getattr(self, name) for name in named} | others)
 
 
-FIELDS = {field.name: field for field in dataclasses.fields(Parameters)}
+_FIELDS = sorted(dataclasses.fields(Parameters), key=lambda field: hasattr(RigParameters, field.name))
+FIELDS = {field.name: field for field in _FIELDS if field.metadata}

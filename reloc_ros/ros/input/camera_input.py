@@ -19,6 +19,7 @@ from reloc_ros.io.camera_info import (
     log_given_camera,
 )
 from reloc_ros.io.image_messages import BitDepth, image_from_compressed, image_from_message
+from reloc_ros.ros.control.camera_parameters import ONE_CAMERA, CameraParameters
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import fixed_camera_for, message_camera_for
 from reloc_ros.ros.input.adaptive_subscription import AdaptiveSubscription
@@ -31,7 +32,15 @@ ImageMessage = Image | CompressedImage
 class CameraInput:
     """The subscriptions, from construction until `close`; callbacks come on the executor's thread."""
 
-    def __init__(self, node: Node, given: Parameters, on_image: Callable[[ImageMessage], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        given: Parameters,
+        on_image: Callable[[ImageMessage], None],
+        camera: CameraParameters = ONE_CAMERA,
+    ) -> None:
+        """Listen. Args: given: as they hold for this camera."""
+        self._image, self._camera_info = camera.image, camera.camera_info
         self._node, self._given, self._on_image = node, given, on_image
         self._infos = PairedInfos()
         self._other_transports = ""
@@ -41,11 +50,11 @@ class CameraInput:
         self._info_subscription = None
         if given.camera_source == "topic":
             self._info_subscription = AdaptiveSubscription(
-                node, CameraInfo, "camera_info", self._on_info, depth=10, follow_durability=True
+                node, CameraInfo, self._camera_info, self._on_info, depth=10, follow_durability=True
             )
         compressed = given.image_transport == "compressed"
         # Like image_transport, so that remapping `image` alone is enough for either transport.
-        image = node.resolve_topic_name("image")
+        image = node.resolve_topic_name(self._image)
         self.topic = f"{image}/compressed" if compressed else image
         self._image_type = CompressedImage if compressed else Image
         auto = is_named_rectified(self.topic)
@@ -60,7 +69,7 @@ class CameraInput:
 
     @property
     def info_topic(self) -> str:
-        return self._node.resolve_topic_name("camera_info")
+        return self._node.resolve_topic_name(self._camera_info)
 
     @property
     def is_listening(self) -> bool:
@@ -89,7 +98,7 @@ class CameraInput:
             self._notice_other_transports()
 
     def _notice_other_transports(self) -> None:
-        image = self._node.resolve_topic_name("image")
+        image = self._node.resolve_topic_name(self._image)
         found = other_transports(self._node, image, self._given.image_transport)
         if found and found != self._other_transports:
             self._node.get_logger().warning(found)
@@ -99,6 +108,7 @@ class CameraInput:
         for subscription in self._subscriptions():
             subscription.close()
         self._image_subscription = self._info_subscription = None
+        self._other_transports = ""
 
     def pixels_of(self, message: ImageMessage) -> np.ndarray:
         """The picture (H, W, 3) BGR or (H, W) grey of a stamped message.

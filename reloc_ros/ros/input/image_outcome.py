@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 
@@ -35,6 +36,12 @@ class ImageOutcome:
     """The same as a sentence."""
     latency_s: float
     """From the start of work on the image to its result."""
+
+
+def failed_image(header: Header, error: Exception) -> ImageOutcome:
+    """Of an image on which the work raised something."""
+    detail = f"work on the image failed: {type(error).__name__}: {first_line(error)}"
+    return ImageOutcome(header, None, None, "image_failed", detail, math.nan)
 
 
 def localize_message(

@@ -31,32 +31,19 @@ CLOUD_POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("id", "<u4")]
 POINT_FIELD_TYPES = {"f": PointField.FLOAT32, "u": PointField.UINT32}
 
 
-class DebugViews:
-    """The debug topics, from configure to cleanup."""
+class MapCloud:
+    """The landmarks, from configure to cleanup."""
 
     def __init__(self, node: Node, loaded: LoadedMap) -> None:
         self._node = node
-        self.made: collections.Counter[str] = collections.Counter()
-        """How often each view was made."""
-        self._keypoints = node.create_publisher(KeypointArray, "~/keypoints", 5)
-        self._markers = node.create_publisher(MarkerArray, "~/markers", 5)
-        self._image = node.create_publisher(Image, "~/debug_image", 2)
-        self._compressed = node.create_publisher(CompressedImage, "~/debug_image/compressed", 2)
-        self._of_images = self._keypoints, self._markers, self._image, self._compressed
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._cloud = node.create_publisher(PointCloud2, "~/map_cloud", latched)
-        self.show_map(loaded)
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether anybody listens to what is made for each image."""
-        return any(publisher.get_subscription_count() for publisher in self._of_images)
+        self.show(loaded)
 
     def close(self) -> None:
-        for publisher in (*self._of_images, self._cloud):
-            self._node.destroy_publisher(publisher)
+        self._node.destroy_publisher(self._cloud)
 
-    def show_map(self, loaded: LoadedMap) -> None:
+    def show(self, loaded: LoadedMap) -> None:
         """Publish the landmarks once; whoever comes later gets them too."""
         if loaded.precision_problem:
             self._node.get_logger().warning(loaded.precision_problem)
@@ -64,6 +51,31 @@ class DebugViews:
         self._cloud.publish(
             cloud_of(loaded.localizer.bundle.landmarks, Header(stamp=stamp, frame_id=loaded.frame))
         )
+
+
+class DebugViews:
+    """What is shown of each image of one camera, from configure to cleanup."""
+
+    def __init__(self, node: Node, camera: str = "") -> None:
+        """Args: camera: its name, where it is one of several."""
+        self._node = node
+        self.made: collections.Counter[str] = collections.Counter()
+        """How often each view was made."""
+        place = f"~/{camera}" if camera else "~"
+        self._keypoints = node.create_publisher(KeypointArray, f"{place}/keypoints", 5)
+        self._markers = node.create_publisher(MarkerArray, f"{place}/markers", 5)
+        self._image = node.create_publisher(Image, f"{place}/debug_image", 2)
+        self._compressed = node.create_publisher(CompressedImage, f"{place}/debug_image/compressed", 2)
+        self._publishers = self._keypoints, self._markers, self._image, self._compressed
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anybody listens to what is made for each image."""
+        return any(publisher.get_subscription_count() for publisher in self._publishers)
+
+    def close(self) -> None:
+        for publisher in self._publishers:
+            self._node.destroy_publisher(publisher)
 
     def show(self, outcome: ImageOutcome, verdict: Verdict, loaded: LoadedMap) -> None:
         """Make what somebody listens to; may be called on any one thread."""

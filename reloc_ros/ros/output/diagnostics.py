@@ -34,7 +34,7 @@ HEARS_ALL = "fit"
 class Diagnostics:
     """Publishes once a second, for as long as the node is there."""
 
-    def __init__(self, node: Node, make: Callable[[], DiagnosticStatus]) -> None:
+    def __init__(self, node: Node, make: Callable[[], list[DiagnosticStatus]]) -> None:
         self._node, self._make = node, make
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Not on the ROS clock: who waits for a simulated clock has something to say too.
@@ -42,7 +42,7 @@ class Diagnostics:
 
     def publish(self) -> None:
         header = Header(stamp=self._node.get_clock().now().to_msg())
-        self._publisher.publish(DiagnosticArray(header=header, status=[self._make()]))
+        self._publisher.publish(DiagnosticArray(header=header, status=self._make()))
 
 
 def diagnostic_from(

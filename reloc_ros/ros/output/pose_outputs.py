@@ -142,11 +142,11 @@ class PoseOutputs:
         transform = tree.publish(stamp, outcome.result.camera_from_map.inverse(), camera_frame, covariance)
         if self._initial is not None and isinstance(base := limited_pose(given.base_frame), FramePose):
             self._initial.pose(header, base, tree)
-        frame, remark = tree.config.robot_frame, ""
+        frame, remark = tree.config.robot_frame, outcome.detail
         if frame is None or not transform.published:
             frame = given.posed_frame if pose is not None else ""
         if loaded.is_metric and frame in (given.base_frame, given.odom_frame):
-            remark = self._tilt_remark(frame, camera_frame, outcome, tree)
+            remark = remark or self._tilt_remark(frame, camera_frame, outcome, tree)
         return Sent(pose, problem, transform, remark or tree.problem or self.problem)
 
     def _tilt_remark(self, frame: str, camera_frame: str, outcome: ImageOutcome, tree: TfTree) -> str:

@@ -44,18 +44,33 @@ COUNTS = tuple(field.name for field in dataclasses.fields(ImageCounts))
 class StatusPublisher:
     """There from the node's construction to its end, so that a failure's reason can always be heard."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, name: str = "", counts: ImageCounts | None = None) -> None:
+        """Begin.
+
+        Args:
+            name: of the camera that it speaks of, where it is one of several; empty: it speaks of all.
+            counts: of that camera's images.
+        """
+        self._node, self._name = node, name
         self._lock = threading.Lock()
         self._logged = State.LOST  # as everybody knows of a node that just came up
         self._standing = ""
         self._lost_since_s: float | None = None
         self._told_s: dict[str, float] = {}
-        self.counts = ImageCounts()
+        self._counts = {} if counts is None else {name: counts}
         self.last = RelocStatus()
         """The newest status published."""
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._publisher = node.create_publisher(RelocStatus, "~/status", latched)
+        self._publisher = node.create_publisher(
+            RelocStatus, f"~/{name}/status" if name else "~/status", latched
+        )
+
+    def close(self) -> None:
+        self._node.destroy_publisher(self._publisher)
+
+    def counts_of(self, camera: str) -> ImageCounts:
+        """The counts of one camera's images; here they are added up."""
+        return self._counts.setdefault(camera, ImageCounts())
 
     def publish(
         self,
@@ -91,7 +106,7 @@ class StatusPublisher:
             scale_known=loaded is not None and loaded.is_metric,
             map_frame=loaded.frame if loaded else "",
             backend=loaded.localizer.backend.name if loaded else "",
-            **{f"frames_{name}": getattr(self.counts, name) for name in COUNTS},
+            **{f"frames_{name}": self._count(name) for name in COUNTS},
         )
         with self._lock:
             self._log(verdict)
@@ -125,8 +140,12 @@ class StatusPublisher:
             self._told_s[last.reason] = now_s
             self._node.get_logger().warning(f"no pose for {lost_s:.0f} s ({last.reason}): {last.detail}")
 
+    def _count(self, name: str) -> int:
+        return sum(getattr(counts, name) for counts in list(self._counts.values()))
+
     def _log(self, verdict: Verdict) -> None:
         # While lost, the reasons may change with every image: the log tells the first.
         if verdict.state is not self._logged:
-            self._node.get_logger().info(f"{verdict.state.name.lower()} {verdict.reason}".rstrip())
+            whose = f"{self._name}: " if self._name else ""
+            self._node.get_logger().info(f"{whose}{verdict.state.name.lower()} {verdict.reason}".rstrip())
         self._logged = verdict.state

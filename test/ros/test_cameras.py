@@ -1,0 +1,197 @@
+"""A robot with two cameras and one node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from node_process import DEADLINE_S, Peer, camera_info
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from reloc_ros.msg import RelocStatus
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from table_bundle import CAMERA, camera_from_map, make_table_bundle, view
+from tf_world import TfWorld
+
+from reloc_ros.geometry import SE3
+from reloc_ros.ros.conversions import image_from_pixels, se3_from_pose, se3_from_transform
+
+NAMESPACE = "/robot1"
+MAP_FROM_BASE = SE3.from_rotation_vector([0, 0, 1.3], [-0.3, -0.1, 0.0])
+VIEWS = {"front": 5, "rear": 12}
+"""What each camera sees from there."""
+TWO = {"cameras": ["front", "rear"], "tf_mode": "map_base", "silence_timeout_s": 5.0}
+
+
+def base_from(camera: str) -> SE3:
+    return MAP_FROM_BASE.inverse() @ camera_from_map(VIEWS[camera]).inverse()
+
+
+class Rig(TfWorld):
+    """Two cameras, and who listens to the node."""
+
+    def __init__(self, namespace: str = "") -> None:
+        super().__init__(namespace=namespace)
+        self.peer = Peer(namespace=namespace)
+        self._namespace = namespace
+        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.said = {
+            name: self.peer.listen(RelocStatus, f"{namespace}/reloc/{name}/status", latched) for name in VIEWS
+        }
+        for name in VIEWS:
+            self.send_static("base_link", f"{name}_optical", base_from(name))
+
+    def close(self) -> None:
+        self.peer.close()
+        super().close()
+
+    def show(self, until: Callable[[], object], **views: int) -> None:
+        """Publish pictures of one time, over and over, until something is so."""
+        deadline_s = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline_s:
+            stamp = self.peer.stamp()
+            for name, index in views.items():
+                place = f"{self._namespace}/{name}"
+                header = Header(stamp=stamp, frame_id=f"{name}_optical")
+                self.peer.publisher(CameraInfo, f"{place}/camera_info").publish(camera_info(CAMERA, stamp))
+                self.peer.publisher(Image, f"{place}/image").publish(image_from_pixels(view(index), header))
+            time.sleep(0.05)
+            if until():
+                return
+        last = {name: said[-1:] for name, said in self.said.items()}
+        raise AssertionError(f"that did not come; the last are {self.peer.statuses[-1:]} {last}")
+
+    def fused(self) -> PoseWithCovarianceStamped | None:
+        """A pose at whose time both cameras said that theirs counted."""
+        for pose in self.peer.poses_with_covariance:
+            at_that_time = [
+                any(s.header.stamp == pose.header.stamp and s.pose_published for s in list(said))
+                for said in self.said.values()
+            ]
+            if all(at_that_time):
+                return pose
+        return None
+
+    def last(self, name: str) -> RelocStatus:
+        return self.said[name][-1] if self.said[name] else RelocStatus()
+
+
+@pytest.fixture
+def rig():
+    rig = Rig()
+    yield rig
+    rig.close()
+
+
+def test_two_cameras_give_one_pose_of_the_base_more_certain_than_either(start_node, rig: Rig):
+    node = start_node(**TWO)
+    rig.show(lambda: len(rig.sent("map", "base_link")) > 1, front=VIEWS["front"])
+    alone = rig.peer.poses_with_covariance[-1]
+    rig.show(rig.fused, **VIEWS)
+    both = rig.fused()
+    assert both.header.frame_id == "map"
+    np.testing.assert_allclose(se3_from_pose(both.pose.pose).matrix, MAP_FROM_BASE.matrix, atol=2e-3)
+    before, after = (np.reshape(each.pose.covariance, (6, 6)) for each in (alone, both))
+    assert np.linalg.eigvalsh(before - after)[0] > -1e-12 and np.trace(after) < 0.7 * np.trace(before)
+
+    sent = rig.sent("map", "base_link")[-1]
+    np.testing.assert_allclose(se3_from_transform(sent.transform).matrix, MAP_FROM_BASE.matrix, atol=2e-3)
+    assert {message.header.frame_id for message in rig.heard if message.child_frame_id == "base_link"} == {
+        "map"
+    }
+    robot = rig.peer.statuses[-1]
+    assert robot.frames_received == sum(rig.last(name).frames_received for name in VIEWS)
+    assert node.stop() == 0
+    assert "Traceback" not in node.output
+
+
+def test_a_lost_camera_does_not_lose_the_robot_and_says_so_itself(start_node, rig: Rig):
+    start_node(**TWO)
+    rig.show(rig.fused, **VIEWS)
+    count = len(rig.peer.statuses)
+
+    def is_lost() -> bool:
+        return rig.last("front").state == RelocStatus.LOST
+
+    rig.show(is_lost, front=0, rear=VIEWS["rear"])
+    assert rig.last("front").reason in ("no_keypoints", "too_few_keypoints")
+    assert rig.last("rear").state == RelocStatus.TRACKING
+    assert all(status.state == RelocStatus.TRACKING for status in rig.peer.statuses[count:])
+
+    health = rig.peer.listen_to_diagnostics()
+    rig.wait_for(lambda: len({each.name for each in health}) == 3, "the diagnostics of robot and cameras")
+    assert {each.name for each in health if "front" in each.name} == {"reloc/front: localization"}
+    rig.show(lambda: rig.last("front").state == RelocStatus.TRACKING, **VIEWS)
+    rig.show(lambda: rig.last("front").reason == "images_stopped", rear=VIEWS["rear"])
+    assert rig.peer.statuses[-1].state == RelocStatus.TRACKING
+
+
+def test_cameras_that_disagree_are_said_and_neither_wins(start_node, rig: Rig):
+    start_node(**TWO)
+    rig.show(rig.fused, **VIEWS)
+
+    def disagree() -> bool:
+        return rig.peer.statuses[-1].reason == "cameras_disagree" and rig.peer.statuses[-1].state == 0
+
+    rig.show(disagree, front=VIEWS["front"], rear=VIEWS["rear"] + 5)
+    robot = rig.peer.statuses[-1]
+    assert "front and rear put base_link 0.1" in robot.detail and "m and 2.9 deg apart" in robot.detail
+    assert {rig.last(name).reason for name in VIEWS} == {"cameras_disagree"}
+    count = len(rig.peer.poses)
+    rig.show(lambda: len(rig.peer.statuses) % 5 == 0, front=VIEWS["front"], rear=VIEWS["rear"] + 5)
+    assert len(rig.peer.poses) == count
+
+    rig.show(lambda: len(rig.peer.poses) > count, **VIEWS)
+
+
+def test_in_a_namespace_on_the_ground_they_place_the_odometry(start_node):
+    rig = Rig(NAMESPACE)
+    try:
+        words = ("-r", f"__ns:={NAMESPACE}", "-r", "/tf:=tf", "-r", "/tf_static:=tf_static")
+        given = TWO | {"tf_mode": "map_odom", "planar": True}
+        start_node(**given, arguments=words)
+        odom_from_base = SE3.from_rotation_vector([0, 0, 0.4], [5.0, 2.0, 0.0])
+        rig.send_static("odom", "base_link", odom_from_base)
+        rig.show(lambda: rig.fused() and rig.sent("map", "odom"), **VIEWS)
+        map_from_odom = se3_from_transform(rig.sent("map", "odom")[-1].transform)
+        np.testing.assert_allclose((map_from_odom @ odom_from_base).matrix, MAP_FROM_BASE.matrix, atol=2e-3)
+        assert {m.header.frame_id for m in rig.heard if m.child_frame_id == "odom"} == {"map"}
+    finally:
+        rig.close()
+
+
+def test_each_camera_may_have_topic_frame_mask_and_bundle_of_its_own(
+    start_node, rig: Rig, tmp_path, table_bundle
+):
+    cv2.imwrite(str(tmp_path / "mask.png"), np.zeros((480, 640), np.uint8))
+    other = make_table_bundle(tmp_path / "other").path
+    own = {
+        "rear.image_topic": "/front/image",
+        "rear.camera_frame": "/rear_optical",
+        "rear.bundle": str(other),
+        "rear.image_mask": str(tmp_path / "mask.png"),
+    }
+    start_node(**TWO, **own)
+    rig.show(lambda: rig.peer.poses and rig.last("rear").reason, front=VIEWS["front"])
+    rig.show(lambda: rig.last("rear").reason == "no_keypoints", front=VIEWS["front"])
+    assert rig.last("front").state == rig.peer.statuses[-1].state == RelocStatus.TRACKING
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"tf_mode": "map_camera"}, "map_camera places a single one"),
+        ({"camera_frame": "lens"}, "set NAME.camera_frame"),
+        ({"rear.camera_source": "magic"}, "parameter rear.camera_source must be one of topic, bundle, file"),
+        ({"cameras": ["front", "front"]}, "front twice"),
+        ({"cameras": ["front/left"]}, "must be names of letters, digits and _"),
+    ],
+)
+def test_what_does_not_go_with_several_cameras_is_a_sentence(start_node, parameters, words):
+    node = start_node(**TWO | parameters)
+    assert node.exit_code() == 2
+    assert words in node.output
