@@ -10,7 +10,8 @@ import numpy as np
 from builtin_interfaces.msg import Time as Stamp
 from std_msgs.msg import Header
 
-from reloc_ros.localizer import Keypoints, Localized
+from reloc_ros.inference.keypoints import Keypoints
+from reloc_ros.localizer import Localized
 from reloc_ros.pose.covariance import moved_covariance
 from reloc_ros.pose.fusion import Measured, agreeing, difference, distance, fused
 from reloc_ros.ros.camera_stream import Arrived

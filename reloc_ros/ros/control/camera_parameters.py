@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import TypeVar
 
 from reloc_ros.errors import RelocError
 from reloc_ros.ros.control.parameter_field import Change, live, parameter
 
+Given = TypeVar("Given", bound="RigParameters")
 AS_THE_NODES = (
     "bundle",
+    "camera_frame",
     "image_transport",
     "image_reliability",
     "image_rectified",
@@ -93,6 +96,11 @@ class RigParameters:
                 raise RelocError(f"parameter cameras must be names of letters, digits and _, got {name!r}")
             if names.count(name) > 1:
                 raise RelocError(f"parameter cameras must be names that differ, got {name} twice")
+
+    def of(self: Given, camera: CameraParameters) -> Given:
+        """As they hold for one camera."""
+        own = {name: value for name in AS_THE_NODES if (value := getattr(camera, name))}
+        return dataclasses.replace(self, **own)
 
     @property
     def camera_names(self) -> tuple[str, ...]:

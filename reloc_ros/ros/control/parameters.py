@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from reloc_ros.inference.backends import PRECISIONS
 from reloc_ros.pose.acceptance import LocalizerConfig
 from reloc_ros.pose.pnp import Solver
-from reloc_ros.ros.control.camera_parameters import AS_THE_NODES, CameraParameters, RigParameters
+from reloc_ros.ros.control.camera_parameters import RigParameters
 from reloc_ros.ros.control.parameter_field import SWITCH, Change, live, parameter
 from reloc_ros.ros.tf.config import TfConfig, TfMode
 from reloc_ros.stream.correction import CorrectionConfig
@@ -287,11 +287,6 @@ class Parameters(RigParameters):
     def posed_frame(self) -> str:
         """Frame whose pose is published; empty: the camera's own."""
         return self.pose_frame or (self.base_frame if self.planar or self.rig else "")
-
-    def of(self, camera: CameraParameters) -> Parameters:
-        """As they hold for one camera."""
-        own = {name: value for name in AS_THE_NODES if (value := getattr(camera, name))}
-        return dataclasses.replace(self, **own, camera_frame=camera.camera_frame or self.camera_frame)
 
     def config(self, kind: type[Config], **others: Any) -> Config:
         """A configuration of the core: `others`, and every parameter that has a field's name."""
