@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from tf_world import TfWorld
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import image_from_pixels, se3_from_pose, se3_from_transform
 
+CONFIG = Path(__file__).parents[2] / "config"
 NAMESPACE = "/robot1"
 MAP_FROM_BASE = SE3.from_rotation_vector([0, 0, 1.3], [-0.3, -0.1, 0.0])
 VIEWS = {"front": 5, "rear": 12}
@@ -34,10 +36,10 @@ def base_from(camera: str) -> SE3:
 class Rig(TfWorld):
     """Two cameras, and who listens to the node."""
 
-    def __init__(self, namespace: str = "") -> None:
+    def __init__(self, namespace: str = "", images: str = "{}/image") -> None:
         super().__init__(namespace=namespace)
         self.peer = Peer(namespace=namespace)
-        self._namespace = namespace
+        self._images = f"{namespace}/{images}"
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.said = {
             name: self.peer.listen(RelocStatus, f"{namespace}/reloc/{name}/status", latched) for name in VIEWS
@@ -55,10 +57,11 @@ class Rig(TfWorld):
         while time.monotonic() < deadline_s:
             stamp = self.peer.stamp()
             for name, index in views.items():
-                place = f"{self._namespace}/{name}"
+                topic = self._images.format(name)
+                beside = f"{topic.rpartition('/')[0]}/camera_info"
                 header = Header(stamp=stamp, frame_id=f"{name}_optical")
-                self.peer.publisher(CameraInfo, f"{place}/camera_info").publish(camera_info(CAMERA, stamp))
-                self.peer.publisher(Image, f"{place}/image").publish(image_from_pixels(view(index), header))
+                self.peer.publisher(CameraInfo, beside).publish(camera_info(CAMERA, stamp))
+                self.peer.publisher(Image, topic).publish(image_from_pixels(view(index), header))
             time.sleep(0.05)
             if until():
                 return
@@ -148,12 +151,12 @@ def test_cameras_that_disagree_are_said_and_neither_wins(start_node, rig: Rig):
     rig.show(lambda: len(rig.peer.poses) > count, **VIEWS)
 
 
-def test_in_a_namespace_on_the_ground_they_place_the_odometry(start_node):
-    rig = Rig(NAMESPACE)
+def test_by_the_example_in_a_namespace_on_the_ground_they_place_the_odometry(start_node):
+    rig = Rig(NAMESPACE, images="{}_camera/image_raw")
     try:
+        rig.send_static("base_link", "rear_camera_optical_frame", base_from("rear"))
         words = ("-r", f"__ns:={NAMESPACE}", "-r", "/tf:=tf", "-r", "/tf_static:=tf_static")
-        given = TWO | {"tf_mode": "map_odom", "planar": True}
-        start_node(**given, arguments=words)
+        start_node(arguments=(*words, "--params-file", str(CONFIG / "two_cameras.yaml")))
         odom_from_base = SE3.from_rotation_vector([0, 0, 0.4], [5.0, 2.0, 0.0])
         rig.send_static("odom", "base_link", odom_from_base)
         rig.show(lambda: rig.fused() and rig.sent("map", "odom"), **VIEWS)
