@@ -14,6 +14,7 @@ from reloc_ros.inference.keypoints import Keypoints
 from reloc_ros.localizer import Localized
 from reloc_ros.pose.covariance import moved_covariance
 from reloc_ros.pose.fusion import Measured, agreeing, difference, distance, fused
+from reloc_ros.pose.level import tilt_problem
 from reloc_ros.ros.camera_stream import Arrived
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import seconds_from_stamp
@@ -92,8 +93,9 @@ def _together(
     latency_s = sum(one.latency_s for one in outcomes)
     if group:
         result = _result(fused([measured[name] for name in group]), [found[name].result for name in group])
-        remark = "; ".join(f"{name} is left out: {why.detail}" for name, why in refused.items())
-        return ImageOutcome(header, None, result, "", remark, latency_s), refused
+        remarks = [f"{name} is left out: {why.detail}" for name, why in refused.items()]
+        remarks += [_tilt_remark(name, frames[name], found[name], measured[name], given) for name in group]
+        return ImageOutcome(header, None, result, "", "; ".join(filter(None, remarks)), latency_s), refused
     why = [(outcome.reason, outcome.detail) for outcome in refused.values()]
     why = why or [(one.reason, f"{name}: {one.detail}") for name, one in zip(frames, outcomes, strict=True)]
     details = "; ".join(dict.fromkeys(detail for _, detail in why))
@@ -123,6 +125,13 @@ def _base_by(
         return Measured(base.map_from_body, base.covariance + slack)
     covariance = moved_covariance(base.covariance, base.map_from_body, moved)
     return Measured(base.map_from_body @ moved, covariance)
+
+
+def _tilt_remark(name: str, frame: str, outcome: ImageOutcome, base: Measured, given: Parameters) -> str:
+    """What speaks against how the robot lies by one camera."""
+    camera_from_map = outcome.result.camera_from_map
+    frames = camera_from_map.inverse(), camera_from_map @ base.map_from_body
+    return tilt_problem(given.base_frame, frame, *frames, f"{name}.camera_frame")
 
 
 def _diagonal(position_sigma: float, rotation_sigma: float) -> np.ndarray:

@@ -132,6 +132,19 @@ def test_poses_are_moved_to_the_newest_time_by_the_odometry_or_else_less_certain
     assert np.trace(still.outcome.result.covariance) > 2 * np.trace(found.outcome.result.covariance)
 
 
+def test_a_robot_that_lies_on_its_side_is_told_by_camera():
+    lying = {
+        name: SE3.from_rotation_vector([1.5, 0, 0], [0, 0, 0]) @ mount for name, mount in BASE_FROM.items()
+    }
+
+    class Wrong(Tree):
+        def lookup(self, target: str, source: str, stamp: Time) -> SE3:
+            return lying[target].inverse()
+
+    found = seen(image("front"), image("rear"), tree=Wrong())
+    assert found.outcome.reason == "" and "name that by rear.camera_frame" in found.outcome.detail
+
+
 def test_an_image_that_raises_costs_itself_unless_all_do():
     found = seen(image("front", off=math.nan), image("rear"))
     np.testing.assert_allclose(base_of(found).matrix, MAP_FROM_BASE.matrix, atol=1e-9)

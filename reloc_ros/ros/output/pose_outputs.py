@@ -145,8 +145,8 @@ class PoseOutputs:
         frame, remark = tree.config.robot_frame, outcome.detail
         if frame is None or not transform.published:
             frame = given.posed_frame if pose is not None else ""
-        if loaded.is_metric and frame in (given.base_frame, given.odom_frame):
-            remark = remark or self._tilt_remark(frame, camera_frame, outcome, tree)
+        if not given.rig and loaded.is_metric and frame in (given.base_frame, given.odom_frame):
+            remark = self._tilt_remark(frame, camera_frame, outcome, tree)
         return Sent(pose, problem, transform, remark or tree.problem or self.problem)
 
     def _tilt_remark(self, frame: str, camera_frame: str, outcome: ImageOutcome, tree: TfTree) -> str:
