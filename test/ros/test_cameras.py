@@ -170,7 +170,9 @@ def test_by_the_example_in_a_namespace_on_the_ground_they_place_the_odometry(sta
 def test_each_camera_may_have_topic_frame_mask_and_bundle_of_its_own(
     start_node, rig: Rig, tmp_path, table_bundle
 ):
-    cv2.imwrite(str(tmp_path / "mask.png"), np.zeros((480, 640), np.uint8))
+    mask = np.zeros((480, 640), np.uint8)
+    mask[:20, :20] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
     other = make_table_bundle(tmp_path / "other").path
     own = {
         "rear.image_topic": "/front/image",
