@@ -30,11 +30,13 @@ NO_LAUNCH = "launch is in no package registry: needs a ROS distribution"
 
 def parameters() -> dict[str, str]:
     """Name and type of each of the node's parameters, read from their one place without importing ROS."""
-    tree = ast.parse((ROOT / "reloc_ros" / "ros" / "control" / "parameters.py").read_text())
-    (table,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Parameters")
-    return {
-        line.target.id: ast.unparse(line.annotation) for line in table.body if isinstance(line, ast.AnnAssign)
-    }
+    found = {}
+    for file, name in (("camera_parameters.py", "RigParameters"), ("parameters.py", "Parameters")):
+        tree = ast.parse((ROOT / "reloc_ros" / "ros" / "control" / file).read_text())
+        (table,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+        lines = (line for line in table.body if isinstance(line, ast.AnnAssign))
+        found |= {line.target.id: ast.unparse(line.annotation) for line in lines}
+    return found
 
 
 def assigned(name: str, file: str = "reloc.launch.py") -> ast.expr:
@@ -110,7 +112,7 @@ def test_rviz_shows_topics_that_the_node_has_and_the_launch_file_renames():
     assert shown == {*renamed, "/image"}
     sources = "".join(path.read_text() for path in (ROOT / "reloc_ros" / "ros").rglob("*.py"))
     for topic in renamed:
-        assert f'"~/{topic.removeprefix("/reloc/")}"' in sources
+        assert f'/{topic.removeprefix("/reloc/")}"' in sources
     assert config["Visualization Manager"]["Global Options"]["Fixed Frame"] == "map"
 
 
@@ -125,7 +127,7 @@ def test_foxgloves_layout_shows_topics_and_fields_that_the_node_has():
     sources = "".join(path.read_text() for path in (ROOT / "reloc_ros" / "ros").rglob("*.py"))
     shown = {*panels["3D!map"]["topics"], panels["Image!debug"]["imageMode"]["imageTopic"]}
     for topic in shown:
-        assert f'"~/{topic.removeprefix("/reloc/")}"' in sources
+        assert f'/{topic.removeprefix("/reloc/")}"' in sources
     fields = {
         line.split()[1]
         for line in (ROOT / "msg/RelocStatus.msg").read_text().splitlines()
@@ -143,7 +145,7 @@ def test_foxgloves_layout_shows_topics_and_fields_that_the_node_has():
 def test_each_parameter_in_a_configuration_is_one(file):
     config = yaml.safe_load((ROOT / "config" / file).read_text())
     (section,) = (config[name] for name in ("/**", "/**/reloc") if name in config)
-    kinds = {"str": str, "bool": bool, "int": int, "float": float}
+    kinds = {"str": str, "bool": bool, "int": int, "float": float, "tuple[str, ...]": list}
     known = parameters()
     for name, value in section["ros__parameters"].items():
         assert name in known
