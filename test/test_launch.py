@@ -34,7 +34,11 @@ def parameters() -> dict[str, str]:
     for file, name in (("camera_parameters.py", "RigParameters"), ("parameters.py", "Parameters")):
         tree = ast.parse((ROOT / "reloc_ros" / "ros" / "control" / file).read_text())
         (table,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-        lines = (line for line in table.body if isinstance(line, ast.AnnAssign))
+        lines = (
+            line
+            for line in table.body
+            if isinstance(line, ast.AnnAssign) and isinstance(line.value, ast.Call)
+        )
         found |= {line.target.id: ast.unparse(line.annotation) for line in lines}
     return found
 

@@ -1,7 +1,12 @@
+import signal
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
 from reloc_ros.msg import RelocStatus
+from sensor_msgs.msg import Image
 from table_bundle import CAMERA, camera_from_map, view
 
 from reloc_ros.bench.node.camera import load_images, load_truths
@@ -45,6 +50,19 @@ def test_the_load_measurement_counts_what_the_node_did(table_bundle, walk, size)
     assert 0 < load.localize_p50_ms < load.stamp_to_pose_p50_ms <= load.stamp_to_pose_p99_ms
     assert load.cpu_percent > 0
     assert 50 < load.rss_first_mb < 2000 and 50 < load.rss_mb <= load.rss_max_mb < 2000
+
+
+def test_the_camera_ends_without_a_word_when_told_to(table_bundle, walk, peer):
+    images = peer.listen(Image, "/image")
+    words = [sys.executable, "-m", "reloc_ros.bench.node.camera", walk[0], table_bundle, 20, 320, 240]
+    with subprocess.Popen(list(map(str, words)), stderr=subprocess.PIPE, text=True) as camera:
+        try:
+            peer.wait_for(lambda: images, "an image")
+            camera.send_signal(signal.SIGINT)
+            _, said = camera.communicate(timeout=30)
+        finally:
+            camera.kill()
+    assert (camera.returncode, said) == (0, "")
 
 
 def test_figures_are_those_of_the_measured_time():

@@ -30,6 +30,8 @@ WALK_S = 8.0
 class LoadCamera(PicturePublisher):
     """Plays the folder by a timer, with the truth where that is known."""
 
+    is_loading = False
+
     def __init__(self, given: argparse.Namespace) -> None:
         bundle_camera = Bundle.load(given.bundle).camera
         camera, images = load_images(given.folder, bundle_camera, given.width, given.height)
