@@ -136,6 +136,33 @@ def test_quality_of_service_is_overridden_as_ros_has_it(start_node, peer):
     peer.wait_for(offered, "best effort")
 
 
+def test_quality_of_service_of_what_comes_in_is_overridden_too(start_node, peer):
+    """The reliable publisher would else have a reliable listener."""
+    names = {
+        "/image": "reliability:=best_effort",
+        "/camera_info": "depth:=3",
+        "/tf": "reliability:=best_effort",
+    }
+    words = [
+        word for name, what in names.items() for word in ("-p", f"qos_overrides.{name}.subscription.{what}")
+    ]
+    start_node(tf_mode="map_camera", arguments=tuple(words))
+    peer.show(view(5), publishing)
+
+    def reliability_of(topic: str) -> set[ReliabilityPolicy]:
+        infos = peer.node.get_subscriptions_info_by_topic(topic)
+        return {info.qos_profile.reliability for info in infos if info.node_name == "reloc"}
+
+    assert reliability_of("/image") == reliability_of("/tf") == {ReliabilityPolicy.BEST_EFFORT}
+    assert reliability_of("/camera_info") == {ReliabilityPolicy.RELIABLE}
+
+
+def test_a_reliability_that_is_none_is_a_sentence(start_node):
+    node = start_node(arguments=("-p", "qos_overrides./image.subscription.reliability:=some"))
+    assert node.exit_code() == 2, node.output
+    assert "reliability is reliable or best_effort, got 'some'" in node.output
+
+
 CALIBRATION = """
 image_width: 640
 image_height: 480

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSCompatibility,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from reloc_ros.errors import RelocError
 from reloc_ros.ros.distribution import SubscriptionEventCallbacks
 
 
@@ -37,11 +47,16 @@ class AdaptiveSubscription:
             follow_durability: also get what a transient-local publisher sent before.
         """
         self._node, self._message_type, self._topic, self._callback = node, message_type, topic, callback
-        self._depth, self._reliability, self._follow_durability = depth, reliability, follow_durability
+        self._depth, self._follow_durability = depth, follow_durability
+        overrides = given_overrides(node, node.resolve_topic_name(topic))
+        self._overriding = QoSOverridingOptions(tuple(overrides))
+        self._reliability = overrides.get(QoSPolicyKind.RELIABILITY, reliability)
         self._endpoints: frozenset[bytes] | None = None
         self.problem = ""
         """Which publishers cannot be heard and why, as a sentence; empty when all are."""
-        self._subscription = self._subscribe(self._profile(reliability == "reliable", late_joining=False))
+        self._subscription = self._subscribe(
+            self._profile(self._reliability == "reliable", late_joining=False)
+        )
 
     @property
     def topic(self) -> str:
@@ -100,7 +115,12 @@ class AdaptiveSubscription:
             incompatible_qos=self._on_incompatible, use_default_callbacks=False
         )
         return self._node.create_subscription(
-            self._message_type, self._topic, self._callback, profile, event_callbacks=events
+            self._message_type,
+            self._topic,
+            self._callback,
+            profile,
+            event_callbacks=events,
+            qos_overriding_options=self._overriding,
         )
 
     def _profile(self, reliable: bool, late_joining: bool) -> QoSProfile:
@@ -109,6 +129,28 @@ class AdaptiveSubscription:
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if late_joining else DurabilityPolicy.VOLATILE,
         )
+
+
+def given_overrides(node: Node, topic: str) -> dict[QoSPolicyKind, Any]:
+    """What `qos_overrides.TOPIC.subscription.POLICY` says of history, depth and reliability, where it is given.
+
+    rclpy declares all of them with the profile at hand, and holds to that though the publishers call for another.
+
+    Raises:
+        RelocError: a reliability that is none.
+    """
+    found = {}
+    for policy in (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY):
+        name = f"qos_overrides.{topic}.subscription.{policy.name.lower()}"
+        if not node.has_parameter(name):
+            node.declare_parameter(name, None, ParameterDescriptor(dynamic_typing=True, read_only=True))
+        if (value := node.get_parameter(name).value) is not None:
+            found[policy] = value
+    if (reliability := found.get(QoSPolicyKind.RELIABILITY)) not in (None, "reliable", "best_effort"):
+        raise RelocError(
+            f"qos_overrides of {topic}: reliability is reliable or best_effort, got {reliability!r}"
+        )
+    return found
 
 
 def _mismatch(publisher: TopicEndpointInfo, profile: QoSProfile, message_type: str) -> str:

@@ -13,6 +13,7 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformException
@@ -58,9 +59,13 @@ class TfListener:
         group = ReentrantCallbackGroup()
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         changing, static = (partial(self._on_transforms, static=is_static) for is_static in (False, True))
+        options = {
+            "callback_group": group,
+            "qos_overriding_options": QoSOverridingOptions.with_default_policies(),
+        }
         self._subscriptions = [
-            node.create_subscription(TFMessage, "/tf", changing, 100, callback_group=group),
-            node.create_subscription(TFMessage, "/tf_static", static, latched, callback_group=group),
+            node.create_subscription(TFMessage, "/tf", changing, 100, **options),
+            node.create_subscription(TFMessage, "/tf_static", static, latched, **options),
         ]
 
     def close(self) -> None:
