@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from node_process import FRAME, Peer, tracking
 from rclpy.time import Time
@@ -28,11 +31,21 @@ def robot():
     robot.close()
 
 
+def drive(manager: Peer, steps: Sequence[tuple[str, str]]) -> None:
+    """As nav2_lifecycle_manager does: each transition within its service timeout, and then it asks for the state."""
+    nav2 = yaml.safe_load((CONFIG / "nav2.yaml").read_text())
+    timeout_s = nav2["/**/lifecycle_manager_localization"]["ros__parameters"]["service_timeout"]
+    for transition, state in steps:
+        began_s = time.monotonic()
+        assert manager.change(transition), transition
+        assert time.monotonic() - began_s < timeout_s
+        assert manager.lifecycle() == state
+
+
 def test_nav2s_manager_brings_the_node_up_and_it_places_the_odometry(start_node, peer: Peer, robot: TfWorld):
     start_node(arguments=("--params-file", str(CONFIG / "nav2.yaml")))
     peer.wait_for_status(lambda status: status.reason == "not_configured")
-    assert peer.change("configure")
-    assert peer.change("activate")
+    drive(peer, (("configure", "inactive"), ("activate", "active")))
     robot.send_static("base_link", FRAME, BASE_FROM_CAMERA)
 
     def placed() -> bool:
@@ -46,6 +59,9 @@ def test_nav2s_manager_brings_the_node_up_and_it_places_the_odometry(start_node,
     np.testing.assert_allclose(
         robot.wait_for_transform("map", "odom", stamp).matrix, map_from_base.matrix, atol=1e-4
     )
+    # As the manager resets and then ends: from the top again, and out.
+    down = ("deactivate", "inactive"), ("cleanup", "unconfigured")
+    drive(peer, (*down, ("configure", "inactive"), ("activate", "active"), *down, ("shutdown", "finalized")))
 
 
 def test_a_robot_in_a_namespace_has_a_tree_of_its_own(start_node):
