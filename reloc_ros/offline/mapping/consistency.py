@@ -35,7 +35,8 @@ FAR_STEP = 6.0
 """So many times as long as those around it, or they on one side of it as on the other, a step is odd: on right maps of
 rendered walks 1.8 at most, 4.4 where a piece of the walk was left out; on folded ones 6.6 to 50."""
 MIN_HOLDING = 60
-"""Points that hold what lies beyond an odd step where it is; on right maps of rendered walks 200 at the very least."""
+"""Points that hold what lies beyond an odd step where it is; on right maps of rendered walks 200 at the very least.
+A third of what an image sees is enough, too: a model that one has may hold few points, or none."""
 _AROUND = 5
 """Steps on either side of one that it is compared with."""
 _FOCAL_SHARES = (0.35, 4.0)
@@ -257,6 +258,8 @@ def beyond_odd_steps(
     """(I,) images of the stretches of a walk that too few points hold where they are, seen from its longest one."""
     ends = {step.names[0] for step in steps}
     beyond = np.zeros(len(model.names), dtype=bool)
+    of_image = np.bincount(model.observation_image, minlength=len(model.names))
+    enough = min(MIN_HOLDING, float(np.median(of_image)) / 3)
     for rows in _walks(model, places):
         stretch = np.zeros(len(model.names), np.int64)  # 0 for the images of other walks, and of none
         stretch[rows] = 1 + np.cumsum([0, *(model.names[row] in ends for row in rows[:-1])])
@@ -269,7 +272,7 @@ def beyond_odd_steps(
             of_held = seen[:, held].sum(axis=1)[:, None]
             # A point that one image alone sees on either side tells a direction, and no distance.
             shared = ((of_held >= 1) & (seen >= 1) & (of_held + seen >= 3)).sum(axis=0)
-            more = ~held & (shared >= MIN_HOLDING)
+            more = ~held & (shared >= enough)
             held |= more
         beyond |= ~held[stretch]
     return beyond

@@ -172,6 +172,12 @@ def test_a_walk_that_goes_on_at_another_scale_is_cut_where_no_points_hold_it():
     assert agreement.is_folded
 
 
+def test_a_model_without_points_is_not_cut():
+    model = goes_on_smaller(7)
+    bare = model.keep_points(np.zeros(len(model.points_map), dtype=bool))
+    assert not beyond_odd_steps(bare, PLACES, odd_steps(bare, PLACES)).any()
+
+
 def test_a_step_that_was_wide_indeed_is_told_and_nothing_dropped():
     poses = [SE3.from_rotation_vector(np.zeros(3), np.array([i + 9.0 * (i > 8), 0, 0])) for i in range(12)]
     model = dataclasses.replace(MODEL, camera_from_map=tuple(poses))
