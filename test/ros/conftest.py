@@ -49,3 +49,4 @@ def start_node(table_bundle, tmp_path):
     yield start
     for process in processes:
         process.kill()
+        print(process.output)  # shown where the test failed
