@@ -29,7 +29,7 @@ def workspace(tmp_path_factory):
     workspace, _ = map_images(SCENE / "images", folder, SCENE / "sparse" / "0", "every:5:2")
     steps.select_step(workspace, 64)
     steps.label_step(workspace, "depth")
-    steps.train_step(workspace, TrainConfig(width=320, views=480, steps=300))
+    steps.train_step(workspace, TrainConfig(width=320, views=400, steps=200))
     return workspace
 
 
