@@ -85,8 +85,10 @@ class CameraStream:
     def drop(self, *, late: bool) -> None:
         """One of its images will not be looked at; called by one thread at a time."""
         self.counts.dropped += 1
-        if late:
-            self.say("stamp_not_newer", "it came after a newer image of another camera had been looked at")
+        if late and self.status is not None:
+            state = min(State(self.status.last.state), State.DEGRADED)
+            detail = "it came after a newer image of another camera had been looked at"
+            self.status.publish(Verdict(state, False, "stamp_not_newer", detail))
 
     @property
     def problem(self) -> str:

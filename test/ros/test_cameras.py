@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from node_process import DEADLINE_S, Peer, camera_info
+from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from reloc_ros.msg import RelocStatus
 from sensor_msgs.msg import CameraInfo, Image
@@ -51,12 +52,13 @@ class Rig(TfWorld):
         self.peer.close()
         super().close()
 
-    def show(self, until: Callable[[], object], **views: int) -> None:
-        """Publish pictures of one time, over and over, until something is so."""
+    def show(self, until: Callable[[], object], late_s: float = 0.0, **views: int) -> None:
+        """Publish pictures of one time, over and over, until something is so; those of the rear are so much older."""
         deadline_s = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline_s:
-            stamp = self.peer.stamp()
+            now = self.now()
             for name, index in views.items():
+                stamp = (now - Duration(seconds=late_s * (name == "rear"))).to_msg()
                 topic = self._images.format(name)
                 beside = f"{topic.rpartition('/')[0]}/camera_info"
                 header = Header(stamp=stamp, frame_id=f"{name}_optical")
@@ -131,6 +133,20 @@ def test_a_lost_camera_does_not_lose_the_robot_and_says_so_itself(start_node, ri
     rig.show(lambda: rig.last("front").state == RelocStatus.TRACKING, **VIEWS)
     rig.show(lambda: rig.last("front").reason == "images_stopped", rear=VIEWS["rear"])
     assert rig.peer.statuses[-1].state == RelocStatus.TRACKING
+
+
+def test_images_that_come_late_are_told_and_leave_the_robot_to_the_other_camera(start_node, rig: Rig):
+    start_node(**TWO)
+    rig.show(rig.fused, **VIEWS)
+
+    def told() -> bool:
+        return rig.last("rear").reason == "stamp_not_newer" and rig.last("rear").frames_dropped > 0
+
+    rig.show(told, late_s=0.3, **VIEWS)
+    assert rig.last("rear").state != RelocStatus.TRACKING
+    count = len(rig.peer.poses)
+    rig.show(lambda: len(rig.peer.poses) > count + 5, late_s=0.3, **VIEWS)
+    assert rig.last("front").state == RelocStatus.TRACKING
 
 
 def test_cameras_that_disagree_are_said_and_neither_wins(start_node, rig: Rig):
