@@ -127,7 +127,7 @@ class Localizer:
             glanced = self._locate(
                 image, used, self._look(image, used, self._glance, watch), prior, watch, True
             )
-            if isinstance(glanced, Localized):
+            if isinstance(glanced, Localized) and glanced.support.share >= self.config.glance_share:
                 return glanced
         keypoints = self._look(image, used, self.bundle.network, watch)
         return self._locate(image, used, keypoints, prior, watch)

@@ -72,6 +72,13 @@ def test_the_whole_image_is_seen_where_the_reference_views_do_not_verify_the_gla
     np.testing.assert_array_equal(result.camera_from_map.matrix, whole.camera_from_map.matrix)
 
 
+@pytest.mark.parametrize(("share", "sizes"), [(0.5, [HALF]), (1.01, [HALF, WHOLE])])
+def test_the_whole_image_is_seen_where_too_few_patches_agree_with_the_glance(tmp_path, share, sizes):
+    localizer = make_localizer(tmp_path, glance_share=share)
+    assert found(localizer.localize(picture(3))).refined
+    assert localizer.backend.sizes == sizes
+
+
 @pytest.mark.parametrize(("share", "sizes"), [(0.7, [HALF, WHOLE]), (1.1, [HALF])])
 def test_a_glance_needs_the_evidence_of_a_pose_that_nothing_verifies(tmp_path, share, sizes):
     evidence = found(make_localizer(tmp_path).localize(picture(3))).keypoints.scores.sum()
