@@ -10,11 +10,9 @@ from pathlib import Path
 
 SEGMENT_BYTES = 16 << 20
 """Five images of 1280x720. It is taken at once, and a container has 64 MB for all its processes by default."""
-_VARIABLES = (
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-    "FASTRTPS_DEFAULT_PROFILES_FILE",
-)  # since Fast DDS 3, and before
-_CHOSEN_BY_USER = (*_VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS")
+_VARIABLE, _FORMER_VARIABLE = "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"
+"""Since Fast DDS 3 (Kilted), which warns of the other, and before."""
+_CHOSEN_BY_USER = (_VARIABLE, _FORMER_VARIABLE, "FASTDDS_BUILTIN_TRANSPORTS")
 _PROFILE = f"""<?xml version="1.0" encoding="UTF-8"?>
 <dds xmlns="http://www.eprosima.com">
   <profiles>
@@ -54,9 +52,17 @@ def room_for_large_messages() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         profile = Path(folder) / "large_messages.xml"
         profile.write_text(_PROFILE)
-        os.environ.update(dict.fromkeys(_VARIABLES, str(profile)))
+        variable = _variable()
+        os.environ[variable] = str(profile)
         try:
             yield
         finally:
-            for variable in _VARIABLES:
-                os.environ.pop(variable, None)
+            os.environ.pop(variable, None)
+
+
+def _variable() -> str:
+    """The one that the Fast DDS beside this ROS reads; its library was renamed as the variable was."""
+    folders = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    return (
+        _VARIABLE if any(Path(folder, "libfastdds.so").exists() for folder in folders) else _FORMER_VARIABLE
+    )
