@@ -279,10 +279,13 @@ class Peer:
         if client is None:
             client = self._clients[name] = self.node.create_client(service_type, name)
         assert client.wait_for_service(DEADLINE_S), f"{name} is not there"
-        answer, came = [], threading.Event()
-        future = client.call_async(service_type.Request(**fields))
-        future.add_done_callback(lambda done: (answer.append(done.result()), came.set()))
-        assert came.wait(wait_s), f"{name} did not answer within {wait_s} s"
+        answer, came, until_s = [], threading.Event(), time.monotonic() + wait_s
+        while not came.is_set():
+            assert time.monotonic() < until_s, f"{name} did not answer within {wait_s} s"
+            # An answer is dropped where the service has not found its client yet, as the client has found it.
+            future = client.call_async(service_type.Request(**fields))
+            future.add_done_callback(lambda done: (answer.append(done.result()), came.set()))
+            came.wait(min(wait_s, DEADLINE_S))
         return answer[0]
 
     def change(self, transition: str, node: str = "/reloc") -> bool:

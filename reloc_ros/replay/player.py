@@ -65,8 +65,8 @@ def replay(path: Path, options: ReplayOptions, progress: Callable[[str, int, int
             return player.play()
         finally:
             rclpy.try_shutdown()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number, handler in before.items():  # who has stopped it once may do so again while it ends
+                signal.signal(number, signal.SIG_IGN if stopped.is_set() else handler)
 
 
 class Player(Node):
