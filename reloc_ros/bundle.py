@@ -56,8 +56,8 @@ class NetworkShape:
         """The same for pictures half as large, which cost a quarter; None where landmarks are too small in those."""
         if max(self.width, self.height) < 2 * _SMALLEST_GLANCE_PX:
             return None
-        halves = (-(-size // 64) * 32 for size in (self.width, self.height))
-        return dataclasses.replace(self, **dict(zip(("width", "height"), halves, strict=True)))
+        width, height = (-(-size // 64) * 32 for size in (self.width, self.height))
+        return dataclasses.replace(self, width=width, height=height)
 
     def __post_init__(self) -> None:
         numbers = (self.landmarks, self.width, self.height, self.channels, self.groups)

@@ -25,6 +25,7 @@ from reloc_ros.refinement.alignment import Support
 from reloc_ros.refinement.refine import Refiner
 
 _logger = logging.getLogger(__name__)
+_NOT_VERIFIED = LostReason.WEAK_EVIDENCE, "the reference views do not verify the pose"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -124,9 +125,8 @@ class Localizer:
         if isinstance(used, Lost):
             return used
         if glance and self._glance is not None:
-            glanced = self._locate(
-                image, used, self._look(image, used, self._glance, watch), prior, watch, True
-            )
+            keypoints = self._look(image, used, self._glance, watch)
+            glanced = self._locate(image, used, keypoints, prior, watch, glance=True)
             if isinstance(glanced, Localized) and glanced.support.share >= self.config.glance_share:
                 return glanced
         keypoints = self._look(image, used, self.bundle.network, watch)
@@ -243,7 +243,7 @@ class Localizer:
         self, image: NDArray[np.uint8], camera: Camera, shape: NetworkShape, watch: Stopwatch
     ) -> Keypoints:
         """What the network finds in an image, shown to it at a size."""
-        letterbox = Letterbox(camera.width, camera.height, shape.width, shape.height)
+        letterbox = _letterbox(camera, shape)
         network_input = letterbox.apply(image)
         watch.lap("prepare")
         found = self.backend.infer(network_input)
@@ -251,13 +251,9 @@ class Localizer:
         scale, floor_px = self.bundle.calibration.sigma_scale, self.config.min_sigma_px
         return Keypoints.of(found, letterbox, scale, floor_px)
 
-    def _letterbox(self, camera: Camera) -> Letterbox:
-        network = self.bundle.network
-        return Letterbox(camera.width, camera.height, network.width, network.height)
-
     def _ray_per_network_px(self, camera: Camera) -> float:
         """A pixel of the network's input on the plane z = 1."""
-        return float(np.mean(self._letterbox(camera).source_per_network)) / camera.mean_focal
+        return float(np.mean(_letterbox(camera, self.bundle.network).source_per_network)) / camera.mean_focal
 
     def _limit(self, camera: Camera) -> float:
         """Largest reprojection error of an inlier on the plane z = 1."""
@@ -287,7 +283,8 @@ class Localizer:
         return pose, reprojection_errors(pose, matches) < limit
 
 
-_NOT_VERIFIED = LostReason.WEAK_EVIDENCE, "the reference views do not verify the pose"
+def _letterbox(camera: Camera, shape: NetworkShape) -> Letterbox:
+    return Letterbox(camera.width, camera.height, shape.width, shape.height)
 
 
 def _bad_image(problem: str, watch: Stopwatch) -> Lost:

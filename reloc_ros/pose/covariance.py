@@ -58,3 +58,15 @@ def moved_covariance(covariance: Array, map_from_camera: SE3, camera_from_base: 
     shift = pose_adjoint(SE3(np.eye(3), -lever_map))
     moved = shift @ covariance @ shift.T
     return (moved + moved.T) / 2
+
+
+def step_between(a: SE3, b: SE3) -> Array:
+    """(6,) the step that moves one `map_from_x` to another: a shift, and a rotation vector, in the map."""
+    turn = SE3(b.rotation @ a.rotation.T, np.zeros(3))
+    return np.concatenate([b.translation - a.translation, turn.rotation_vector])
+
+
+def stepped(pose: SE3, step: Array) -> SE3:
+    """The pose moved by a step (6,): shifted along the map's axes, and turned about them where it is."""
+    turn = SE3.from_rotation_vector(step[3:], np.zeros(3)).rotation
+    return SE3(turn @ pose.rotation, pose.translation + step[:3])

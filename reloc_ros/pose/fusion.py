@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reloc_ros.geometry import SE3, Array
+from reloc_ros.pose.covariance import step_between, stepped
 
 _STEPS = 10
 _CONVERGED = 1e-12
@@ -27,15 +28,9 @@ class Measured:
     """(6, 6), as in geometry_msgs/PoseWithCovariance."""
 
 
-def difference(one: SE3, other: SE3) -> Array:
-    """(6,) the shift and the rotation vector, in the map, that lead from one `map_from_body` to the other."""
-    turn = SE3(other.rotation @ one.rotation.T, np.zeros(3))
-    return np.concatenate([other.translation - one.translation, turn.rotation_vector])
-
-
 def distance(one: Measured, other: Measured) -> float:
     """How many standard deviations two measurements are apart (Mahalanobis), by both covariances."""
-    apart = difference(one.map_from_body, other.map_from_body)
+    apart = step_between(one.map_from_body, other.map_from_body)
     return float(np.sqrt(apart @ np.linalg.solve(one.covariance + other.covariance, apart)))
 
 
@@ -69,10 +64,11 @@ def fused(measured: Sequence[Measured]) -> Measured:
     covariance = np.linalg.inv(sum(weights))
     pose = measured[0].map_from_body
     for _ in range(_STEPS):
-        pulls = [w @ difference(pose, each.map_from_body) for w, each in zip(weights, measured, strict=True)]
+        pulls = [
+            w @ step_between(pose, each.map_from_body) for w, each in zip(weights, measured, strict=True)
+        ]
         step = covariance @ sum(pulls)
-        turn = SE3.from_rotation_vector(step[3:], np.zeros(3)).rotation
-        pose = SE3(turn @ pose.rotation, pose.translation + step[:3])
+        pose = stepped(pose, step)
         if step @ step < _CONVERGED**2:
             break
     return Measured(pose, (covariance + covariance.T) / 2)

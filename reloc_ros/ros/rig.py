@@ -12,8 +12,8 @@ from std_msgs.msg import Header
 
 from reloc_ros.inference.keypoints import Keypoints
 from reloc_ros.localizer import Localized
-from reloc_ros.pose.covariance import moved_covariance
-from reloc_ros.pose.fusion import Measured, agreeing, difference, distance, fused
+from reloc_ros.pose.covariance import moved_covariance, step_between
+from reloc_ros.pose.fusion import Measured, agreeing, distance, fused
 from reloc_ros.pose.level import tilt_problem
 from reloc_ros.ros.camera_stream import Arrived
 from reloc_ros.ros.control.parameters import Parameters
@@ -144,7 +144,7 @@ def _disagreeing(measured: Mapping[str, Measured], group: Sequence[str], base: s
     for name in [name for name in measured if name not in group]:
         others = [other for other in group or measured if other != name]
         far = max(others, key=lambda other: distance(measured[name], measured[other]))
-        apart = difference(measured[name].map_from_body, measured[far].map_from_body)
+        apart = step_between(measured[name].map_from_body, measured[far].map_from_body)
         metres, degrees = np.linalg.norm(apart[:3]), np.degrees(np.linalg.norm(apart[3:]))
         detail = (
             f"{name} and {far} put {base} {metres:.2f} m and {degrees:.1f} deg apart, "

@@ -11,6 +11,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, Array
+from reloc_ros.pose.covariance import step_between, stepped
 
 ARRIVALS = 5
 """Corrections in a row that do not fit, but each other: then it is the one before that is wrong."""
@@ -142,24 +143,20 @@ class CorrectedOdometry:
         """
         expected = before.map_from_odom @ after.odom_from_body
         measured = after.map_from_odom @ after.odom_from_body
-        turn = SE3(measured.rotation @ expected.rotation.T, np.zeros(3)).rotation_vector
-        innovation = np.concatenate([measured.translation - expected.translation, turn])
+        innovation = step_between(expected, measured)
         drift = self.config.odometry_drift**2 * max(after.stamp_s - before.stamp_s, 0.0)
         spread = before.covariance + after.covariance + drift * np.eye(6)
         return float(np.sqrt(innovation @ np.linalg.solve(spread, innovation)))
 
     def _followed(self, shown: SE3, target: SE3, elapsed_s: float) -> SE3:
         """`shown` moved and turned towards the target as far as the limits allow in that time, both by one share."""
-        turn = SE3(target.rotation @ shown.rotation.T, np.zeros(3)).rotation_vector
-        shift = target.translation - shown.translation
-        share = 1.0
+        step, share = step_between(shown, target), 1.0
         for size, limit in (
-            (np.linalg.norm(shift), self.config.correction_max_speed),
-            (np.linalg.norm(turn), self.config.correction_max_turn_rate),
+            (np.linalg.norm(step[:3]), self.config.correction_max_speed),
+            (np.linalg.norm(step[3:]), self.config.correction_max_turn_rate),
         ):
             if limit and size > limit * elapsed_s:
                 share = min(share, float(limit * elapsed_s / size))
         if share == 1.0:
             return target
-        turned = SE3.from_rotation_vector(share * turn, np.zeros(3)).rotation
-        return SE3(turned @ shown.rotation, shown.translation + share * shift)
+        return stepped(shown, share * step)

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 
 from reloc_ros.geometry import SE3, Array
+from reloc_ros.pose.covariance import step_between, stepped
 
 GATE = 22.46
 """99.9 % of the squared Mahalanobis distances of six true normals are below."""
@@ -74,7 +75,7 @@ class PoseSmoother:
         if self._state is None or not 0 < elapsed_s <= self.config.max_gap_s:
             return self._restart(map_from_frame, covariance, stamp_s)
         predicted = self._predict(self._state, elapsed_s)
-        innovation = _step_between(predicted.map_from_frame, map_from_frame)
+        innovation = step_between(predicted.map_from_frame, map_from_frame)
         spread = predicted.covariance[:6, :6] + covariance
         self._stamp_s = stamp_s
         if innovation @ np.linalg.solve(spread, innovation) > GATE:
@@ -106,27 +107,17 @@ class PoseSmoother:
             [[elapsed_s**3 / 3, elapsed_s**2 / 2], [elapsed_s**2 / 2, elapsed_s]], np.diag(density)
         )
         covariance = transition @ state.covariance @ transition.T + noise
-        return Smoothed(_moved(state.map_from_frame, step), covariance, state.velocity, state.turn_rate, True)
+        return Smoothed(
+            stepped(state.map_from_frame, step), covariance, state.velocity, state.turn_rate, True
+        )
 
 
 def _corrected(predicted: Smoothed, innovation: Array, spread: Array, noise: Array) -> Smoothed:
     gain = np.linalg.solve(spread, predicted.covariance[:6]).T
     step = gain @ innovation
-    pose = _moved(predicted.map_from_frame, step[:6])
+    pose = stepped(predicted.map_from_frame, step[:6])
     # Joseph's form stays symmetric and positive.
     keep = np.eye(12)
     keep[:, :6] -= gain
     covariance = keep @ predicted.covariance @ keep.T + gain @ noise @ gain.T
     return Smoothed(pose, covariance, predicted.velocity + step[6:9], predicted.turn_rate + step[9:], True)
-
-
-def _moved(pose: SE3, step: Array) -> SE3:
-    """The pose moved by a step (6,): shifted along the map's axes, and turned about them where it is."""
-    turn = SE3.from_rotation_vector(step[3:], np.zeros(3)).rotation
-    return SE3(turn @ pose.rotation, pose.translation + step[:3])
-
-
-def _step_between(a: SE3, b: SE3) -> Array:
-    """(6,) the step that moves a to b, see `_moved`."""
-    turn = SE3(b.rotation @ a.rotation.T, np.zeros(3))
-    return np.concatenate([b.translation - a.translation, turn.rotation_vector])

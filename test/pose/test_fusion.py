@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reloc_ros.geometry import SE3
-from reloc_ros.pose.fusion import Measured, agreeing, difference, distance, fused
+from reloc_ros.pose.covariance import step_between
+from reloc_ros.pose.fusion import Measured, agreeing, distance, fused
 
 SEEDS = st.integers(0, 2**31)
 
@@ -34,8 +35,8 @@ def test_the_difference_of_two_poses_leads_from_one_to_the_other(seed):
     rng = np.random.default_rng(seed)
     one = pose(rng)
     error = 0.3 * rng.normal(size=6)
-    np.testing.assert_allclose(difference(one, disturbed(one, error)), error, atol=1e-9)
-    np.testing.assert_allclose(difference(one, one), 0, atol=1e-12)
+    np.testing.assert_allclose(step_between(one, disturbed(one, error)), error, atol=1e-9)
+    np.testing.assert_allclose(step_between(one, one), 0, atol=1e-12)
 
 
 @given(SEEDS)
@@ -74,7 +75,7 @@ def test_what_two_know_together_is_as_much_as_they_say():
     for _ in range(400):
         truth = pose(rng)
         found = fused(measured(rng, truth))
-        error = difference(found.map_from_body, truth)
+        error = step_between(found.map_from_body, truth)
         squares.append(error @ np.linalg.solve(found.covariance, error))
     assert np.mean(squares) == pytest.approx(6, abs=0.6)
 

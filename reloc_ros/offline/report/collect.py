@@ -81,7 +81,7 @@ class Facts:
         """The index of each of the model's images by its name."""
         return {name: index for index, name in enumerate(self.model.names)}
 
-    @property
+    @functools.cached_property
     def left_out(self) -> dict[str, list[str]]:
         """The images that are not in the map, by why: those of each part that was found beside it, for one."""
         sparse = self.workspace.path / "sfm" / "sparse"
