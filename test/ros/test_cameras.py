@@ -154,7 +154,8 @@ def test_cameras_that_disagree_are_said_and_neither_wins(start_node, rig: Rig):
     rig.show(rig.fused, **VIEWS)
 
     def disagree() -> bool:
-        return rig.peer.statuses[-1].reason == "cameras_disagree" and rig.peer.statuses[-1].state == 0
+        told = [rig.peer.statuses[-1], *map(rig.last, VIEWS)]  # the robot's comes first
+        return {it.reason for it in told} == {"cameras_disagree"} and rig.peer.statuses[-1].state == 0
 
     rig.show(disagree, front=VIEWS["front"], rear=VIEWS["rear"] + 5)
     robot = rig.peer.statuses[-1]
