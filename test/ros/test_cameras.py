@@ -13,6 +13,7 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from node_process import DEADLINE_S, Peer, camera_info
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -163,9 +164,18 @@ def test_cameras_that_disagree_are_said_and_neither_wins(start_node, rig: Rig):
     assert {rig.last(name).reason for name in VIEWS} == {"cameras_disagree"}
     count = len(rig.peer.poses)
     rig.show(lambda: len(rig.peer.statuses) % 5 == 0, front=VIEWS["front"], rear=VIEWS["rear"] + 5)
-    assert len(rig.peer.poses) == count
+    # On a busy machine an image may be late, and the other is looked at alone; of two seen together none gives a pose.
+    alone = [_ns(pose) for pose in rig.peer.poses[count:]]
+    together = set.intersection(*({_ns(status) for status in said} for said in rig.said.values()))
+    disagreed = {_ns(status) for status in rig.peer.statuses if status.reason == "cameras_disagree"}
+    assert disagreed and not (together | disagreed) & set(alone)
 
+    count = len(rig.peer.poses)
     rig.show(lambda: len(rig.peer.poses) > count, **VIEWS)
+
+
+def _ns(message) -> int:
+    return Time.from_msg(message.header.stamp).nanoseconds
 
 
 def test_by_the_example_in_a_namespace_on_the_ground_they_place_the_odometry(start_node):
