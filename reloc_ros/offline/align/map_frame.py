@@ -203,7 +203,7 @@ def _odometry(model: SfmModel, workspace: Workspace, sources: AlignSources) -> _
 
 def _trajectory(model: SfmModel, workspace: Workspace, sources: AlignSources) -> _Path:
     """By time where the file and the images tell it, else by the images' names."""
-    label, told = str(sources.trajectory), read_trajectory(sources.trajectory)
+    label, told = sources.trajectory.name, read_trajectory(sources.trajectory)
     mount = sources.body_from_camera
     notes = (NO_TURN,) if mount is not None and not told.has_orientations else ()
     poses = poses_of_file(told)
