@@ -69,6 +69,11 @@ class ViewSampler:
             moved = (keypoints @ to_base[:2, :2].T + to_base[:2, 2]).astype(np.float32)
             self._bases.append((base_levels(image, size), moved, visibility))
 
+    @property
+    def images(self) -> int:
+        """How many there are: every such number of successive views shows each of them."""
+        return len(self._bases)
+
     def __call__(self, index: int) -> View:
         rng = np.random.default_rng([self._seed, index])
         return make_view(*self._bases[index % len(self._bases)], self._size, self._config, rng)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reloc_ros.bundle import NetworkShape
+from reloc_ros.errors import RelocError
 from reloc_ros.inference.network import STRIDE, FeaturePyramid, LandmarkNetwork
 from reloc_ros.inference.processor import has_fast_bfloat16
 from reloc_ros.offline.progress import Progress, silent
@@ -114,7 +115,7 @@ def encode_views(
 ) -> EncodedViews:
     """Features of `count` views, the pyramid's standardization set from the first of them.
 
-    After `limit_s` seconds no more are begun.
+    After `limit_s` seconds no more are begun, once every image was shown.
 
     Args:
         encode: the `fast_encoder` of the pyramid before it was standardized.
@@ -123,6 +124,7 @@ def encode_views(
     """
     started = time.monotonic()
     shape, (first, stride) = network.shape, share
+    least = min(count, max(MIN_VIEWS, -(-sampler.images // stride)))
     scale = _standardize(network, encode(np.stack([sampler(i).image for i in range(ENCODE_BATCH)])))
     channels = network.features.mean.shape[1]
     views = EncodedViews(
@@ -139,7 +141,7 @@ def encode_views(
         views.visibility[here] = torch.from_numpy(np.stack([view.visibility for view in made]))
         done = here.stop
         progress("encode views", done, count)
-        if time.monotonic() - started > limit_s and done >= min(MIN_VIEWS, count):
+        if time.monotonic() - started > limit_s and done >= least:
             logger.info("%d views encoded in the time there is", done)
             break
     return EncodedViews(views.inputs[:done], views.keypoints_px[:done], views.visibility[:done], views.scale)
@@ -159,16 +161,28 @@ def _packed(network: LandmarkNetwork, encoded: Tensor, scale: Tensor | None) -> 
     return standardized if scale is None else (standardized / scale).round_().clamp_(-127, 127)
 
 
-def affordable_views(network: LandmarkNetwork, asked: int, processes: int = 1) -> tuple[int, bool]:
-    """How many views to keep for each process, at most `asked`, and whether as bytes: where 16 bits do not fit."""
+def affordable_views(
+    network: LandmarkNetwork, asked: int, images: int, processes: int = 1
+) -> tuple[int, bool]:
+    """How many views to keep for each process, at most `asked`, and whether as bytes: where 16 bits do not fit.
+
+    Raises:
+        RelocError: when there would not be one of each of the images, which would teach that what only the others
+            show is nowhere.
+    """
     shape = network.shape
     values = network.features.channels * (shape.height // STRIDE) * (shape.width // STRIDE)
-    fitting = int(MEMORY_SHARE * memory_bytes() / values / processes)
+    fitting = max(MIN_VIEWS, int(MEMORY_SHARE * memory_bytes() / values / processes))
+    if fitting * processes < images:
+        raise RelocError(
+            f"{images} training images need as many views, but {fitting * processes} fit into the memory of this "
+            f"machine; lower --width, or train on one with more memory"
+        )
     if asked <= fitting // 2:
         return asked, False
     if asked > fitting:
         logger.warning("%d views instead of %d: no more fit into this machine's memory", fitting, asked)
-    return min(asked, max(MIN_VIEWS, fitting)), True
+    return min(asked, fitting), True
 
 
 def memory_bytes() -> int:

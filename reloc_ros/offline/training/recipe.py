@@ -22,7 +22,8 @@ class TrainConfig:
     width: int = 512
     """Longer side of the network's input, pixels; the shorter follows the camera."""
     views: int = 1600
-    """Augmented views whose features are kept, fewer where memory is short; too few, and it learns them by heart."""
+    """Augmented views whose features are kept, fewer where memory is short, at least one of each image; with too few it
+    learns them by heart."""
     steps: int = 1000
     minutes: float | None = None
     """Budget for encoding and training together, instead of `steps`; two such runs are alike, not the same."""

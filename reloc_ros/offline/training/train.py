@@ -157,7 +157,9 @@ class _Run(lightning.LightningDataModule):
     def _encode(self, limit_s: float) -> None:
         network, dtype, (first, processes) = self._network, self._dtype, self._share
         encode = fast_encoder(network.features, network.shape, self.trainer.strategy.root_device)
-        count, as_bytes = affordable_views(network, -(-self._config.views // processes), processes)
+        images = self._sampler.images
+        asked = -(-max(self._config.views, images) // processes)
+        count, as_bytes = affordable_views(network, asked, images, processes)
         kept = torch.float16 if dtype == torch.float32 else dtype
         self._views = encode_views(
             network,

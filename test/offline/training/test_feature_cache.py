@@ -8,6 +8,7 @@ import torch
 from scenes import noise_image
 
 from reloc_ros.bundle import NetworkShape
+from reloc_ros.errors import RelocError
 from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.training import feature_cache
@@ -118,6 +119,9 @@ def test_time_limit_ends_the_encoding_with_whole_batches(network, sampler, monke
     encode = fast_encoder(network.features, SHAPE, CPU)
     cache = encode_views(network, encode, sampler, 100, limit_s=0.0)
     assert len(cache) == 16 and len(cache.inputs) == 16
+    monkeypatch.setattr(feature_cache, "MIN_VIEWS", 1)
+    monkeypatch.setattr(feature_cache, "ENCODE_BATCH", 2)
+    assert len(encode_views(network, encode, sampler, 100, limit_s=0.0)) == sampler.images == 4
 
 
 def test_every_round_has_each_view_once_in_another_order():
@@ -175,12 +179,21 @@ def test_what_does_not_fit_is_kept_as_bytes_and_what_does_not_fit_so_is_left_out
 ):
     values = network.features.channels * 64
     monkeypatch.setattr(feature_cache, "memory_bytes", lambda: 1000 * values / feature_cache.MEMORY_SHARE)
-    assert affordable_views(network, 500) == (500, False)
-    assert affordable_views(network, 501) == (501, True)
-    assert affordable_views(network, 1000) == (1000, True) and not caplog.text
-    assert affordable_views(network, 1600) == (1000, True)
+    assert affordable_views(network, 500, 4) == (500, False)
+    assert affordable_views(network, 501, 4) == (501, True)
+    assert affordable_views(network, 1000, 4) == (1000, True) and not caplog.text
+    assert affordable_views(network, 1600, 4) == (1000, True)
     assert "1000 views instead of 1600: no more fit into this machine's memory" in caplog.text
-    assert affordable_views(network, 800, processes=2) == (500, True)
+    assert affordable_views(network, 800, 4, processes=2) == (500, True)
     monkeypatch.setattr(feature_cache, "memory_bytes", lambda: 1)
-    assert affordable_views(network, 1600) == (feature_cache.MIN_VIEWS, True)
-    assert affordable_views(network, 16) == (16, True)
+    assert affordable_views(network, 1600, 4) == (feature_cache.MIN_VIEWS, True)
+    assert affordable_views(network, 16, 4) == (16, True)
+
+
+def test_memory_for_less_than_a_view_of_each_image_is_refused(network, monkeypatch):
+    values = network.features.channels * 64
+    monkeypatch.setattr(feature_cache, "memory_bytes", lambda: 1000 * values / feature_cache.MEMORY_SHARE)
+    assert affordable_views(network, 1600, 1000) == (1000, True)
+    assert affordable_views(network, 800, 1000, processes=2) == (500, True)
+    with pytest.raises(RelocError, match="1001 training images need as many views, but 1000 fit"):
+        affordable_views(network, 1600, 1001)
