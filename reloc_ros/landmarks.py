@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
 from reloc_ros.io.npz import read_npz
+from reloc_ros.scene_size import median_distance
 
 FORMAT = 1
 
@@ -35,6 +38,15 @@ class Landmarks:
         rays = center_map - self.positions_map
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
         return np.arccos(np.clip(np.einsum("ij,ij->i", rays, self.directions_map), -1, 1))
+
+    def distance_from(self, camera: Camera, camera_from_map: SE3) -> float:
+        """Median distance, map units, to those that a camera sees: in its picture, from where they were seen.
+
+        Walls are not known to it. Where it sees none, the distance is that to all of them.
+        """
+        points, center = camera_from_map.apply(self.positions_map), camera_from_map.center
+        seen = camera.contains(camera.project(points)) & (self.view_angles(center) <= self.view_cones_rad)
+        return median_distance(center, self.positions_map[seen] if seen.any() else self.positions_map)
 
     def subset(self, rows: NDArray[np.int64]) -> Landmarks:
         return Landmarks(

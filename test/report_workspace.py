@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def make_workspace(folder: Path, rename=lambda name: name, extra: tuple[str, ...
     """A mapped workspace over pictures of noise; `extra` images are not part of the model."""
     model = make_model(images=13, points=300, camera="pinhole")
     names = tuple(rename(name) for name in model.names)
-    model = SfmModel(**{**vars(model), "names": names})
+    model = dataclasses.replace(model, names=names)
     images = folder / "images"
     for i, name in enumerate(names):
         (images / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from scenes import random_landmarks
+from scenes import TINY_CAMERA, random_landmarks
 
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 
 FIELDS = ("ids", "positions_map", "directions_map", "view_cones_rad")
@@ -27,6 +28,17 @@ def test_subset_takes_whole_landmarks_in_the_order_asked_for():
     assert picked.ids.tolist() == [landmarks.ids[5], landmarks.ids[2]]
     np.testing.assert_array_equal(picked.positions_map[1], landmarks.positions_map[2])
     assert len(picked.directions_map) == len(picked.view_cones_rad) == 2
+
+
+def test_distance_is_that_to_what_the_camera_sees():
+    ahead, behind, aside, from_behind = [0, 0, 2.0], [0, 0, -30.0], [50.0, 0, 1], [0, 0, 40.0]
+    points = np.array([ahead, [0.1, 0, 4], behind, behind, aside, aside, from_behind, from_behind])
+    towards = np.tile([0, 0, -1.0], (8, 1))
+    towards[6:] = [0, 0, 1]
+    landmarks = Landmarks(np.arange(8), points, towards, np.full(8, np.radians(40)))
+    assert landmarks.distance_from(TINY_CAMERA, SE3.identity()) == pytest.approx((2 + np.hypot(0.1, 4)) / 2)
+    aloft = SE3.from_rotation_vector([0, 0, 0], [0, 1000, 0])  # sees none of them
+    assert landmarks.distance_from(TINY_CAMERA, aloft) == pytest.approx(1000, rel=0.01)
 
 
 def test_missing_file_is_refused_and_the_step_that_makes_it_is_named(tmp_path):

@@ -17,7 +17,6 @@ from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.steps import own_bundle
 from reloc_ros.offline.workspace import Workspace
-from reloc_ros.scene_size import median_distance
 
 DEMO_EVERY = 12
 """Frames of the demo's walk from one that is measured to the next: one a second."""
@@ -31,8 +30,6 @@ class Place:
     bundle: Bundle
     queries: tuple[Query, ...]
     images_dir: Path
-    distance: float
-    """The median camera-to-landmarks distance that position errors are a share of, in the map's unit."""
     known: SfmModel | None
     """The map without the test images; None where there are no images that it was made of."""
 
@@ -55,8 +52,7 @@ def workspace_place(path: Path, images: int | None = None) -> Place:
     queries = _spread(held_out_queries(model, held_out), images)
     known = model.without(held_out)
     bundle = Bundle.load(own_bundle(workspace))
-    distance = median_distance(known.centers_map, bundle.landmarks.positions_map)
-    return Place(workspace.path.name, bundle, queries, workspace.images_dir, distance, known)
+    return Place(workspace.path.name, bundle, queries, workspace.images_dir, known)
 
 
 def demo_place(bundle: Path, folder: Path, images: int | None = None, progress: Progress = silent) -> Place:
@@ -74,10 +70,7 @@ def demo_place(bundle: Path, folder: Path, images: int | None = None, progress: 
         if not cv2.imwrite(str(file), renderer.render(query.camera_from_map).image):
             raise RelocError(f"cannot write '{file}'; is the disk full?")
         progress("render", done + 1, len(queries))
-    loaded = Bundle.load(bundle)
-    centers = [query.camera_from_map.center for query in queries]
-    distance = median_distance(centers, loaded.landmarks.positions_map)
-    return Place("demo", loaded, queries, folder, distance, None)
+    return Place("demo", Bundle.load(bundle), queries, folder, None)
 
 
 def _spread(queries: Sequence[Query], count: int | None) -> tuple[Query, ...]:

@@ -171,9 +171,8 @@ def _score(
     place: Place, methods: Sequence[Method], conditions: Sequence[str], progress: Progress
 ) -> list[Score]:
     by_name: dict[str, Localize] = {method.name: method.localize for method in methods}
-    return evaluate(
-        by_name, place.queries, place.images_dir, place.distance, place.metric, conditions, progress
-    )
+    landmarks = place.bundle.landmarks
+    return evaluate(by_name, place.queries, place.images_dir, landmarks, place.metric, conditions, progress)
 
 
 def _memory(

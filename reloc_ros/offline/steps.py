@@ -43,7 +43,6 @@ from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import frame_facts, frame_summary, map_model, read_map_photo
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace, fingerprint
-from reloc_ros.scene_size import median_distance
 
 if TYPE_CHECKING:
     from reloc_ros.offline.training.validation import Truth
@@ -290,9 +289,9 @@ def evaluate_step(
         from reloc_ros.offline.measuring.sift import SiftBaseline
 
         methods["SIFT + LO-RANSAC"] = SiftBaseline.from_model(known, workspace.images_dir, progress).localize
-    distance = median_distance(known.centers_map, localizer.bundle.landmarks.positions_map)
     metric = workspace.scale == "metric"
-    scores = evaluate(methods, queries, workspace.images_dir, distance, metric, conditions, progress)
+    landmarks = localizer.bundle.landmarks
+    scores = evaluate(methods, queries, workspace.images_dir, landmarks, metric, conditions, progress)
     write_evaluation(workspace.evaluation_path, scores)
     workspace.record("evaluate", _bundle_inputs(workspace), [workspace.evaluation_path])
     return scores

@@ -15,6 +15,7 @@ from reloc_ros.localizer import Localized
 from reloc_ros.ros.control.camera_parameters import CameraParameters
 from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.conversions import seconds_from_stamp
+from reloc_ros.ros.input.bursts import Bursts
 from reloc_ros.ros.input.camera_input import CameraInput, ImageMessage
 from reloc_ros.ros.input.image_outcome import ImageOutcome, localize_message
 from reloc_ros.ros.input.initial_pose_input import InitialPoseInput
@@ -27,6 +28,11 @@ from reloc_ros.ros.tf.tree import TfTree
 from reloc_ros.stream.health import Health
 from reloc_ros.stream.rate_limit import RateLimit
 from reloc_ros.stream.status import StampedPose, State, Verdict
+
+_IN_BURSTS = (
+    "images of {} come in bursts, several at once after a while without any, so many are overtaken; give a camera "
+    "driver on this computer under Fast DDS shared memory (segment_size) larger than its images, see docs/node.md"
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,6 +55,7 @@ class CameraStream:
         self.status = StatusPublisher(node, camera.name, self.counts) if camera.name else None
         self.views = DebugViews(node, camera.name)
         self.health = Health()
+        self._bursts = Bursts()
         self.limit = RateLimit()
         self.input: CameraInput | None = None
         self._counted: Header | None = None
@@ -111,6 +118,8 @@ class CameraStream:
         message.header.frame_id = message.header.frame_id.lstrip("/")  # as ROS 1 wrote it
         self.counts.received += 1
         self._arrived_s = time.monotonic()
+        if self._bursts.add(self._arrived_s, seconds_from_stamp(message.header.stamp)):
+            self._node.get_logger().warning(_IN_BURSTS.format(self.input.topic))
         on_image(Arrived(self, message))
 
     # On the worker's thread.

@@ -43,7 +43,6 @@ def test_demo_images_are_spread_over_the_walk_and_have_true_poses(tmp_path):
     place = demo_place(EMBEDDED_BUNDLE, tmp_path, images=2)
     assert [query.name for query in place.queries] == sorted(file.name for file in tmp_path.iterdir())
     assert place.metric and place.known is None and place.sift() is None
-    assert 0.5 < place.distance < 5
 
 
 @pytest.mark.slow

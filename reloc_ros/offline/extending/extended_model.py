@@ -119,7 +119,8 @@ def _colored(
     colors = model.colors.copy()
     is_new = ~np.isin(model.point_ids, list(old_points))
     for name in placed:
-        mine = (model.observation_image == model.names.index(name)) & is_new[model.observation_point]
+        rows = model.observations_of(model.names.index(name))
+        mine = rows[is_new[model.observation_point[rows]]]
         photo = read_photo(images_dir / name)
         x, y = np.rint(model.observation_px[mine]).astype(int).T
         height, width = photo.shape[:2]

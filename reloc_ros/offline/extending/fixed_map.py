@@ -52,7 +52,7 @@ def fixed_map(known: SfmModel, database: Path) -> Any:
     for key, place in zip(known.point_ids.tolist(), known.points_map, strict=True):
         made.add_point3D_with_id(key, pycolmap.Point3D(xyz=place))
     for row, name in enumerate(known.names):
-        mine = known.observation_image == row
+        mine = known.observations_of(row)
         points, seen = _keypoints_of_points(
             keypoints[name], known.observation_px[mine], known.point_ids[known.observation_point[mine]]
         )

@@ -31,8 +31,9 @@ MIN_TRACK = 5
 MAX_ERROR_QUANTILE = 0.8
 """The worst fifth of the points by reprojection error is not considered."""
 CELL_CANDIDATES = 4
-MAX_CANDIDATES = 12_000
-"""Only so many points compete: the best of each cell of each view, then the best of all."""
+"""The best of each cell of each view compete for it,"""
+CANDIDATES = 12_000
+"""and in small maps as many of the others as make so many in all."""
 SEPARATION = 0.02
 """Two landmarks are, in a typical view of one, no closer than this share of the picture's width."""
 
@@ -112,8 +113,9 @@ def _best_of_each_cell(model: SfmModel, quality: NDArray[np.float64]) -> NDArray
     ranks = np.full(len(quality), np.iinfo(np.int64).max)
     np.minimum.at(ranks, points, ranks_in_groups(images * CELLS_ACROSS**2 + cells, places[points]))
     usable = best_first[np.isfinite(quality[best_first])]
-    first = np.argsort(ranks[usable] // CELL_CANDIDATES, kind="stable")
-    return np.sort(usable[first][:MAX_CANDIDATES])
+    turns = ranks[usable] // CELL_CANDIDATES
+    count = max(CANDIDATES, np.count_nonzero(turns == 0))
+    return np.sort(usable[np.argsort(turns, kind="stable")][:count])
 
 
 def picture_widths(model: SfmModel) -> NDArray[np.float64]:

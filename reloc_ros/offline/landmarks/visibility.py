@@ -131,10 +131,10 @@ def _depth_ratios(
 ) -> NDArray[np.float64]:
     """(K, NEIGHBOURS) depths of the nearest observed points around each projection over its own; NaN where none."""
     pose, camera = model.camera_from_map[image], model.camera(image)
-    here = model.observation_image == image
+    here = model.observations_of(image)
     ratios = np.full((len(pixels), NEIGHBOURS), np.nan)
     inside = np.flatnonzero(camera.contains(pixels))
-    if not here.any() or len(inside) == 0:
+    if len(here) == 0 or len(inside) == 0:
         return ratios
     depths_seen = pose.apply(model.points_map[model.observation_point[here]])[:, 2]
     _, nearest = cKDTree(model.observation_px[here]).query(

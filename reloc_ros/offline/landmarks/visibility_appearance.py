@@ -26,6 +26,8 @@ SEARCH = 2
 """Samples by which a patch may be off in each direction: poses and points are not exact."""
 MIN_CONTRAST = 5.0
 """Standard deviation in grey levels below which a patch looks like any other."""
+MOST_ROWS = 2**15 - 1
+"""Of what OpenCV remaps at once."""
 DISTANCE_WEIGHT = 0.3
 """Cosine of the angle between two views that is worth a distance different by a factor e."""
 
@@ -145,10 +147,11 @@ def _sample(
     scale = np.array([grey.shape[1] / camera.width, grey.shape[0] / camera.height])
     pixels = np.nan_to_num((pixels + 0.5) * scale - 0.5, nan=-1e4)  # behind the camera is outside the picture
     pixels = pixels.reshape(-1, size * size, 2).astype(np.float32)
-    if len(pixels) == 0:
-        return np.empty((0, size, size), np.float32)
-    values = cv2.remap(grey, pixels, None, cv2.INTER_LINEAR, borderValue=float("nan"))
-    return values.reshape(-1, size, size)
+    patches = np.empty((len(pixels), size * size), np.float32)
+    for start in range(0, len(pixels), MOST_ROWS):
+        here = slice(start, start + MOST_ROWS)
+        cv2.remap(grey, pixels[here], None, cv2.INTER_LINEAR, dst=patches[here], borderValue=float("nan"))
+    return patches.reshape(-1, size, size)
 
 
 def _correlate(templates: NDArray[np.float32], searched: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.measuring.conditions import ALL, CONDITIONS
 from reloc_ros.offline.measuring.scores import Outcome, Score, normalised_error_squared
@@ -48,7 +49,7 @@ def evaluate(
     methods: dict[str, Localize],
     queries: Sequence[Query],
     images_dir: Path,
-    distance: float,
+    landmarks: Landmarks,
     metric: bool,
     conditions: Sequence[str] = ("clean",),
     progress: Progress = silent,
@@ -57,13 +58,14 @@ def evaluate(
 
     Args:
         methods: by name; each localizes an image with its camera.
-        distance: the median camera-to-landmarks distance that position errors are a share of.
+        landmarks: position errors are a share of the distance to those that the image sees.
         metric: whether the map's unit is the metre.
     """
     check_conditions(conditions)
     outcomes: dict[tuple[str, str], list[Outcome]] = {(m, c): [] for c in conditions for m in methods}
     for done, query in enumerate(queries):
         image = read_photo(images_dir / query.name)
+        distance = landmarks.distance_from(query.camera, query.camera_from_map)
         for condition in conditions:
             degraded, camera = CONDITIONS[condition](image, query.camera)
             for method, localize in methods.items():
@@ -81,7 +83,7 @@ def check_conditions(conditions: Sequence[str]) -> None:
 
 
 def outcome_of(query: Query, result: Localized | Lost, distance: float) -> Outcome:
-    """What localizing one image gave; `distance` as in `evaluate`."""
+    """What localizing one image gave; position errors are a share of `distance`."""
     found = {"stage_ms": result.stage_ms, "keypoints": result.keypoints, "inliers": result.inliers}
     if isinstance(result, Lost):
         return Outcome(query.name, result.reason.value, None, None, None, None, **found)

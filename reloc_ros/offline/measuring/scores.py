@@ -36,7 +36,7 @@ class Outcome:
     position: float | None
     """Error of the camera centre, in the map's unit."""
     position_percent: float | None
-    """The same as a share of the median camera-to-landmarks distance."""
+    """The same as a share of the median distance to the landmarks that the image sees."""
     nees: float | None
     """Normalised error squared: of six degrees of freedom, so 6 on average where the covariance is honest."""
     stage_ms: dict[str, float]

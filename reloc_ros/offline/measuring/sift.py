@@ -73,7 +73,7 @@ class SiftBaseline:
         gathered, points = [], []
         for image, name in enumerate(model.names):
             keypoints_px, descriptors = _detect(sift, read_photo(Path(images_dir) / name))
-            rows = np.flatnonzero(model.observation_image == image)
+            rows = model.observations_of(image)
             if len(keypoints_px) and len(rows):
                 tree = cKDTree(model.observation_px[rows])
                 distances, nearest = tree.query(keypoints_px)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,16 @@ class SfmModel:
     def camera(self, image: int) -> Camera:
         """The camera that took an image, by the image's index."""
         return self.cameras[int(self.camera_ids[image])]
+
+    def observations_of(self, image: int) -> NDArray[np.int64]:
+        """Rows, ascending, of the observations in an image; cheap to ask for each image in turn."""
+        return self._by_image[image]
+
+    @cached_property
+    def _by_image(self) -> list[NDArray[np.int64]]:
+        order = np.argsort(self.observation_image, kind="stable")
+        ends = np.cumsum(np.bincount(self.observation_image, minlength=len(self.names)))
+        return np.split(order, ends[:-1])
 
     def rays(self, images: NDArray[np.integer], pixels: ArrayLike, points: NDArray[np.integer]) -> Rays:
         """Lines of sight of points (N,), in the points' order, from images (N,) through pixels (N, 2)."""

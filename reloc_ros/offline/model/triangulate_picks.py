@@ -75,7 +75,7 @@ def place_point(model: SfmModel, images: NDArray[np.intp], pixels: Array, seed: 
 
 def point_covariance(model: SfmModel, point: int) -> Array:
     """(3, 3) of a point of the model, by its observations."""
-    mine = model.observation_point == point
+    mine = slice(*np.searchsorted(model.observation_point, [point, point + 1]))
     rays = _rays_of_one(model, model.observation_image[mine], model.observation_px[mine])
     return _covariance(rays, model.points_map[[point]])
 

@@ -93,7 +93,7 @@ class LandmarkEditor:
         if image is None:
             return self.pickable
         model = self.model
-        return np.intersect1d(self.pickable, model.observation_point[model.observation_image == image])
+        return np.intersect1d(self.pickable, model.observation_point[model.observations_of(image)])
 
     def shown_landmarks(self, image: int | None = None) -> NDArray[np.int64]:
         """Which of the landmarks, 0 to K - 1: all, or those that an image sees."""

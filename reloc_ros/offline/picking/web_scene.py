@@ -176,7 +176,7 @@ class Scene:
     def look_through(self, client: viser.ClientHandle, image: int, images_dir: Path) -> None:
         """Look through one of the cameras, its photograph behind the points."""
         camera, pose = self._model.camera(image), self._model.camera_from_map[image]
-        observed = self._model.observation_point[self._model.observation_image == image]
+        observed = self._model.observation_point[self._model.observations_of(image)]
         depths = pose.apply(self._model.points_map[observed])[:, 2]
         forward, down = pose.rotation[2], pose.rotation[1]
         # Behind nearly all the points that it shows, so that they are drawn over it.

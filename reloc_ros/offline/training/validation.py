@@ -28,7 +28,6 @@ from reloc_ros.offline.measuring.scores import Outcome, Score
 from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.training.fit import LandmarkTraining
 from reloc_ros.offline.training.recipe import AUTO
-from reloc_ros.scene_size import median_distance
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ class PoseErrors:
     rotation_deg: float
     """Median over the images localized; NaN when there are none."""
     position_percent: float
-    """The same, as a share of the median distance to the landmarks."""
+    """The same, as a share of the median distance to the landmarks that each sees."""
     error: float
     """Mean of the larger error as a share of what recall allows, at most 1 an image, and 1 when it is lost."""
 
@@ -115,8 +114,9 @@ class PoseValidator:
                 letterbox = Letterbox(camera.width, camera.height, shape.width, shape.height)
                 self.pictures.append(letterbox.apply(degraded))
                 self._queries.append(Query(condition, camera.resized(*letterbox.inner_size), pose))
-        centers = [pose.center for pose in truth.camera_from_map]
-        self._distance = median_distance(centers, truth.landmarks.positions_map)
+        self._distances = [
+            truth.landmarks.distance_from(query.camera, query.camera_from_map) for query in self._queries
+        ]
         # Nothing of it is on disk: the localizer asks its bundle for landmarks and sizes only.
         bundle = Bundle(Path(), "unknown", truth.cameras[0], shape, truth.landmarks, {}, {})
         self._found = _Found()
@@ -127,11 +127,12 @@ class PoseValidator:
     ) -> dict[str, PoseErrors]:
         """Errors by condition; `inputs` are the pictures, or features of theirs, `dtype` is what to multiply in."""
         outcomes: dict[str, list[Outcome]] = {condition: [] for condition in VALIDATION_CONDITIONS}
-        for query, found in zip(self._queries, keypoints(network, inputs, dtype), strict=True):
+        found_in_each = keypoints(network, inputs, dtype)
+        for query, distance, found in zip(self._queries, self._distances, found_in_each, strict=True):
             self._found.keypoints = found
             blank = np.zeros((query.camera.height, query.camera.width), dtype=np.uint8)
             result = self._localizer.localize(blank, query.camera)
-            outcomes[query.name].append(outcome_of(query, result, self._distance))
+            outcomes[query.name].append(outcome_of(query, result, distance))
         return {condition: _errors(condition, found) for condition, found in outcomes.items()}
 
 

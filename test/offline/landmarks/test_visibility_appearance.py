@@ -9,6 +9,7 @@ import pytest
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.offline.landmarks import visibility_appearance
 from reloc_ros.offline.landmarks.labels import Visibility, observed_landmarks
 from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.landmarks.visibility_appearance import likeness
@@ -91,6 +92,15 @@ def test_patches_of_the_same_place_are_alike_in_light_and_shade(model, landmarks
     cv2.imwrite(str(images_dir / "d.png"), dark)
     alike = likeness(model, landmarks, all_of(model, landmarks), images_dir)
     assert np.nanmin(alike) > 0.9 and np.isfinite(alike[3]).mean() > 0.6
+
+
+def test_more_patches_than_opencv_remaps_at_once_are_compared_in_parts(
+    model, landmarks, images_dir, monkeypatch
+):
+    whole = likeness(model, landmarks, all_of(model, landmarks), images_dir)
+    monkeypatch.setattr(visibility_appearance, "MOST_ROWS", 3)
+    parts = likeness(model, landmarks, all_of(model, landmarks), images_dir)
+    np.testing.assert_array_equal(parts, whole)
 
 
 def test_patches_of_different_things_are_not_alike(model, landmarks, images_dir):

@@ -36,6 +36,17 @@ def test_model_goes_to_disk_and_back_and_gives_the_same_bytes_twice(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
+def test_observations_of_each_image_are_found_without_looking_through_all():
+    model = make_model()
+    for image in range(len(model.names)):
+        np.testing.assert_array_equal(
+            model.observations_of(image), np.flatnonzero(model.observation_image == image)
+        )
+    last = len(model.names) - 1
+    without = model.keep_observations(model.observation_image != last)
+    assert len(without.observations_of(last)) == 0 and len(without.observations_of(0)) > 0
+
+
 def test_cameras_that_differ_are_named_by_their_source_or_an_image():
     model = make_model(camera="pinhole")
     lens = model.cameras[1]
