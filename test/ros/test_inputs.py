@@ -143,6 +143,7 @@ def test_quality_of_service_of_what_comes_in_is_overridden_too(start_node, peer)
         "/image": "reliability:=best_effort",
         "/camera_info": "depth:=3",
         "/tf": "reliability:=best_effort",
+        "/initialpose": "reliability:=best_effort",
     }
     words = [
         word for name, what in names.items() for word in ("-p", f"qos_overrides.{name}.subscription.{what}")
@@ -154,7 +155,8 @@ def test_quality_of_service_of_what_comes_in_is_overridden_too(start_node, peer)
         infos = peer.node.get_subscriptions_info_by_topic(topic)
         return {info.qos_profile.reliability for info in infos if info.node_name == "reloc"}
 
-    assert reliability_of("/image") == reliability_of("/tf") == {ReliabilityPolicy.BEST_EFFORT}
+    for topic in ("/image", "/tf", "/initialpose"):
+        assert reliability_of(topic) == {ReliabilityPolicy.BEST_EFFORT}
     assert reliability_of("/camera_info") == {ReliabilityPolicy.RELIABLE}
 
 

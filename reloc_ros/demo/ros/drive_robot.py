@@ -106,8 +106,8 @@ class Robot(Node):
             if any(since <= elapsed_s % 60.0 < since + length for since, length in COVERED_S[name]):
                 picture = picture // 24
             header = Header(stamp=now.to_msg(), frame_id=frame_of(name))
-            self._send(camera_info_from(CAMERA, header), name)
             self._send(image_from_pixels(picture, header), name)
+            self._send(camera_info_from(CAMERA, header), name)
 
     def _send(self, message, camera: str = "left") -> None:
         self._topics[camera][type(message)].publish(message)

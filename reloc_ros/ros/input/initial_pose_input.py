@@ -9,6 +9,7 @@ from collections.abc import Callable
 from builtin_interfaces.msg import Time as Stamp
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_srvs.srv import Empty
 
 from reloc_ros.errors import RelocError
@@ -50,7 +51,11 @@ class InitialPoseInput:
         self.problem = ""
         """What was wrong with the last pose given, as a sentence; empty when nothing was."""
         self._subscription = node.create_subscription(
-            PoseWithCovarianceStamped, "initialpose", self._on_pose, 1
+            PoseWithCovarianceStamped,
+            "initialpose",
+            self._on_pose,
+            1,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         self._service = node.create_service(Empty, "reinitialize_global_localization", self._on_reinitialize)
 

@@ -7,6 +7,7 @@ import time
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import Header
 
 from reloc_ros.errors import RelocError
@@ -34,7 +35,11 @@ class InitialPoseOutput:
         self._publisher = node.create_publisher(PoseWithCovarianceStamped, "initialpose", 1)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._subscription = node.create_subscription(
-            PoseWithCovarianceStamped, "amcl_pose", self._on_amcl_pose, latched
+            PoseWithCovarianceStamped,
+            "amcl_pose",
+            self._on_amcl_pose,
+            latched,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
 
     def close(self) -> None:
