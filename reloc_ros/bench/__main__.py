@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--precisions", default=",".join(_PRECISIONS), help="precisions to measure (default: %(default)s)")
     add("--conditions", default=ALL, help="degradations, comma-separated (default: %(default)s)")
     add("--threads", type=int, default=0, help="inference threads, 0: the engine's choice")
+    xfeat = "beside SIFT also XFeat, which this installs into a folder of its own (90 MB); needs --workspace"
+    add("--xfeat", action="store_true", help=xfeat)
     add("--images", type=int, help="at most so many images (default: all)")
     add("--rounds", type=int, default=3, help="how often each image is timed (default: %(default)s)")
     add("--skip", default="", help=f"parts to leave out, comma-separated: {', '.join(PARTS)}")
@@ -91,6 +93,8 @@ def _options(given: argparse.Namespace) -> Options:
         raise RelocError(f"none of {', '.join(backends)} has any of the precisions {', '.join(precisions)}")
     if given.rounds < 1:
         raise RelocError(f"--rounds must be 1 or more, not {given.rounds}")
+    if given.xfeat and not given.workspace:
+        raise RelocError("--xfeat needs --workspace: there are no images that the demo's map was made of")
     if given.plot is not None and "growth" in skipped and len(given.workspace) < 2:
         raise RelocError("--plot draws the growth, which --skip leaves out, or several workspaces")
     return Options(
@@ -99,6 +103,7 @@ def _options(given: argparse.Namespace) -> Options:
         threads=given.threads,
         rounds=given.rounds,
         parts=tuple(part for part in PARTS if part not in skipped),
+        xfeat=given.xfeat,
     )
 
 

@@ -1,4 +1,4 @@
-"""How much memory a process holds: one that does nothing but localize, with ONNX Runtime and without torch."""
+"""How much memory a process holds that does nothing but localize; ours with ONNX Runtime and without torch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reloc_ros.bench.methods import Shot
+from reloc_ros.bundle import TORCH_MODEL
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
+
+if TYPE_CHECKING:
+    from reloc_ros.offline.measuring.features import FeatureMap
 
 BACKEND = "onnx"
 IMAGES = 3
@@ -41,21 +45,36 @@ def process_memory_mb(pid: int | str = "self") -> ProcessMemory:
 class Memory:
     """Of the whole process, in 10^6 bytes."""
 
-    precision: str
+    name: str
+    map_mb: float
+    """The files that a robot needs of the place."""
     peak_mb: float
     """The most it ever held, starting included."""
     resident_mb: float
     """What it held when the last image was done."""
 
 
-def measure_memory(
-    bundle: Path, shots: Sequence[tuple[NDArray[np.uint8], Camera]], precision: str, threads: int
-) -> Memory:
-    """Localize a few images in a process of its own.
+def measure_memory(bundle: Path, shots: Sequence[Shot], precision: str, threads: int) -> Memory:
+    """Localize a few images by a bundle in a process of its own.
 
     Raises:
         RelocError: when that process fails, or when the system does not tell a process's memory.
     """
+    figures = _of_own_process(shots, bundle, precision, threads)
+    files = bundle.iterdir()
+    size = sum(file.stat().st_size for file in files if file.name != TORCH_MODEL)
+    return Memory(f"{BACKEND} {precision}", 1e-6 * size, **figures)
+
+
+def measure_feature_memory(name: str, known: FeatureMap, shots: Sequence[Shot]) -> Memory:
+    """The same of a baseline, see `bench.place.FEATURES`."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "map.npz"
+        known.save(file)
+        return Memory(name, 1e-6 * file.stat().st_size, **_of_own_process(shots, file, name))
+
+
+def _of_own_process(shots: Sequence[Shot], *how: object) -> dict[str, float]:
     if not STATUS.is_file():
         raise RelocError(f"memory is measured where there is {STATUS}, as on Linux")
     with tempfile.TemporaryDirectory() as folder:
@@ -63,27 +82,34 @@ def measure_memory(
         arrays = {f"image{i}": image for i, (image, _) in enumerate(shots[:IMAGES])}
         cameras = json.dumps([camera.to_json() for _, camera in shots[:IMAGES]])
         np.savez(file, cameras=cameras, **arrays)
-        command = [sys.executable, "-m", __name__, str(bundle), str(file), precision, str(threads)]
+        command = [sys.executable, "-m", __name__, str(file), *map(str, how)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise RelocError(
             f"memory could not be measured: {last.removeprefix('reloc_ros.errors.RelocError: ')}"
         )
-    return Memory(precision, **json.loads(done.stdout))
+    return json.loads(done.stdout)
 
 
-def _localize(bundle: str, file: str, precision: str, threads: str) -> dict[str, float]:
-    """What the process of its own does."""
-    from reloc_ros.localizer import Localizer
-
+def _localize(file: str, place: str, kind: str, threads: str | None = None) -> dict[str, float]:
+    """What the process of its own does: `kind` is a precision of a bundle, or a baseline."""
     with np.load(file) as data:
         cameras = [Camera.from_json(entry) for entry in json.loads(str(data["cameras"]))]
         shots = [(data[f"image{i}"], camera) for i, camera in enumerate(cameras)]
-    localizer = Localizer.from_bundle(bundle, BACKEND, threads=int(threads), precision=precision)
+    # Each imports what it needs: what the other does is not to be counted.
+    if threads is None:
+        from reloc_ros.bench.place import FEATURES
+        from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
+
+        localizer = FeatureBaseline(FEATURES[kind](), FeatureMap.load(Path(place)))
+    else:
+        from reloc_ros.localizer import Localizer
+
+        localizer = Localizer.from_bundle(place, BACKEND, threads=int(threads), precision=kind)
     for image, camera in shots * PASSES:
         localizer.localize(image, camera)
-    if "torch" in sys.modules:
+    if threads is not None and "torch" in sys.modules:
         raise RelocError("localizing imported torch, which a robot does not need")
     memory = process_memory_mb()
     return {"peak_mb": memory.peak, "resident_mb": memory.now}

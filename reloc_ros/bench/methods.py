@@ -20,13 +20,16 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.backends import make_backend
-from reloc_ros.localizer import Localizer, LocalizerConfig, Lost
+from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost
 from reloc_ros.offline.progress import Progress, silent
 
 SIFT = "SIFT"
 SIFT_FULL = f"{SIFT}, as taken"
+XFEAT = "XFeat"
 FIRST_PIPELINE = "first version"
 COARSE, REFINED = "coarse", "refined"
+PROCESSOR = "processor"
+"""A stage of `clocked` methods: what all threads took."""
 PRECISIONS = {
     "onnx": ("fp32", "int8"),
     "openvino": ("fp32", "bf16", "int8"),
@@ -93,6 +96,20 @@ def shrunk(image: NDArray[np.uint8], camera: Camera) -> Shot:
     height = round(image.shape[0] * TIMED_WIDTH / image.shape[1])
     flag = cv2.INTER_AREA if image.shape[1] > TIMED_WIDTH else cv2.INTER_CUBIC
     return cv2.resize(image, (TIMED_WIDTH, height), interpolation=flag), camera.resized(TIMED_WIDTH, height)
+
+
+def clocked(method: Method, pause_s: float = PAUSE_S) -> Method:
+    """A method on images of `TIMED_WIDTH` that tells its processor time, too; others' threads rest before it."""
+
+    def localize(image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
+        shot = shrunk(image, camera)
+        time.sleep(pause_s)
+        start = time.process_time()
+        found = method.localize(*shot)
+        took_ms = 1e3 * (time.process_time() - start)
+        return dataclasses.replace(found, stage_ms={**found.stage_ms, PROCESSOR: took_ms})
+
+    return Method(method.name, localize)
 
 
 def time_methods(

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from reloc_ros.bench.methods import SIFT, XFEAT
+from reloc_ros.bench.xfeat import XFeat
 from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.measuring.evaluate import Query, held_out_queries
-from reloc_ros.offline.measuring.sift import SiftBaseline
+from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap, Features
+from reloc_ros.offline.measuring.sift import Sift
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.steps import own_bundle
 from reloc_ros.offline.workspace import Workspace
 
+FEATURES: dict[str, Callable[[], Features]] = {SIFT: Sift, XFEAT: XFeat}
+"""Of the baselines."""
 DEMO_EVERY = 12
 """Frames of the demo's walk from one that is measured to the next: one a second."""
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A bundle, its test images, and what SIFT needs."""
+    """A bundle, its test images, and what baselines need."""
 
     name: str
     bundle: Bundle
@@ -37,11 +42,12 @@ class Place:
     def metric(self) -> bool:
         return self.bundle.scale == "metric"
 
-    def sift(self, progress: Progress = silent) -> SiftBaseline | None:
-        """The baseline with its index built, where the map's images are there."""
+    def baseline(self, name: str, progress: Progress = silent) -> FeatureBaseline | None:
+        """One of `FEATURES` with its index built, where the map's images are there."""
         if self.known is None:
             return None
-        return SiftBaseline.from_model(self.known, self.images_dir, progress)
+        features = FEATURES[name]()
+        return FeatureBaseline(features, FeatureMap.of_model(features, self.known, self.images_dir, progress))
 
 
 def workspace_place(path: Path, images: int | None = None) -> Place:

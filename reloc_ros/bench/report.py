@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from rich.table import Table
 
-from reloc_ros.bench.methods import FIRST_PIPELINE, SIFT, SIFT_FULL, TIMED_WIDTH, Timing
+from reloc_ros.bench.methods import (
+    FIRST_PIPELINE,
+    PROCESSOR,
+    REFINED,
+    SIFT,
+    SIFT_FULL,
+    TIMED_WIDTH,
+    XFEAT,
+    Timing,
+)
 from reloc_ros.bench.run import Results
 from reloc_ros.bundle import TORCH_MODEL
 from reloc_ros.offline.measuring.conditions import DESCRIPTIONS
@@ -44,6 +54,7 @@ def grids(results: Results) -> list[Grid]:
     """Every table that the results fill, the one that tells the most first."""
     found = [
         summary_grid(results),
+        peers_grid(results),
         stages_grid(results.timings),
         *conditions_grids(results.scores),
         costs_grid(results),
@@ -62,7 +73,7 @@ def to_markdown(found: Iterable[Grid]) -> str:
 def summary_grid(results: Results) -> Grid:
     """One row a method: time, ratios to the baselines, recall and errors."""
     timings = {timing.method: timing for timing in results.timings}
-    timed = {score.method: score for score in results.timed_scores}
+    timed = {score.method: score for score in results.timed_scores if score.condition == "clean"}
     clean = {score.method: score for score in results.scores if score.condition == "clean"}
     names = list(dict.fromkeys([*timings, *clean]))
     rows = []
@@ -91,6 +102,30 @@ def summary_grid(results: Results) -> Grid:
         "ResNet-18 at stride 32, 20 heads, solvePnPRansac; with random weights: its time is known, its accuracy is not."
     )
     return Grid(title, headings, tuple(rows), note)
+
+
+def peers_grid(results: Results) -> Grid:
+    """Ours, refined, beside the baselines: one row for each in each condition."""
+    memory = {one.name: one for one in results.memory}
+    rows = []
+    for score in results.timed_scores:
+        engine, _, kind = score.method.partition(", ")
+        if score.method not in (SIFT, XFEAT) and kind != REFINED:
+            continue
+        errors = score.errors("position_percent")
+        percentiles = (_number(np.percentile(errors, p), 3) if len(errors) else NONE for p in (50, 99, 100))
+        times = [outcome.stage_ms[PROCESSOR] for outcome in score.outcomes if PROCESSOR in outcome.stage_ms]
+        took = f"{np.mean(times):.1f}" if times else NONE
+        one = memory.get(engine)
+        sizes = (NONE, NONE) if one is None else (_mb(one.map_mb), _mb(one.resident_mb))
+        recall = f"{100 * score.recall:.0f} %"
+        rows.append((score.method, DESCRIPTIONS[score.condition], took, recall, *percentiles, *sizes))
+    headings = ("", "images", "processor ms", "recall", "median %", "p99 %", "most %", "map MB", "memory MB")
+    note = (
+        "Mean time of all threads, lost images too; recall as above; errors of the localized, as a share of the "
+        "distance; files and process that localize. Each baseline is matched with the map's own points."
+    )
+    return Grid(f"ours beside others, {TIMED_WIDTH} wide", headings, tuple(rows), note)
 
 
 def stages_grid(timings: Sequence[Timing]) -> Grid:
@@ -124,8 +159,8 @@ def costs_grid(results: Results) -> Grid:
         if TORCH_MODEL in files:
             rows.append((f"bundle: without {TORCH_MODEL}", _mb((everything - files[TORCH_MODEL]) / 1e6)))
     for memory in results.memory:
-        rows.append((f"memory, onnx {memory.precision}: at the end", _mb(memory.resident_mb)))
-        rows.append((f"memory, onnx {memory.precision}: at its peak", _mb(memory.peak_mb)))
+        rows.append((f"memory, {memory.name}: at the end", _mb(memory.resident_mb)))
+        rows.append((f"memory, {memory.name}: at its peak", _mb(memory.peak_mb)))
     return Grid("what it takes", ("", "MB"), tuple(rows))
 
 

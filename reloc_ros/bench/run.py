@@ -6,25 +6,27 @@ import contextlib
 import os
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from reloc_ros.bench.growth import Growth, measure_growth
-from reloc_ros.bench.memory import BACKEND, Memory, measure_memory
+from reloc_ros.bench.memory import BACKEND, Memory, measure_feature_memory, measure_memory
 from reloc_ros.bench.methods import (
     FIRST_PIPELINE,
     SIFT,
     SIFT_FULL,
+    XFEAT,
     Absent,
     Engine,
     Method,
-    Run,
     Shot,
     Timing,
     best_method,
+    clocked,
     our_methods,
     shrunk,
     time_methods,
@@ -33,13 +35,15 @@ from reloc_ros.bench.place import Place
 from reloc_ros.bench.solvers import SolverScore, measure_solvers
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.measuring.evaluate import Localize, evaluate
+from reloc_ros.offline.measuring.features import FeatureBaseline
 from reloc_ros.offline.measuring.scores import Score
-from reloc_ros.offline.measuring.sift import SiftBaseline
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo
 
 FORMAT = 1
 PARTS = ("speed", "accuracy", "memory", "growth", "solvers")
+DEGRADED = ("dark", "blur", "covered")
+"""In which, and clean, accuracy is measured on images of the size that is timed, too."""
 GROWTH_ROUNDS = 15
 """For each of the user's rounds over the images."""
 
@@ -51,6 +55,8 @@ class Options:
     threads: int = 0
     rounds: int = 3
     parts: tuple[str, ...] = PARTS
+    xfeat: bool = False
+    """Whether XFeat is a baseline, too; it is installed where it is not."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Results:
     scores: tuple[Score, ...] = ()
     """On the images as taken, by condition and method."""
     timed_scores: tuple[Score, ...] = ()
-    """On the images of the size that is timed, clean."""
+    """On the images of the size that is timed, clean and in some conditions, with the processor's time."""
     absent: tuple[Absent, ...] = ()
     files_bytes: dict[str, int] = field(default_factory=dict)
     memory: tuple[Memory, ...] = ()
@@ -115,11 +121,12 @@ def measure(places: Sequence[Place], options: Options, progress: Progress = sile
     ours, absent = our_methods(place.bundle, options.engines, options.threads)
     if not ours:
         raise RelocError("; ".join(f"{one.name} does not run: {one.reason}" for one in absent))
-    sift = place.sift(progress) if {"speed", "accuracy"} & set(parts) else None
-    methods = [*([] if sift is None else [Method(SIFT, sift.localize)]), *ours]
-    timings = _time(place, shots, methods, sift, options, progress) if "speed" in parts else []
+    names = [SIFT, *([XFEAT] if options.xfeat else [])]
+    baselines = {name: made for name in names if (made := place.baseline(name, progress)) is not None}
+    methods = [*(Method(name, baseline.localize) for name, baseline in baselines.items()), *ours]
+    timings = _time(place, shots, methods, baselines.get(SIFT), options, progress) if "speed" in parts else []
     scores, timed_scores = _score_all(place, methods, options, progress) if "accuracy" in parts else ([], [])
-    memory, unmeasured = _memory(place, shots, options, absent) if "memory" in parts else ([], [])
+    memory, unmeasured = _memory(place, shots, options, baselines, absent) if "memory" in parts else ([], [])
     return Results(
         place=place.name,
         landmarks=len(place.bundle.landmarks),
@@ -142,7 +149,7 @@ def _time(
     place: Place,
     shots: Sequence[Shot],
     methods: Sequence[Method],
-    sift: SiftBaseline | None,
+    sift: FeatureBaseline | None,
     options: Options,
     progress: Progress,
 ) -> list[Timing]:
@@ -158,13 +165,10 @@ def _time(
 def _score_all(
     place: Place, methods: Sequence[Method], options: Options, progress: Progress
 ) -> tuple[list[Score], list[Score]]:
-    """On images as taken, in every condition; and clean on those of the size that is timed."""
-    small = [Method(method.name, _on_shrunk(method.localize)) for method in methods]
-    return (_score(place, methods, options.conditions, progress), _score(place, small, ("clean",), progress))
-
-
-def _on_shrunk(localize: Run) -> Run:
-    return lambda image, camera: localize(*shrunk(image, camera))
+    """On images as taken, in every condition; and on those of the size that is timed, in some."""
+    some = ("clean", *(condition for condition in DEGRADED if condition in options.conditions))
+    timed = _score(place, [clocked(method) for method in methods], some, progress)
+    return _score(place, methods, options.conditions, progress), timed
 
 
 def _score(
@@ -176,19 +180,29 @@ def _score(
 
 
 def _memory(
-    place: Place, shots: Sequence[Shot], options: Options, absent: Sequence[Absent]
+    place: Place,
+    shots: Sequence[Shot],
+    options: Options,
+    baselines: Mapping[str, FeatureBaseline],
+    absent: Sequence[Absent],
 ) -> tuple[list[Memory], list[Absent]]:
-    """Of each precision that runs on ONNX Runtime; and what could not be measured."""
+    """Of each baseline and each precision that runs on ONNX Runtime; and what could not be measured."""
     small = [shrunk(*shot) for shot in shots]
     missing = {one.name for one in absent}
+    measures = {
+        name: partial(measure_feature_memory, name, baseline.known, small)
+        for name, baseline in baselines.items()
+    } | {
+        engine.name: partial(measure_memory, place.bundle.path, small, engine.precision, options.threads)
+        for engine in options.engines
+        if engine.backend == BACKEND and engine.name not in missing
+    }
     measured, unmeasured = [], []
-    for engine in options.engines:
-        if engine.backend != BACKEND or engine.name in missing:
-            continue
+    for name, measure_one in measures.items():
         try:
-            measured.append(measure_memory(place.bundle.path, small, engine.precision, options.threads))
+            measured.append(measure_one())
         except RelocError as error:
-            unmeasured.append(Absent(f"memory, {engine.name}", str(error)))
+            unmeasured.append(Absent(f"memory, {name}", str(error)))
     return measured, unmeasured
 
 

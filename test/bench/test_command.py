@@ -15,6 +15,7 @@ from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
         (("--precisions", "fp7"), "unknown precision 'fp7'"),
         (("--backends", "torch", "--precisions", "int8"), "none of torch has any of the precisions int8"),
         (("--skip", "growth", "--plot", "growth.png"), "--plot draws the growth"),
+        (("--xfeat",), "--xfeat needs --workspace"),
         (("--skip", "lunch"), "unknown part 'lunch'"),
         (("--rounds", "0"), "--rounds"),
         (("--workspace", "nowhere"), "is not a workspace"),
@@ -42,7 +43,7 @@ def test_help_says_what_is_measured_by_default(capsys):
 def test_demo_images_are_spread_over_the_walk_and_have_true_poses(tmp_path):
     place = demo_place(EMBEDDED_BUNDLE, tmp_path, images=2)
     assert [query.name for query in place.queries] == sorted(file.name for file in tmp_path.iterdir())
-    assert place.metric and place.known is None and place.sift() is None
+    assert place.metric and place.known is None and place.baseline("SIFT") is None
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
+import time
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from reloc_ros.bench.methods import Method, Timing, shrunk, time_methods
+from reloc_ros.bench.methods import PROCESSOR, Method, Timing, clocked, shrunk, time_methods
 from reloc_ros.demo.film.trajectories import CAMERA
 from reloc_ros.localizer import NO_KEYPOINTS, Lost, LostReason
 
@@ -65,6 +66,20 @@ def test_shrunk_image_shows_the_same_rays():
     np.testing.assert_allclose(camera.unproject([[99.5, 49.5]]), LARGE.unproject([[199.5, 99.5]]), atol=1e-12)
     same, unchanged = shrunk(*shots(1)[0])
     assert same.shape == (480, 640, 3) and unchanged == CAMERA
+
+
+def test_clocked_method_tells_its_processor_time_on_images_of_the_timed_width():
+    sizes = []
+
+    def localize(image, camera):
+        sizes.append(image.shape[:2])
+        until = time.process_time() + 0.02
+        while time.process_time() < until:
+            pass
+        return lost({"total": 1.0})
+
+    found = clocked(Method("m", localize), pause_s=0).localize(*shots(1, LARGE)[0])
+    assert sizes == [(481, 640)] and found.stage_ms["total"] == 1 and found.stage_ms[PROCESSOR] >= 20
 
 
 def test_stages_are_those_of_the_localized_images():

@@ -8,13 +8,14 @@ import pytest
 from scenes import TINY_CAMERA, TINY_SHAPE, noise_image, tiny_bundle
 
 from reloc_ros.bench.growth import measure_growth
-from reloc_ros.bench.memory import STATUS, measure_memory
+from reloc_ros.bench.memory import STATUS, measure_feature_memory, measure_memory
 from reloc_ros.bench.methods import PRECISIONS, Engine, our_methods
 from reloc_ros.bench.solvers import SOLVERS, measure_solvers, synthetic_matches
 from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.backends import BACKENDS
 from reloc_ros.inference.backends import PRECISIONS as ALL_PRECISIONS
+from reloc_ros.offline.measuring.features import FeatureMap
 from reloc_ros.pose.pnp import reprojection_errors
 
 
@@ -55,12 +56,27 @@ def test_memory_is_that_of_a_process_that_localizes_without_torch(bundle):
     pytest.importorskip("onnxruntime")
     shot = noise_image(0, TINY_CAMERA.width, TINY_CAMERA.height), TINY_CAMERA
     memory = measure_memory(bundle.path, [shot], "fp32", threads=1)
+    assert memory.name == "onnx fp32" and 0 < memory.map_mb < 20
     assert 30 < memory.resident_mb <= memory.peak_mb < 1000
     holding = (
         "import onnxruntime, re; print(re.search(r'VmRSS:\\s+(\\d+)', open('/proc/self/status').read())[1])"
     )
     bare = subprocess.run([sys.executable, "-c", holding], capture_output=True, text=True, check=True)
     assert memory.resident_mb > 1024e-6 * int(bare.stdout) * 0.8
+
+
+@pytest.mark.skipif(not STATUS.is_file(), reason=f"{STATUS} is not there")
+def test_memory_of_a_baseline_holds_its_map():
+    shot = noise_image(0, TINY_CAMERA.width, TINY_CAMERA.height), TINY_CAMERA
+    sizes = (100, 200_000)
+    small, large = (
+        measure_feature_memory(
+            "SIFT", FeatureMap(np.ones((n, 128), np.float32), np.arange(n), np.ones((n, 3))), [shot]
+        )
+        for n in sizes
+    )
+    assert large.map_mb == pytest.approx(200_000 * (128 * 2 + 4 + 24) / 1e6, rel=0.01)
+    assert large.resident_mb > small.resident_mb + 100  # its descriptors in single precision
 
 
 @pytest.mark.skipif(not STATUS.is_file(), reason=f"{STATUS} is not there")

@@ -9,7 +9,7 @@ from reloc_ros.bench.growth import Growth, GrowthPoint
 from reloc_ros.bench.memory import Memory
 from reloc_ros.bench.methods import FIRST_PIPELINE, SIFT, SIFT_FULL, Absent, Timing
 from reloc_ros.bench.plots import plot_growth
-from reloc_ros.bench.report import Grid, grids, summary_grid, to_markdown
+from reloc_ros.bench.report import Grid, grids, peers_grid, summary_grid, to_markdown
 from reloc_ros.bench.run import Compared, Results
 from reloc_ros.bench.solvers import SolverScore
 from reloc_ros.offline.measuring.scores import Outcome, Score
@@ -51,7 +51,7 @@ def results(**changes) -> Results:
         timed_scores=(score(SIFT, "clean", 2), score(OURS, "clean", 1)),
         absent=(Absent("tensorrt fp16", "it is not | installed"),),
         files_bytes={"network.onnx": 6_000_000, "manifest.json": 1_000},
-        memory=(Memory("fp32", 200.0, 150.0),),
+        memory=(Memory("onnx fp32", 14.5, 200.0, 150.0), Memory(SIFT, 60.0, 300.0, 250.0)),
         growth=growth(),
         solvers=(
             SolverScore("poselib", None, 0.5, 0.1, 0.2, 0, 9),
@@ -78,6 +78,22 @@ def test_summary_has_times_ratios_recall_and_errors_of_each_method():
     assert row(grid, SIFT_FULL)[6:10] == ("-", "-", "-", "100 %")
 
 
+def test_peers_are_compared_in_each_condition_by_time_errors_and_size():
+    off = [
+        Outcome("a", None, 0.1, 0.01, percent, 6.0, {"processor": 10 * percent})
+        for percent in (1.0, 2.0, 9.0)
+    ]
+    ours = Score(OURS, "dark", tuple(off), False)
+    coarse = score("onnx fp32, coarse", "dark", 3)
+    grid = peers_grid(results(timed_scores=(score(SIFT, "dark", 0), ours, coarse)))
+    assert [row[:4] for row in grid.rows] == [
+        (SIFT, "brightness x0.3", "-", "0 %"),
+        (OURS, "brightness x0.3", "40.0", "67 %"),
+    ]
+    assert grid.rows[0][4:] == ("-", "-", "-", "60.0", "250")
+    assert grid.rows[1][4:] == ("2.000", "8.860", "9.000", "14.5", "150")
+
+
 def test_lowest_recall_names_its_condition_and_leaves_out_clean():
     scores = (score(OURS, "clean", 0), score(OURS, "dark", 4), score(OURS, "half", 2))
     assert row(summary_grid(results(scores=scores)), OURS)[-1] == "50 % (half)"
@@ -97,7 +113,7 @@ def test_all_lost_has_a_recall_but_no_errors():
 
 def test_every_grid_has_as_many_cells_as_headings_in_every_row():
     found = grids(results())
-    assert len(found) == 9
+    assert len(found) == 10
     for grid in found:
         assert {len(row) for row in grid.rows} == {len(grid.headings)}, grid.title
 

@@ -1,208 +1,41 @@
-"""The classical baseline: SIFT matched with FLANN against the map's points, LO-RANSAC PnP.
-
-It is what COLMAP and hloc do to register an image, kept simple and run on the same images as the network.
-"""
+"""SIFT, RootSIFT descriptors, as OpenCV finds them."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
-
-from reloc_ros.cameras import Camera
-from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
-from reloc_ros.inference.stopwatch import Stopwatch
-from reloc_ros.io.camera_files import colmap_from_camera, colmap_from_px
-from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
-from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.photographs import read_photo
-from reloc_ros.pose.pnp import Correspondences, refine
 
 FEATURES = 4000
 CONTRAST_THRESHOLD = 0.02
 """COLMAP's own limit for the difference of Gaussians, as OpenCV counts it; OpenCV's default is twice that."""
 STRETCHED_PERCENT = (1.0, 99.0)
 """Grey levels that are brought to black and white: the threshold is absolute, and a dark image would fall below it."""
-MAX_RATIO = 0.8
-"""Lowe's test, against the nearest descriptor of another point: a point has one from each view."""
-MAX_DISTANCE_PX = 1.5
-"""How far a keypoint found here may be from the observation that COLMAP made of the same thing."""
-MAX_ERROR_PX = 6.0
-"""Reprojection error of a RANSAC inlier, in an image 1280 pixels wide."""
-MIN_INLIERS = 12
-CHECKS = 64
-"""Leaves that FLANN looks into for each feature."""
-_NEIGHBOURS = 8
-"""So many descriptors are looked at; with four, those of one point often leave no other to compare it with. One mean
-descriptor for each point loses a third of the inliers."""
 
 
-class SiftBaseline:
-    """Localize images by SIFT features."""
+class Sift:
+    """Features for `FeatureBaseline`."""
 
-    def __init__(
-        self, descriptors: NDArray[np.float32], points: NDArray[np.int64], points_map: NDArray
-    ) -> None:
-        """Build the index.
+    name = "SIFT"
+    max_ratio = 0.8
 
-        Args:
-            descriptors: (D, 128), what the map's images show of its points.
-            points: (D,) the row of `points_map` each is of.
-            points_map: (P, 3)
-        """
-        self.descriptors = len(descriptors)
-        self._points, self._points_map = points, points_map
-        self._sift = _make_sift()
-        # Kept, since the index refers to them. Its distances are squared.
-        self._descriptors = np.ascontiguousarray(descriptors)
-        self._index = cv2.flann.Index()
-        self._index.build(self._descriptors, {"algorithm": 1, "trees": 4})  # 1: k-d trees
-
-    @staticmethod
-    def from_model(model: SfmModel, images_dir: str | Path, progress: Progress = silent) -> SiftBaseline:
-        """Gather descriptors where the model's images saw its points.
-
-        Held-out images must have been taken out of the model, see `SfmModel.without`.
-        """
-        sift = _make_sift()
-        gathered, points = [], []
-        for image, name in enumerate(model.names):
-            keypoints_px, descriptors = _detect(sift, read_photo(Path(images_dir) / name))
-            rows = model.observations_of(image)
-            if len(keypoints_px) and len(rows):
-                tree = cKDTree(model.observation_px[rows])
-                distances, nearest = tree.query(keypoints_px)
-                near = distances <= MAX_DISTANCE_PX
-                gathered.append(descriptors[near])
-                points.append(model.observation_point[rows[nearest[near]]])
-            progress("gather SIFT", image + 1, len(model.names))
-        count = sum(map(len, points))
-        if count < _NEIGHBOURS:
-            raise RelocError(
-                f"SIFT finds only {count} of the map's points again in the images of '{images_dir}'"
-            )
-        return SiftBaseline(
-            np.concatenate(gathered), np.concatenate(points).astype(np.int64), model.points_map
+    def __init__(self) -> None:
+        # Without precise upscaling, OpenCV's keypoints are off by a quarter of a pixel towards the bottom right.
+        self._sift = cv2.SIFT_create(
+            nfeatures=FEATURES, contrastThreshold=CONTRAST_THRESHOLD, enable_precise_upscale=True
         )
 
-    def localize(self, image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
-        """Find the pose of an image, (H, W) or (H, W, 3) BGR, that the camera took."""
-        watch = Stopwatch()
-        keypoints_px, descriptors = _detect(self._sift, image)
-        watch.lap("detect")
-        keypoints = self._match(keypoints_px, descriptors)
-        watch.lap("match")
-        found = self._solve(keypoints, camera) if len(keypoints) >= MIN_INLIERS else None
-        watch.lap("pnp")
-        stage_ms = watch.times_ms()
-        if found is None or found[1].sum() < MIN_INLIERS:
-            return _lost(keypoints, None if found is None else found[1], stage_ms)
-        pose, inliers = found
-        points_map = self._points_map[keypoints.landmarks]
-        errors_px = np.linalg.norm(camera.project(pose.apply(points_map)) - keypoints.positions_px, axis=1)
-        return Localized(
-            camera_from_map=pose,
-            covariance=_covariance(pose, camera, keypoints, points_map, inliers),
-            keypoints=keypoints,
-            inliers=inliers,
-            reprojection_rms_px=float(np.sqrt(np.mean(errors_px[inliers] ** 2))),
-            stage_ms=stage_ms,
-        )
-
-    def _match(self, keypoints_px: NDArray[np.float64], descriptors: NDArray[np.float32]) -> Keypoints:
-        """The keypoints that match a point of the map clearly better than any other."""
-        if len(keypoints_px) == 0:
-            return NO_KEYPOINTS
-        nearest, squared = self._index.knnSearch(descriptors, _NEIGHBOURS, params={"checks": CHECKS})
-        points, ratios = self._ratios(nearest, np.sqrt(squared))
-        rows = np.flatnonzero(ratios < MAX_RATIO)
-        return Keypoints(points[rows], keypoints_px[rows], 1 - ratios[rows], np.ones(len(rows)))
-
-    def _ratios(
-        self, nearest: NDArray[np.int32], distances: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The best point of each keypoint, and its distance over that of the next other point; both (N,).
-
-        Where all the nearest descriptors are of one point, the next other one is farther than the last of them.
-        """
-        points = self._points[nearest]
-        best = points[:, 0]
-        other = points != best[:, None]
-        place = np.where(other.any(axis=1), other.argmax(axis=1), -1)
-        next_distances = distances[np.arange(len(distances)), place]
-        return best, distances[:, 0].astype(np.float64) / np.maximum(next_distances, 1e-12)
-
-    def _solve(self, keypoints: Keypoints, camera: Camera) -> tuple[SE3, NDArray[np.bool_]] | None:
-        import pycolmap
-
-        name, params = colmap_from_camera(camera)
-        points_map = self._points_map[keypoints.landmarks]
-        middle = points_map.mean(axis=0)  # it turns about the origin, which may be far away
-        options = pycolmap.AbsolutePoseEstimationOptions()
-        options.ransac.max_error = MAX_ERROR_PX * camera.width / 1280
-        options.ransac.random_seed = 0
-        found = pycolmap.estimate_and_refine_absolute_pose(
-            colmap_from_px(keypoints.positions_px),
-            points_map - middle,
-            pycolmap.Camera(model=name, width=camera.width, height=camera.height, params=params),
-            options,
-        )
-        if found is None:
-            return None
-        camera_from_middle = SE3.from_matrix(found["cam_from_world"].matrix())
-        inliers = np.asarray(found["inlier_mask"], dtype=bool)
-        return camera_from_middle @ SE3(np.eye(3), -middle), inliers
-
-
-def _make_sift() -> cv2.SIFT:
-    # Without precise upscaling, OpenCV's keypoints are off by a quarter of a pixel towards the bottom right.
-    return cv2.SIFT_create(
-        nfeatures=FEATURES, contrastThreshold=CONTRAST_THRESHOLD, enable_precise_upscale=True
-    )
-
-
-def _detect(sift: cv2.SIFT, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Keypoints (N, 2) px and their RootSIFT descriptors (N, 128), see Arandjelovic and Zisserman (CVPR 2012)."""
-    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    keypoints, descriptors = sift.detectAndCompute(_stretch(grey), None)
-    if descriptors is None:
-        return np.zeros((0, 2)), np.zeros((0, 128), dtype=np.float32)
-    descriptors /= np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-12)
-    return np.array([keypoint.pt for keypoint in keypoints], dtype=np.float64), np.sqrt(descriptors)
+    def detect(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Keypoints (N, 2) px and their RootSIFT descriptors (N, 128), see Arandjelovic and Zisserman (CVPR 2012)."""
+        grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        keypoints, descriptors = self._sift.detectAndCompute(_stretch(grey), None)
+        if descriptors is None:
+            return np.zeros((0, 2)), np.zeros((0, 128), dtype=np.float32)
+        descriptors /= np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-12)
+        return np.array([keypoint.pt for keypoint in keypoints], dtype=np.float64), np.sqrt(descriptors)
 
 
 def _stretch(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     low, high = np.percentile(grey[::4, ::4], STRETCHED_PERCENT)
     levels = 255 * (np.arange(256) - low) / max(high - low, 1)
     return cv2.LUT(grey, np.clip(np.rint(levels), 0, 255).astype(np.uint8))
-
-
-def _covariance(
-    pose: SE3, camera: Camera, keypoints: Keypoints, points_map: NDArray, inliers: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    focal = camera.mean_focal
-    rays = camera.unproject(keypoints.positions_px[inliers])
-    has_ray = np.isfinite(rays).all(axis=1)  # COLMAP's own inversion always gives some ray
-    matches = Correspondences(
-        points_map[inliers][has_ray], rays[has_ray], np.full(np.count_nonzero(has_ray), 1 / focal)
-    )
-    return refine(pose, matches).covariance
-
-
-def _lost(keypoints: Keypoints, inliers: NDArray[np.bool_] | None, stage_ms: dict[str, float]) -> Lost:
-    agreeing = np.zeros(len(keypoints), dtype=bool) if inliers is None else inliers
-    if len(keypoints) < MIN_INLIERS:
-        reason, detail = LostReason.TOO_FEW_KEYPOINTS, f"{len(keypoints)} features match the map"
-    elif inliers is None:
-        reason, detail = LostReason.NO_CONSENSUS, f"no pose explains the {len(keypoints)} matches"
-    else:
-        reason, detail = (
-            LostReason.TOO_FEW_INLIERS,
-            f"{agreeing.sum()} of {len(keypoints)} matches agree on a pose",
-        )
-    return Lost(reason, f"{detail}; at least {MIN_INLIERS} are needed", keypoints, agreeing, stage_ms)

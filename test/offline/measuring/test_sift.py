@@ -6,7 +6,8 @@ import pytest
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.localizer import Localized, Lost, LostReason
-from reloc_ros.offline.measuring.sift import SiftBaseline
+from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
+from reloc_ros.offline.measuring.sift import Sift
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.sources.photographs import read_photo
@@ -15,19 +16,23 @@ pytest.importorskip("pycolmap")
 SNOWMIKU = Path(__file__).parents[4] / "shared" / "scenes" / "snowmiku"
 
 
+def baseline(known: SfmModel, images_dir: Path) -> FeatureBaseline:
+    return FeatureBaseline(Sift(), FeatureMap.of_model(Sift(), known, images_dir))
+
+
 @pytest.fixture(scope="module")
 def split(mapped):
     """The model of all photos, which of them are held out, and the baseline made of the others."""
     workspace, _ = mapped
     model = SfmModel.load(workspace.model_path)
     held_out = workspace.is_held_out(model.names)
-    return model, held_out, SiftBaseline.from_model(model.without(held_out), workspace.images_dir)
+    return model, held_out, baseline(model.without(held_out), workspace.images_dir)
 
 
 def test_held_out_images_are_localized_where_they_were(split, photos):
-    model, held_out, baseline = split
+    model, held_out, localizer = split
     for image in np.flatnonzero(held_out):
-        found = baseline.localize(read_photo(photos.folder / model.names[image]), photos.camera)
+        found = localizer.localize(read_photo(photos.folder / model.names[image]), photos.camera)
         assert isinstance(found, Localized)
         truth = model.camera_from_map[image]
         depth = np.median(np.linalg.norm(model.points_map - truth.center, axis=1))
@@ -40,27 +45,27 @@ def test_held_out_images_are_localized_where_they_were(split, photos):
 
 
 def test_grey_image_is_localized_as_the_coloured_one(split, photos):
-    model, held_out, baseline = split
+    model, held_out, localizer = split
     image = read_photo(photos.folder / model.names[np.flatnonzero(held_out)[0]])
     grey = np.asarray(image[:, :, 1])
-    assert isinstance(baseline.localize(grey, photos.camera), Localized)
+    assert isinstance(localizer.localize(grey, photos.camera), Localized)
 
 
 def test_dark_image_is_localized_as_well_as_the_bright_one(split, photos):
-    model, held_out, baseline = split
+    model, held_out, localizer = split
     image = read_photo(photos.folder / model.names[np.flatnonzero(held_out)[0]])
-    bright = baseline.localize(image, photos.camera)
-    dark = baseline.localize(np.rint(0.15 * image).astype(np.uint8), photos.camera)
+    bright = localizer.localize(image, photos.camera)
+    dark = localizer.localize(np.rint(0.15 * image).astype(np.uint8), photos.camera)
     assert isinstance(dark, Localized) and dark.inliers.sum() > 0.5 * bright.inliers.sum()
     assert rotation_error_deg(dark.camera_from_map, bright.camera_from_map) < 0.2
 
 
 def test_images_of_nothing_and_of_noise_are_lost(split, photos):
-    baseline = split[2]
-    lost = baseline.localize(np.zeros((480, 640, 3), np.uint8), photos.camera)
+    localizer = split[2]
+    lost = localizer.localize(np.zeros((480, 640, 3), np.uint8), photos.camera)
     assert isinstance(lost, Lost) and lost.reason is LostReason.TOO_FEW_KEYPOINTS
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
-    assert isinstance(baseline.localize(noise, photos.camera), Lost)
+    assert isinstance(localizer.localize(noise, photos.camera), Lost)
 
 
 def test_images_that_do_not_show_the_map_are_refused(split, tmp_path):
@@ -70,7 +75,7 @@ def test_images_that_do_not_show_the_map_are_refused(split, tmp_path):
     for name in model.names:
         cv2.imwrite(str(tmp_path / name), np.zeros((480, 640, 3), np.uint8))
     with pytest.raises(RelocError, match="finds only 0"):
-        SiftBaseline.from_model(model, tmp_path)
+        baseline(model, tmp_path)
 
 
 @pytest.mark.slow
@@ -78,10 +83,10 @@ def test_images_that_do_not_show_the_map_are_refused(split, tmp_path):
 def test_snowmiku_is_localized_as_well_as_by_any_classical_pipeline():
     model = read_colmap(SNOWMIKU)
     held_out = np.arange(97) % 5 == 2
-    baseline = SiftBaseline.from_model(model.without(held_out), SNOWMIKU / "images")
+    localizer = baseline(model.without(held_out), SNOWMIKU / "images")
     turns, shares = [], []
     for image in np.flatnonzero(held_out)[::3]:
-        found = baseline.localize(read_photo(SNOWMIKU / "images" / model.names[image]), model.camera(image))
+        found = localizer.localize(read_photo(SNOWMIKU / "images" / model.names[image]), model.camera(image))
         assert isinstance(found, Localized)
         truth = model.camera_from_map[image]
         depth = np.median(np.linalg.norm(model.points_map - truth.center, axis=1))
@@ -89,24 +94,3 @@ def test_snowmiku_is_localized_as_well_as_by_any_classical_pipeline():
         shares.append(center_error(found.camera_from_map, truth) / depth)
     assert np.median(turns) < 0.1
     assert np.median(shares) < 0.002
-
-
-def test_ratio_is_that_to_the_nearest_descriptor_of_another_point():
-    descriptors = np.eye(5, 128, dtype=np.float32)
-    baseline = SiftBaseline(descriptors, np.array([7, 7, 8, 7, 9]), np.zeros((10, 3)))
-    nearest = np.array([[0, 1, 2, 3], [2, 4, 0, 1], [1, 0, 3, 3]])
-    distances = np.array([[0.1, 0.2, 0.4, 0.5], [0.3, 0.3, 0.6, 0.6], [0.2, 0.3, 0.4, 0.8]])
-    points, ratios = baseline._ratios(nearest, distances)
-    assert points.tolist() == [7, 8, 7]
-    np.testing.assert_allclose(
-        ratios, [0.1 / 0.4, 1.0, 0.2 / 0.8]
-    )  # the last: another is farther than all four
-
-
-def test_each_map_descriptor_matches_its_own_point():
-    rng = np.random.default_rng(0)
-    descriptors = np.sqrt(rng.dirichlet(np.full(128, 0.3), 600)).astype(np.float32)
-    points = np.arange(600) // 2
-    baseline = SiftBaseline(descriptors, points, rng.normal(size=(300, 3)))
-    found = baseline._match(rng.uniform(0, 600, (600, 2)), descriptors)
-    assert len(found) == 600 and (found.landmarks == points).all() and found.scores.min() > 0.99

@@ -1,0 +1,90 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+from reloc_ros.localizer import Localized, Lost, LostReason
+from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
+
+CAMERA = Camera("pinhole", 640, 480, 500.0, 500.0, 320.0, 240.0)
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+
+
+@dataclasses.dataclass
+class Planted:
+    """Finds what it is told to find."""
+
+    keypoints_px: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 2)))
+    descriptors: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 32), np.float32))
+    name: str = "planted"
+    max_ratio: float = 0.8
+
+    def detect(self, image):
+        return self.keypoints_px, self.descriptors
+
+
+def planted(count: int = 200, of_other_places: float = 0.5):
+    """A map of two descriptors a point, what a camera sees of it with a share of wrong ones, and its pose."""
+    rng = np.random.default_rng(0)
+    points_map = rng.uniform(-1, 1, (count, 3))
+    descriptors = rng.normal(size=(count, 32)).astype(np.float32)
+    both = np.concatenate([descriptors, descriptors + 0.01 * rng.normal(size=descriptors.shape)])
+    known = FeatureMap(both.astype(np.float32), np.tile(np.arange(count), 2), points_map)
+    pose = SE3.from_rotation_vector([0.1, -0.2, 0.05], [0.1, 0.2, 4.0])
+    keypoints_px = CAMERA.project(pose.apply(points_map)) + rng.normal(0, 0.3, (count, 2))
+    wrong = rng.random(count) < of_other_places
+    keypoints_px[wrong] = rng.uniform(0, 480, (np.count_nonzero(wrong), 2))
+    return known, Planted(keypoints_px, descriptors), pose
+
+
+def test_any_features_are_localized_by_their_matches_though_half_are_wrong():
+    pytest.importorskip("pycolmap")
+    known, features, pose = planted()
+    found = FeatureBaseline(features, known).localize(IMAGE, CAMERA)
+    assert isinstance(found, Localized) and 60 < found.inliers.sum() < 140
+    assert rotation_error_deg(found.camera_from_map, pose) < 0.2
+    assert center_error(found.camera_from_map, pose) < 0.02
+
+
+def test_ambiguous_features_match_nothing():
+    known, features, _ = planted()
+    twins = FeatureMap(
+        known.descriptors, np.arange(len(known.descriptors)), np.tile(known.points_map, (2, 1))
+    )
+    found = FeatureBaseline(features, twins).localize(IMAGE, CAMERA)
+    assert isinstance(found, Lost) and found.reason is LostReason.TOO_FEW_KEYPOINTS
+
+
+def test_map_that_was_saved_localizes_as_the_one_in_memory(tmp_path):
+    pytest.importorskip("pycolmap")
+    known, features, pose = planted()
+    known.save(tmp_path / "map.npz")
+    loaded = FeatureMap.load(tmp_path / "map.npz")
+    np.testing.assert_array_equal(loaded.points, known.points)
+    found = FeatureBaseline(features, loaded).localize(IMAGE, CAMERA)
+    assert isinstance(found, Localized) and rotation_error_deg(found.camera_from_map, pose) < 0.2
+
+
+def test_ratio_is_that_to_the_nearest_descriptor_of_another_point():
+    descriptors = np.eye(5, 128, dtype=np.float32)
+    baseline = FeatureBaseline(
+        Planted(), FeatureMap(descriptors, np.array([7, 7, 8, 7, 9]), np.zeros((10, 3)))
+    )
+    nearest = np.array([[0, 1, 2, 3], [2, 4, 0, 1], [1, 0, 3, 3]])
+    distances = np.array([[0.1, 0.2, 0.4, 0.5], [0.3, 0.3, 0.6, 0.6], [0.2, 0.3, 0.4, 0.8]])
+    points, ratios = baseline._ratios(nearest, distances)
+    assert points.tolist() == [7, 8, 7]
+    np.testing.assert_allclose(
+        ratios, [0.1 / 0.4, 1.0, 0.2 / 0.8]
+    )  # the last: another is farther than all four
+
+
+def test_each_map_descriptor_matches_its_own_point():
+    rng = np.random.default_rng(0)
+    descriptors = np.sqrt(rng.dirichlet(np.full(128, 0.3), 600)).astype(np.float32)
+    points = np.arange(600) // 2
+    baseline = FeatureBaseline(Planted(), FeatureMap(descriptors, points, rng.normal(size=(300, 3))))
+    found = baseline._match(rng.uniform(0, 600, (600, 2)), descriptors)
+    assert len(found) == 600 and (found.landmarks == points).all() and found.scores.min() > 0.99
