@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--precisions", default=",".join(_PRECISIONS), help="precisions to measure (default: %(default)s)")
     add("--conditions", default=ALL, help="degradations, comma-separated (default: %(default)s)")
     add("--threads", type=int, default=0, help="inference threads, 0: the engine's choice")
-    xfeat = "beside SIFT also XFeat, which this installs into a folder of its own (90 MB); needs --workspace"
+    xfeat = "beside SIFT also XFeat, which this installs into a folder of its own (50 MB); needs --workspace"
     add("--xfeat", action="store_true", help=xfeat)
     add("--images", type=int, help="at most so many images (default: all)")
     add("--rounds", type=int, default=3, help="how often each image is timed (default: %(default)s)")

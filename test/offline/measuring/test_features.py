@@ -53,7 +53,8 @@ def test_ambiguous_features_match_nothing():
     twins = FeatureMap(
         known.descriptors, np.arange(len(known.descriptors)), np.tile(known.points_map, (2, 1))
     )
-    found = FeatureBaseline(features, twins).localize(IMAGE, CAMERA)
+    between = Planted(features.keypoints_px, features.descriptors + np.float32(0.1))
+    found = FeatureBaseline(between, twins).localize(IMAGE, CAMERA)
     assert isinstance(found, Lost) and found.reason is LostReason.TOO_FEW_KEYPOINTS
 
 
