@@ -21,6 +21,8 @@ CLEAN_SHARE = 0.3
 """Of the pictures of the place; the others each meet one of the conditions."""
 TILES = (6, 8)
 """Along a side. The pieces of fewer are large enough to be seen for what they are: parts of the place."""
+_STEP = 8
+"""Pixels; a power of two, for which OpenCV's interpolation is exact."""
 
 _CONDITIONS = [
     name for name in CONDITIONS if name not in ("clean", "double")
@@ -73,14 +75,27 @@ def _turn(photo: Photo, rng: np.random.Generator) -> Photo:
     share = min(zoom * small.width / source.width, 1.0)
     fine = source.resized(max(1, round(share * source.width)), max(1, round(share * source.height)))
     image = cv2.resize(photo.image, _size(fine), interpolation=cv2.INTER_AREA)
-    grid = np.stack(np.meshgrid(np.arange(target.width), np.arange(target.height)), axis=-1).reshape(-1, 2)
-    rays = np.column_stack([target.unproject(grid), np.ones(len(grid))])
-    pixels = fine.project(turned_from_camera.inverse().apply(rays)).astype(np.float32)
-    pixels[np.isnan(pixels)] = -1e4
-    pixels = pixels.reshape(target.height, target.width, 2)
+    pixels = source_pixels(target, fine, turned_from_camera.inverse())
     border = rng.integers(0, 256, 3).tolist()
-    warped = cv2.remap(image, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderValue=border)
+    warped = cv2.remap(image, pixels, None, cv2.INTER_LINEAR, borderValue=border)
     return Photo(warped, target, turned_from_camera @ photo.camera_from_map, photo.name)
+
+
+def source_pixels(target: Camera, source: Camera, source_from_target: SE3) -> NDArray[np.float32]:
+    """(H, W, 2) where a camera at the same spot has each pixel of `target`; far outside where it has none.
+
+    Interpolated between pixels `_STEP` apart, since lenses bend smoothly.
+    """
+    across, down = np.arange(0, target.width + _STEP, _STEP), np.arange(0, target.height + _STEP, _STEP)
+    grid = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
+    rays = np.column_stack([target.unproject(grid), np.ones(len(grid))])
+    coarse = (
+        source.project(source_from_target.apply(rays)).astype(np.float32).reshape(len(down), len(across), 2)
+    )
+    x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) / _STEP for side in _size(target)))
+    pixels = cv2.remap(coarse, x, y, cv2.INTER_LINEAR)
+    pixels[np.isnan(pixels)] = -1e4
+    return pixels
 
 
 def _size(camera: Camera) -> tuple[int, int]:

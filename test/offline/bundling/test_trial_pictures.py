@@ -4,7 +4,7 @@ import pytest
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.offline.bundling import trial_pictures
-from reloc_ros.offline.bundling.trial_pictures import Photo, of_no_place, of_the_place
+from reloc_ros.offline.bundling.trial_pictures import Photo, of_no_place, of_the_place, source_pixels
 
 CAMERAS = {
     "pinhole": Camera("pinhole", 640, 480, 520.0, 530.0, 322.0, 238.0),
@@ -44,6 +44,24 @@ def test_a_turned_camera_sees_the_scene_where_its_pose_says(camera, monkeypatch)
         rows, columns = np.indices(window.shape)
         found = np.array([(columns * window).sum(), (rows * window).sum()]) / window.sum() + [left, top]
         np.testing.assert_allclose(found, expected, atol=0.25)
+
+
+@pytest.mark.parametrize("source", CAMERAS.values(), ids=CAMERAS)
+def test_pixels_are_looked_up_where_each_by_itself_would_be(source):
+    target = Camera("pinhole", 638, 475, 500.0, 500.0, 320.0, 240.0)
+    turned = SE3.from_rotation_vector(np.radians([6, -6, 25]), np.zeros(3))
+    found = source_pixels(target, source, turned)
+    rows, columns = np.mgrid[: target.height, : target.width]
+    rays = target.unproject(np.stack([columns, rows], axis=-1).reshape(-1, 2))
+    expected = source.project(turned.apply(np.column_stack([rays, np.ones(len(rays))])))
+    np.testing.assert_allclose(found.reshape(-1, 2), expected, atol=0.05)
+
+
+def test_pixels_that_the_other_camera_cannot_see_are_far_outside():
+    camera = CAMERAS["pinhole"]
+    away = SE3.from_rotation_vector([0, np.radians(100), 0], np.zeros(3))
+    found = source_pixels(camera, camera, away)
+    assert np.isfinite(found).all() and (found == -1e4).any()
 
 
 def test_a_turned_camera_stays_where_it_is_and_turns_no_farther_than_is_said():
