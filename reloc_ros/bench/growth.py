@@ -17,9 +17,10 @@ from reloc_ros.cameras import Camera
 from reloc_ros.inference.backends import Backend, make_backend
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.training.recipe import heads_for
 from reloc_ros.pose.pnp import Correspondences, make_solver, refine, reprojection_errors
 
-LANDMARKS = (20, 64, 128, 256, 500)
+LANDMARKS = (20, 64, 128, 256, 500, 1000)
 SIZES = ((320, 240), (384, 288), (512, 384), (640, 480), (768, 576), (1024, 768))
 BACKEND, PRECISION = "onnx", "fp32"
 MAX_ERROR = 4 / FOCAL_PX
@@ -58,9 +59,11 @@ def measure_growth(
 ) -> Growth:
     """Vary one at a time, the landmarks and the size, of a network whose others are `shape`'s.
 
+    More landmarks have more heads, as they would be trained.
+
     `folder` takes the exported networks. All are timed in turn, round by round, so that a busy moment hits all.
     """
-    counted = [replace(shape, landmarks=count) for count in landmarks]
+    counted = [replace(shape, landmarks=count, groups=heads_for(count)) for count in landmarks]
     sized = [replace(shape, width=_to_stride(width), height=_to_stride(height)) for width, height in sizes]
     backends: dict[NetworkShape, Backend] = {}
     wanted = list(dict.fromkeys(counted + sized))

@@ -53,7 +53,6 @@ def _draw_landmarks(axes: Any, points: Sequence[GrowthPoint]) -> None:
     axes.plot(counts, [point.network_ms for point in points], "o-", color=NETWORK, label="network")
     axes.plot(counts, [point.pnp_ms for point in points], "o-", color=POSE, label="pose")
     axes.set(xlabel=f"landmarks, {points[0].width}x{points[0].height}", ylabel="ms, median")
-    axes.set_xticks(counts)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
 

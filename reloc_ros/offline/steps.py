@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 NETWORK = Path("train") / "network.pt"
 CALIBRATION_PICTURES = 40
-"""About so many map images set the ranges of the network in bytes."""
+"""So many map images set the ranges of the network in bytes, all where there are fewer; half as many test it."""
 
 
 def train_step(
@@ -237,13 +237,14 @@ def _add_int8(
             made.append(Letterbox(camera.width, camera.height, shape.width, shape.height).apply(degraded))
         return made
 
-    count = len(model.names)
-    step = max(1, count // CALIBRATION_PICTURES)
+    def spread(count: int) -> list[int]:
+        return np.unique(np.linspace(0, len(model.names) - 1, count).round().astype(int)).tolist()
+
     fidelity = quantize(
         folder / ONNX_MODEL,
         folder / INT8_MODEL,
-        pictures(range(0, count, step), ("clean", "dark", "noise")),
-        pictures(range(step // 2, count, 2 * step), ("clean",)),
+        pictures(spread(CALIBRATION_PICTURES), ("clean", "dark", "noise")),
+        pictures(spread(CALIBRATION_PICTURES // 2), ("clean",)),
     )
     if not fidelity.good:
         logger.warning(

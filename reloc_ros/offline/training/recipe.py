@@ -10,6 +10,14 @@ from reloc_ros.offline.training.augment import AugmentConfig
 AUTO = "auto"
 """The rule for validation images that takes every tenth, see `validation_images`."""
 
+LANDMARKS_PER_HEAD = 300
+"""More are parted into groups with a head of their own (so many a network in Scene Landmark Detection, 3DV 2024)."""
+
+
+def heads_for(landmarks: int) -> int:
+    """How many heads a network of so many landmarks has."""
+    return -(-landmarks // LANDMARKS_PER_HEAD)
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:

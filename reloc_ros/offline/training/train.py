@@ -45,7 +45,7 @@ from reloc_ros.offline.training.fit import (
     make_trainer,
 )
 from reloc_ros.offline.training.pretrained import fetched_weights
-from reloc_ros.offline.training.recipe import Hardware, TrainConfig
+from reloc_ros.offline.training.recipe import Hardware, TrainConfig, heads_for
 from reloc_ros.offline.training.validation import (
     PoseErrors,
     PoseValidator,
@@ -57,8 +57,6 @@ from reloc_ros.offline.training.validation import (
 logger = logging.getLogger(__name__)
 
 
-LANDMARKS_PER_HEAD = 300
-"""More are parted into groups with a head of their own (so many a network in Scene Landmark Detection, 3DV 2024)."""
 ENCODE_SHARE = 0.25
 """Of a time budget, at most, for encoding views."""
 
@@ -212,4 +210,4 @@ def network_shape(images: list[NDArray[np.uint8]], labels: Labels, config: Train
     scale = config.width / max(width, height)
     width, height = (max(32, 32 * round(side * scale / 32)) for side in (width, height))
     landmarks = labels.keypoints_px.shape[1]
-    return NetworkShape(config.encoder, landmarks, width, height, groups=-(-landmarks // LANDMARKS_PER_HEAD))
+    return NetworkShape(config.encoder, landmarks, width, height, groups=heads_for(landmarks))
