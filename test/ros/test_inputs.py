@@ -148,7 +148,7 @@ def test_quality_of_service_of_what_comes_in_is_overridden_too(start_node, peer)
     words = [
         word for name, what in names.items() for word in ("-p", f"qos_overrides.{name}.subscription.{what}")
     ]
-    start_node(tf_mode="map_camera", arguments=tuple(words))
+    start_node(tf_mode="map_camera", take_initial_pose=True, arguments=tuple(words))
     peer.show(view(5), publishing)
 
     def reliability_of(topic: str) -> set[ReliabilityPolicy]:

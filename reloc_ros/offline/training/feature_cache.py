@@ -172,17 +172,18 @@ def affordable_views(
     """
     shape = network.shape
     values = network.features.channels * (shape.height // STRIDE) * (shape.width // STRIDE)
-    fitting = max(MIN_VIEWS, int(MEMORY_SHARE * memory_bytes() / values / processes))
-    if fitting * processes < images:
+    fitting = int(MEMORY_SHARE * memory_bytes() / values / processes)
+    most = max(MIN_VIEWS, fitting)
+    if most * processes < images:
         raise RelocError(
-            f"{images} training images need as many views, but {fitting * processes} fit into the memory of this "
-            f"machine; lower --width, or train on one with more memory"
+            f"{images} training images need as many views, but {most * processes} fit into the memory of this machine; "
+            f"lower --width, or train on one with more memory"
         )
     if asked <= fitting // 2:
         return asked, False
-    if asked > fitting:
-        logger.warning("%d views instead of %d: no more fit into this machine's memory", fitting, asked)
-    return min(asked, fitting), True
+    if asked > most:
+        logger.warning("%d views instead of %d: no more fit into this machine's memory", most, asked)
+    return min(asked, most), True
 
 
 def memory_bytes() -> int:
