@@ -23,6 +23,11 @@ def test_every_walk_has_pictures_of_its_place(name):
     assert (steps.max() > 0.01) == walk.has_depth
 
 
+def test_the_orbit_is_made_of_any_number_of_pictures_of_any_size():
+    walk = WALKS["orbit"](30, 160)
+    assert len(walk.camera_from_map) == 30 and next(iter(walk.pictures())).shape == (120, 160, 3)
+
+
 def test_a_map_in_another_frame_and_scale_is_right():
     judged = judge_placement({name: MOVED.move_camera(pose) for name, pose in POSES.items()}, POSES)
     assert judged.right_share == 1 and not judged.wrong

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -26,12 +28,12 @@ def measure(walk: Walk, folder: Path, mapper: str) -> dict:
     names = walk.write(folder / "images")
     options = SfmOptions(camera=walk.camera if walk.focal_known else None, mapper=mapper)
     row: dict = {"walk": walk.name, "images": len(names), "right": 0.0, "wrong": 0.0}
-    started = time.perf_counter()
+    started, started_cpu = time.perf_counter(), time.process_time()
     try:
         workspace, summary = map_images(folder / "images", folder / "map", holdout="none", options=options)
     except RelocError as error:
-        return row | {"verdict": "refused", "s": round(time.perf_counter() - started, 1), "said": str(error)}
-    row["s"] = round(time.perf_counter() - started, 1)
+        return row | _spent(started, started_cpu) | {"verdict": "refused", "said": str(error)}
+    row |= _spent(started, started_cpu)
     model = SfmModel.load(workspace.model_path)
     placed = dict(zip(model.names, model.camera_from_map, strict=True))
     judged = judge_placement(placed, dict(zip(names, walk.camera_from_map, strict=True)))
@@ -39,11 +41,20 @@ def measure(walk: Walk, folder: Path, mapper: str) -> dict:
     return row | {"verdict": summary.grade, "said": " ".join((*summary.remarks, *summary.advice))}
 
 
+def _spent(started: float, started_cpu: float) -> dict:
+    """Wall and processor seconds since, and the most memory that this process has ever had."""
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    s, cpu_s = time.perf_counter() - started, time.process_time() - started_cpu
+    return {"s": round(s, 1), "cpu_s": round(cpu_s, 1), "peak_mib": peak_mib}
+
+
 def main(
     walks: Annotated[
         list[str] | None, typer.Argument(help=f"Any of: {', '.join(WALKS)}; all if none.")
     ] = None,
     mapper: Annotated[str, typer.Option(help="COLMAP's mapper: incremental or global.")] = "incremental",
+    pictures: Annotated[int, typer.Option(min=30, help="Of the orbit.")] = 49,
+    width: Annotated[int, typer.Option(min=160, help="Of the orbit's pictures, pixels.")] = 640,
     keep: Annotated[Path | None, typer.Option(help="Keep the pictures and workspaces here.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here as well.")] = None,
 ) -> None:
@@ -51,15 +62,17 @@ def main(
     unknown = sorted(set(walks or ()) - set(WALKS))
     if unknown:
         raise typer.BadParameter(f"'{unknown[0]}' is not one of {', '.join(WALKS)}")
+    makers = WALKS | {"orbit": functools.partial(WALKS["orbit"], pictures, width)}
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for name in walks or WALKS:
-            rows.append(measure(WALKS[name](), (keep or Path(scratch)) / name, mapper))
+            rows.append(measure(makers[name](), (keep or Path(scratch)) / name, mapper))
             print(json.dumps(rows[-1]), flush=True)
-    table = Table("walk", "images", "right %", "wrong %", "verdict", "s")
+    table = Table("walk", "images", "right %", "wrong %", "verdict", "s", "cpu s", "MiB")
     for row in rows:
         shares = (f"{100 * row[key]:.0f}" for key in ("right", "wrong"))
-        table.add_row(row["walk"], str(row["images"]), *shares, row["verdict"], str(row["s"]))
+        spent = (str(row[key]) for key in ("s", "cpu_s", "peak_mib"))
+        table.add_row(row["walk"], str(row["images"]), *shares, row["verdict"], *spent)
     Console().print(table)
     if json_file is not None:
         json_file.write_text(json.dumps(rows, indent=1))

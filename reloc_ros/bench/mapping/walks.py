@@ -66,13 +66,17 @@ class Walk:
         return names
 
 
-def dim_orbit() -> Walk:
+def dim_orbit(pictures: int = 49, width: int = 640) -> Walk:
     """Around a laden table in a dim room, up and down; a seventh of the round is missing, and one step is wide."""
-    angles = np.radians(np.concatenate([np.arange(0, 150, 6.0), np.arange(176, 315, 6.0)]))
+    before = round(0.51 * pictures)
+    angles = np.radians(
+        [*np.linspace(0, 150, before, endpoint=False), *np.linspace(176, 314, pictures - before)]
+    )
     heights = 1.35 + 0.35 * np.sin(4 * angles)
     places = _around(MIDDLE_MAP, angles, (2.2, 1.85), heights)
     targets = MIDDLE_MAP + np.column_stack([0 * angles, 0 * angles, 0.75 + 0.15 * np.sin(7 * angles)])
-    return Walk("dim orbit", cluttered_room(), _looking(places, targets), DIM)
+    camera = CAMERA.resized(width, width * CAMERA.height // CAMERA.width)
+    return Walk("dim orbit", cluttered_room(), _looking(places, targets), DIM, camera=camera)
 
 
 def six_chairs() -> Walk:
@@ -140,7 +144,7 @@ def plain() -> Walk:
     return Walk("plain", reading_corner(), mapping_walk(48).camera_from_map)
 
 
-WALKS: dict[str, Callable[[], Walk]] = {
+WALKS: dict[str, Callable[..., Walk]] = {
     "plain": plain,
     "orbit": dim_orbit,
     "chairs": six_chairs,

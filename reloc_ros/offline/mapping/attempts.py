@@ -31,6 +31,9 @@ MIN_PLACED_SHARE = 0.9
 """Of all images: with fewer, other ways are tried."""
 NEAR_OVERLAP = 4
 """Where things repeat along a walk, images are matched with so many next ones alone."""
+WIDE_OVERLAP = 16
+"""With so many where the walk falls to pieces by those: a camera that turned round and went on sees the door that it
+goes through from the middle of its turn, not from the end."""
 BEST_PARTNERS = 6
 """Where images are in no order, of each only the pairs with those it matches best are taken."""
 
@@ -59,15 +62,18 @@ class _Way:
     """It may mend a model that contradicts its matches."""
     places_more: bool = False
     """It may place images that found no place."""
-    closes_loops_of: str = ""
-    """It may better what the way of this name found, however sound that is."""
+    closes_loops: bool = False
+    """It may better what some pairs alone led to, however sound that is."""
 
     def may_help(self, best: _Candidate | None) -> bool:
         if best is None:
             return self.places_more
-        if self.closes_loops_of:
-            return best.way.name == self.closes_loops_of and best.is_sound
-        return not best.is_sound and (self.unfolds if best.agreement.is_folded else self.places_more)
+        if self.closes_loops:
+            return best.way.pairs is not None and best.is_sound
+        if best.agreement.is_folded:
+            return self.unfolds
+        fell_apart = self.unfolds and best.way.pairs is not None
+        return not best.is_sound and (self.places_more or fell_apart)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +154,7 @@ def find_model(
                 continue
             found = _candidate(way, made, verified, groups, images)
             is_better = found is not None and (
-                best is None
-                or found.rank > best.rank
-                or (bool(way.closes_loops_of) and found.rank == best.rank)
+                best is None or found.rank > best.rank or (way.closes_loops and found.rank == best.rank)
             )
             if number:
                 told.append(
@@ -174,11 +178,17 @@ def _ways(verified: Sequence[VerifiedPair], groups: Sequence[Group], mapper: str
     places = places_in_order(verified, [group.names for group in groups])
     other = next(name for name in MAPPERS if name != mapper)
     if places:
-        near = [pair for pair in verified if order_distance(places, pair.names) <= NEAR_OVERLAP]
-        strict = _Way("the order of the walk alone", lambda best: near, unfolds=True)
+        near, wide = (
+            [pair for pair in verified if order_distance(places, pair.names) <= reach]
+            for reach in (NEAR_OVERLAP, WIDE_OVERLAP)
+        )
+        limited = [
+            _Way("the order of the walk alone", lambda best: near, unfolds=True),
+            _Way("the order of the walk, wider", lambda best: wide, unfolds=True),
+        ]
     else:
         near = _best_partners(verified)
-        strict = _Way("each image's best partners alone", lambda best: near, unfolds=True)
+        limited = [_Way("each image's best partners alone", lambda best: near, unfolds=True)]
 
     def with_agreeing(best: _Candidate | None) -> list[VerifiedPair]:
         trusted = best.agreeing() | {frozenset(pair.names) for pair in near} if best else set()
@@ -186,8 +196,8 @@ def _ways(verified: Sequence[VerifiedPair], groups: Sequence[Group], mapper: str
 
     return [
         _Way("all matches", mapper=mapper),
-        strict,
-        _Way("these and all that agrees with them", with_agreeing, closes_loops_of=strict.name),
+        *limited,
+        _Way("these and all that agrees with them", with_agreeing, closes_loops=True),
         _Way("a start along the camera's motion, its intrinsics held", assumes_lens=True, places_more=True),
         _Way(f"COLMAP's {other} mapper", mapper=other, unfolds=True, places_more=True),
     ]

@@ -9,7 +9,10 @@ import pytest
 
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
+from reloc_ros.offline.mapping import attempts
 from reloc_ros.offline.mapping.attempts import find_model, read_found
+from reloc_ros.offline.mapping.features import verified_pairs
+from reloc_ros.offline.mapping.mappers import Made
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.progress import silent
 from reloc_ros.offline.sources.gather import Group
@@ -66,3 +69,39 @@ def test_a_walk_straight_ahead_is_mapped_with_intrinsics_that_are_assumed_and_to
     assert "its intrinsics held: 12 images that agree, which is taken" in found.told[-1]
     (camera,) = model.cameras.values()
     assert camera.fx == camera.fy == 0.85 * 640
+
+
+def test_a_folded_walk_that_near_matches_leave_in_pieces_is_mapped_by_those_farther_along(
+    tmp_path, monkeypatch
+):
+    """What each way is given, and which is taken: all matches fold, near ones fall to pieces, wider ones hold."""
+    poses, points = straight_ahead()
+    write_database(poses, points, tmp_path / "database.db")
+    given = []
+
+    def run_mapper(images_dir, groups, database, scratch, *_):
+        scratch.mkdir(parents=True)
+        reaches = [NAMES.index(b) - NAMES.index(a) for a, b in (p.names for p in verified_pairs(database))]
+        given.append(max(reaches))
+        return Made((NAMES,), (scratch,))
+
+    def candidate(way, made, *_):
+        kept = {11: 6, attempts.NEAR_OVERLAP: 5}.get(given[-1], len(NAMES))
+        left = np.arange(kept, len(NAMES)) if given[-1] == 11 else np.arange(0)
+        pairs = np.array(
+            [pair for pair in itertools.combinations(range(12), 2) if np.diff(pair) <= given[-1]]
+        )
+        every = np.ones(len(pairs))
+        parts = (np.arange(kept), left) if len(left) else (np.arange(kept),)
+        agreement = attempts.Agreement(pairs, 99 * every, every, every > 1, parts)
+        return attempts._Candidate(way, made, agreement, (kept + len(left)) / len(NAMES), False)
+
+    monkeypatch.setattr(attempts, "WIDE_OVERLAP", 8)
+    monkeypatch.setattr(attempts, "run_mapper", run_mapper)
+    monkeypatch.setattr(attempts, "_candidate", candidate)
+    group = Group("photos", NAMES, False)
+    find_model(tmp_path, [group], tmp_path / "sparse", tmp_path / "database.db", "incremental", silent)
+    told = read_found(tmp_path / "sparse", "incremental", frozenset()).told
+    assert given == [11, 4, 8, 8]
+    assert "the order of the walk, wider: 12 images that agree, which is taken" in told[1]
+    assert "all that agrees with them: 12 images that agree, which is taken" in told[2] and len(told) == 3
