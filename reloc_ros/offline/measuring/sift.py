@@ -18,6 +18,7 @@ class Sift:
 
     name = "SIFT"
     max_ratio = 0.8
+    reach_px = 1.5
 
     def __init__(self) -> None:
         # Without precise upscaling, OpenCV's keypoints are off by a quarter of a pixel towards the bottom right.

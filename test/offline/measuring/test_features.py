@@ -1,9 +1,12 @@
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
+from synthetic_model import make_model
 
 from reloc_ros.cameras import Camera
+from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.localizer import Localized, Lost, LostReason
 from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
@@ -20,6 +23,7 @@ class Planted:
     descriptors: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 32), np.float32))
     name: str = "planted"
     max_ratio: float = 0.8
+    reach_px: float = 1.5
 
     def detect(self, image):
         return self.keypoints_px, self.descriptors
@@ -56,6 +60,38 @@ def test_ambiguous_features_match_nothing():
     between = Planted(features.keypoints_px, features.descriptors + np.float32(0.1))
     found = FeatureBaseline(between, twins).localize(IMAGE, CAMERA)
     assert isinstance(found, Lost) and found.reason is LostReason.TOO_FEW_KEYPOINTS
+
+
+def test_map_holds_the_points_where_the_features_see_them(tmp_path):
+    """Keypoints 3 px beside the map's observations: corners beside blobs, say."""
+    model = make_model(camera="pinhole")
+    beside = np.array([3.0, 0.0])
+
+    class Beside(Planted):
+        def detect(self, image):
+            rows = model.observations_of(round(image.mean() / 20))
+            rng = np.random.default_rng(0)
+            keypoints_px = np.concatenate([model.observation_px[rows] + beside, rng.uniform(0, 480, (20, 2))])
+            descriptors = np.zeros((len(keypoints_px), 32), np.float32)
+            descriptors[: len(rows), 0] = model.observation_point[rows]
+            return keypoints_px, descriptors
+
+    for image, name in enumerate(model.names):
+        cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), 20 * image, np.uint8))
+    known = FeatureMap.of_model(Beside(reach_px=4.0), model, tmp_path)
+    own = known.descriptors[:, 0].astype(int)
+    assert len(known.points) > 0.8 * len(model.observation_px)
+    errors = []
+    for image, pose in enumerate(model.camera_from_map):
+        rows = model.observations_of(image)
+        point_of = dict(zip(own.tolist(), known.points.tolist(), strict=True))
+        there = np.isin(model.observation_point[rows], own)
+        points = known.points_map[[point_of[p] for p in model.observation_point[rows[there]].tolist()]]
+        expected = model.observation_px[rows[there]] + beside
+        errors.append(np.linalg.norm(model.camera(image).project(pose.apply(points)) - expected, axis=1))
+    assert np.median(np.concatenate(errors)) < 1  # 3 without another triangulation
+    with pytest.raises(RelocError, match="planted finds only"):
+        FeatureMap.of_model(Beside(reach_px=0.1), model, tmp_path)
 
 
 def test_map_that_was_saved_localizes_as_the_one_in_memory(tmp_path):
