@@ -18,10 +18,16 @@ from reloc_ros.offline.mapping.consistency import (
     measure_agreement,
     order_distance,
     places_in_order,
-    runaway_focal_shares,
 )
 from reloc_ros.offline.mapping.features import VerifiedPair, verified_pairs
-from reloc_ros.offline.mapping.mappers import MAPPERS, Made, Part, refuse_fragments, run_mapper
+from reloc_ros.offline.mapping.mappers import (
+    MAPPERS,
+    Made,
+    Part,
+    refuse_fragments,
+    run_mapper,
+    runaway_focal_shares,
+)
 from reloc_ros.offline.mapping.registration import place_in_model
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.progress import Progress

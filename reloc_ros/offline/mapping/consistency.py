@@ -39,8 +39,6 @@ MIN_HOLDING = 60
 A third of what an image sees is enough, too: a model that one has may hold few points, or none."""
 _AROUND = 5
 """Steps on either side of one that it is compared with."""
-_FOCAL_SHARES = (0.35, 4.0)
-"""Of the longer side, between 110 and 14 degrees wide: a focal length beyond is one that ran away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +56,7 @@ class Agreement:
     parts: tuple[NDArray[np.int64], ...]
     """Images that agree with each other, the largest part first; together they are all images."""
     odd_steps: tuple[OddStep, ...] = ()
-    """Where walks jump; the parts end there unless points hold both sides."""
+    """Where walks jump and nothing confirms it; the parts end there unless points hold both sides."""
 
     @property
     def kept(self) -> NDArray[np.int64]:
@@ -92,27 +90,21 @@ def measure_agreement(
     matches = np.array([len(pair.first_px) for pair in known], np.int64)
     shares = np.array([_agreeing_share(model, pair, *ab) for pair, ab in zip(known, pairs, strict=True)])
     places = places_in_order(verified, groups)
-    is_near = np.array(
-        [0 < order_distance(places, pair.names) <= NEAR_IN_ORDER for pair in known], dtype=bool
-    )
+    near = [0 < order_distance(places, pair.names) <= NEAR_IN_ORDER for pair in known]
+    is_near = np.array(near, dtype=bool)
     weights = np.where(shares >= AGREES, matches, np.where(shares < DISAGREES, -matches, 0))
     if (is_near & (shares < DISAGREES)).any():
         weights *= is_near  # in a folded model things lie upon their likes, and agree with them
-    elif is_near.any():
-        weights = np.maximum(
-            weights, 0
-        )  # things that repeat match wherever they are; the order of the walk is obeyed
+    elif is_near.any():  # things that repeat match wherever they are; the order of the walk is obeyed
+        weights = np.maximum(weights, 0)
     parts = consistent_parts(len(model.names), pairs, weights)
     parts = _joined_unless_contradicted(parts, pairs[weights < 0])
-    steps = odd_steps(model, places)
+    agreeing = {frozenset(known[row].names) for row in np.flatnonzero(shares >= AGREES)}
+    steps = odd_steps(model, places)  # in a folded model points may hold one whose images do not agree
+    sure = [frozenset(step.names) in agreeing and _hold_its_length(model, places, step) for step in steps]
+    steps = [step for step, is_sure in zip(steps, sure, strict=True) if not is_sure]
     parts = _without(parts, beyond_odd_steps(model, places, steps))
     return Agreement(pairs, matches, shares, is_near, parts, tuple(steps))
-
-
-def runaway_focal_shares(model: SfmModel) -> list[float]:
-    """The focal lengths, as shares of the images' longer side, that hardly any camera has."""
-    shares = [camera.fx / max(camera.width, camera.height) for camera in model.cameras.values()]
-    return [share for share in shares if not _FOCAL_SHARES[0] <= share <= _FOCAL_SHARES[1]]
 
 
 def consistent_parts(
@@ -250,6 +242,17 @@ def odd_steps(model: SfmModel, places: Mapping[str, tuple[int, int]]) -> list[Od
         for at in np.flatnonzero(ratios >= FAR_STEP):
             found.append(OddStep((model.names[rows[at]], model.names[rows[at + 1]]), float(ratios[at])))
     return found
+
+
+def _hold_its_length(model: SfmModel, places: Mapping[str, tuple[int, int]], step: OddStep) -> bool:
+    """Whether enough points are seen by two images on either side of a step: only they know its length."""
+    (walk, last), (_, first) = (places[name] for name in step.names)
+    seen = []
+    for side in (range(last - NEAR_IN_ORDER + 1, last + 1), range(first, first + NEAR_IN_ORDER)):
+        near = np.array([places.get(name) in {(walk, at) for at in side} for name in model.names])
+        rows = near[model.observation_image]
+        seen.append(np.bincount(model.observation_point[rows], minlength=len(model.points_map)))
+    return np.count_nonzero(np.minimum(*seen) >= 2) >= MIN_HOLDING
 
 
 def beyond_odd_steps(

@@ -14,6 +14,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.model.colmap_records import read_images
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.sources.gather import Group
 
@@ -25,6 +26,8 @@ MIN_REGISTERED_SHARE = 0.25
 
 ASSUMED_FOCAL_SHARE = 0.85
 """Of the longer side, where nothing tells the focal length: that of most telephones and webcams, within a fifth."""
+_FOCAL_SHARES = (0.35, 4.0)
+"""Of the longer side, between 110 and 14 degrees wide: a focal length beyond is one that ran away."""
 _MOST_PARTS_TOLD = 5
 """Of the separate parts of a map, in a sentence about them."""
 
@@ -98,6 +101,12 @@ def refuse_fragments(images_dir: Path, parts: Sequence[Part], images: int) -> No
         f"only {len(parts[0])} of the {images} images in '{images_dir}' could be placed in one model{fell}; "
         "take them with more overlap between neighbours"
     )
+
+
+def runaway_focal_shares(model: SfmModel) -> list[float]:
+    """The focal lengths, as shares of the images' longer side, that hardly any camera has."""
+    shares = [camera.fx / max(camera.width, camera.height) for camera in model.cameras.values()]
+    return [share for share in shares if not _FOCAL_SHARES[0] <= share <= _FOCAL_SHARES[1]]
 
 
 def _known_cameras(database: Path, groups: Sequence[Group]) -> set[int]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reloc_ros.offline.mapping.consistency import runaway_focal_shares
-from reloc_ros.offline.mapping.mappers import ASSUMED_FOCAL_SHARE, Part, describe_parts
+from reloc_ros.offline.mapping.mappers import ASSUMED_FOCAL_SHARE, Part, describe_parts, runaway_focal_shares
 from reloc_ros.offline.mapping.reconstruct import Reconstruction
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.triangulate import triangulate

@@ -172,6 +172,19 @@ def test_a_walk_that_goes_on_at_another_scale_is_cut_where_no_points_hold_it():
     assert agreement.is_folded
 
 
+def test_a_wide_step_is_confirmed_by_its_own_matches_and_by_points_on_either_side():
+    model = goes_on_smaller(7)
+    assert odd_steps(model, PLACES) and measure_agreement(model, verified(), ORDER).odd_steps == ()
+    apart = measure_agreement(halves(model, 7), verified(), ORDER)
+    assert MODEL.names[6:8] in [step.names for step in apart.odd_steps]
+    at_odds = [
+        dataclasses.replace(pair, second_px=pair.second_px[::-1].copy()) if _numbers(pair) == (6, 7) else pair
+        for pair in verified()
+    ]
+    found = measure_agreement(model, at_odds, ORDER)
+    assert [step.names for step in found.odd_steps] == [MODEL.names[6:8]]
+
+
 def test_a_model_without_points_is_not_cut():
     model = goes_on_smaller(7)
     bare = model.keep_points(np.zeros(len(model.points_map), dtype=bool))
