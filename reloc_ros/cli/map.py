@@ -61,6 +61,13 @@ def map_(
     loops: Annotated[
         bool, typer.Option("--loops/--no-loops", help="Look for places that a video comes back to.")
     ] = True,
+    features: Annotated[
+        str,
+        typer.Option(
+            help="sift, with xfeat where it leaves images out, or xfeat alone: learned ones, for dark places "
+            "(pip install 'reloc_ros\\[xfeat]').",
+        ),
+    ] = "sift",
     mapper: Annotated[str, typer.Option(help="COLMAP's mapper: incremental or global.")] = "incremental",
     add: Annotated[
         bool,
@@ -74,7 +81,7 @@ def map_(
     from reloc_ros.io.camera_files import read_camera_file
     from reloc_ros.offline.extending.extend_map import extend_map
     from reloc_ros.offline.mapping.map_images import map_images
-    from reloc_ros.offline.mapping.reconstruct import SfmOptions
+    from reloc_ros.offline.mapping.options import SfmOptions
     from reloc_ros.offline.sources.gather import SourceOptions
 
     if rectified is not None and camera is None and not bag_camera:
@@ -85,10 +92,13 @@ def map_(
         matching=matching,
         loops=loops,
         mapper=mapper,
+        features=features,
     )
     reading = SourceOptions(frames, topic, bag_camera, rectified)
     if add and (model is not None or retriangulate):
         raise RelocError("--add places images in the map of the workspace; leave --model out")
+    if add and features != SfmOptions.features:
+        raise RelocError("--add looks for the features that the map was made of; leave --features out")
     with bars() as progress:
         if add:
             opened = open_workspace(workspace)

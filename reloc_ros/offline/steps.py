@@ -287,11 +287,9 @@ def evaluate_step(
     methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
     known = model.without(held_out)
     if with_sift:
-        from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
-        from reloc_ros.offline.measuring.sift import Sift
+        from reloc_ros.offline.measuring.sift import sift_baseline
 
-        seen = FeatureMap.of_model(Sift(), known, workspace.images_dir, progress)
-        methods["SIFT + LO-RANSAC"] = FeatureBaseline(Sift(), seen).localize
+        methods["SIFT + LO-RANSAC"] = sift_baseline(workspace, known, progress).localize
     metric = workspace.scale == "metric"
     landmarks = localizer.bundle.landmarks
     scores = evaluate(methods, queries, workspace.images_dir, landmarks, metric, conditions, progress)

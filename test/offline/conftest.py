@@ -41,7 +41,7 @@ def photos(tmp_path_factory) -> Photos:
 @pytest.fixture(scope="session")
 def small_sfm(photos):
     """Options that make the photos' model in a few seconds."""
-    from reloc_ros.offline.mapping.reconstruct import SfmOptions
+    from reloc_ros.offline.mapping.options import SfmOptions
 
     return SfmOptions(camera=photos.camera, max_features=1500, max_image_size=480)
 

@@ -19,14 +19,14 @@ from reloc_ros.bench.mapping.walks import WALKS, Walk
 from reloc_ros.errors import RelocError
 
 
-def measure(walk: Walk, folder: Path, mapper: str) -> dict:
+def measure(walk: Walk, folder: Path, mapper: str, features: str) -> dict:
     """One row: shares of images right and wrong, the verdict, and the time that mapping took."""
     from reloc_ros.offline.mapping.map_images import map_images
-    from reloc_ros.offline.mapping.reconstruct import SfmOptions
+    from reloc_ros.offline.mapping.options import SfmOptions
     from reloc_ros.offline.model.sfm import SfmModel
 
     names = walk.write(folder / "images")
-    options = SfmOptions(camera=walk.camera if walk.focal_known else None, mapper=mapper)
+    options = SfmOptions(camera=walk.camera if walk.focal_known else None, mapper=mapper, features=features)
     row: dict = {"walk": walk.name, "images": len(names), "right": 0.0, "wrong": 0.0}
     started, started_cpu = time.perf_counter(), time.process_time()
     try:
@@ -55,6 +55,7 @@ def main(
     mapper: Annotated[str, typer.Option(help="COLMAP's mapper: incremental or global.")] = "incremental",
     pictures: Annotated[int, typer.Option(min=30, help="Of the orbit.")] = 49,
     width: Annotated[int, typer.Option(min=160, help="Of the orbit's pictures, pixels.")] = 640,
+    features: Annotated[str, typer.Option(help="What is matched: sift or xfeat.")] = "sift",
     keep: Annotated[Path | None, typer.Option(help="Keep the pictures and workspaces here.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here as well.")] = None,
 ) -> None:
@@ -66,7 +67,7 @@ def main(
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for name in walks or WALKS:
-            rows.append(measure(makers[name](), (keep or Path(scratch)) / name, mapper))
+            rows.append(measure(makers[name](), (keep or Path(scratch)) / name, mapper, features))
             print(json.dumps(rows[-1]), flush=True)
     table = Table("walk", "images", "right %", "wrong %", "verdict", "s", "cpu s", "MiB")
     for row in rows:

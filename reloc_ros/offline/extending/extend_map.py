@@ -14,11 +14,14 @@ from reloc_ros.offline.extending.extended_model import extended_model
 from reloc_ros.offline.extending.matches import match_with_map
 from reloc_ros.offline.extending.new_images import NewImages, find_new_images, link_all
 from reloc_ros.offline.extending.placing import Placing
+from reloc_ros.offline.mapping.attempts import read_features
 from reloc_ros.offline.mapping.consistency import AGREES, DISAGREES, consistent_parts, measure_agreement
-from reloc_ros.offline.mapping.features import verified_pairs
 from reloc_ros.offline.mapping.map_images import MapSummary, copies_of, noted_summary
-from reloc_ros.offline.mapping.reconstruct import Reconstruction, SfmOptions, as_asked, names_sizes_times
+from reloc_ros.offline.mapping.options import SfmOptions
+from reloc_ros.offline.mapping.reconstruct import Reconstruction, as_asked, names_sizes_times
 from reloc_ros.offline.mapping.verdict import judge_model
+from reloc_ros.offline.matching.features import verified_pairs
+from reloc_ros.offline.matching.learned import FEATURES
 from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import original_model, write_extended_map
@@ -48,8 +51,9 @@ def extend_map(
     Args:
         holdout: which of the new images are to be held out, by the rules of `reloc map`; those that are stay so.
     """
-    options, reading = options or SfmOptions(), reading or SourceOptions()
     original, root = original_model(workspace), workspace.path
+    features = read_features(root / "sfm" / "sparse")
+    options, reading = replace(options or SfmOptions(), features=features), reading or SourceOptions()
     images_dir, known = workspace.images_dir, workspace.image_names
     new = find_new_images(sources, root / "more", images_dir, known, reading, progress)
     told = [*new.remarks, *_told_present(new)]
@@ -63,8 +67,9 @@ def extend_map(
     held_out = _held_out(workspace, new, holdout, target, told, progress)
     mapped = original.keep_images(~(workspace.is_held_out(original.names)))
     mapped = mapped.keep_points(mapped.track_lengths >= 2)
-    earlier = [file for file in sorted(root.glob("more/matches-*/database.db")) if file.parent != folder]
-    databases = [*earlier, root / "sfm" / "database.db"]
+    kept_in = FEATURES[features]
+    earlier = [file for file in sorted(root.glob(f"more/matches-*/{kept_in}")) if file.parent != folder]
+    databases = [*earlier, root / "sfm" / kept_in]
     database = match_with_map(target, mapped, groups, databases, folder, options, progress)
     unknown = [name for group in groups if group.camera is None for name in group.names]
     placing = Placing(mapped, database, unknown)
@@ -144,7 +149,8 @@ def _judged(
     dropped: tuple[str, ...],
 ) -> MapSummary:
     every = [Group("the map", workspace.image_names, False), *groups]
-    made = Reconstruction(model, (model.names,), dropped=dropped)
+    features = read_features(workspace.path / "sfm" / "sparse")
+    made = Reconstruction(model, (model.names,), dropped=dropped, features=features)
     held = workspace.is_held_out(model.names) | np.isin(model.names, sorted(held_out))
     return MapSummary(
         images=sum(len(group.names) for group in every),

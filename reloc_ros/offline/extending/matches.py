@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.offline.mapping.features import extract_features, match_pairs, silence_colmap
-from reloc_ros.offline.mapping.pairs import choose_pairs, exhaustive_pairs
-from reloc_ros.offline.mapping.reconstruct import SfmOptions
-from reloc_ros.offline.mapping.retrieval import database_descriptors, similarity_of
+from reloc_ros.offline.mapping.options import SfmOptions
+from reloc_ros.offline.matching.features import extract_features, match_pairs, silence_colmap
+from reloc_ros.offline.matching.learned import FEATURES
+from reloc_ros.offline.matching.pairs import pairs_to_match
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.gather import Group
@@ -39,33 +39,21 @@ def match_with_map(
         folder: takes the database.
     """
     silence_colmap()
-    database = folder / "database.db"
+    database = folder / FEATURES[options.features]
     source = next((file for file in databases if _holds(file, known)), None)
     lenses = _lenses_of_model(known) if source is None else _lenses_of_database(source)
     folder.mkdir(parents=True, exist_ok=True)
     if source is not None and not database.exists():
         with atomic_path(database) as temporary:
             shutil.copyfile(source, temporary)
-    limits = options.max_image_size, options.max_features
-    extract_features(images_dir, [*lenses, *groups], database, options.camera_model, *limits, progress)
-    match_pairs(database, _pairs(known, groups, database, options, progress), progress)
+    found = options.max_image_size, options.max_features, progress, options.features
+    extract_features(images_dir, [*lenses, *groups], database, options.camera_model, *found)
+    # As of a map that is made at once, without the pairs that the map is made of already.
+    every, old = [Group("", known.names, False), *groups], set(known.names)
+    pairs = pairs_to_match(database, every, options.matching, options.loops, progress)
+    pairs = [pair for pair in pairs if not old.issuperset(pair)]
+    match_pairs(database, pairs, progress, options.features)
     return database
-
-
-def _pairs(
-    known: SfmModel, groups: Sequence[Group], database: Path, options: SfmOptions, progress: Progress
-) -> list[tuple[str, str]]:
-    """As of a map that is made at once, without the pairs that the map is made of already."""
-    every = [Group("", known.names, False), *groups]
-    names = [name for group in every for name in group.names]
-    if options.matching == "exhaustive":
-        pairs = exhaustive_pairs(every)
-    else:
-        pairs = choose_pairs(
-            every, lambda: similarity_of(database_descriptors(database), names, progress), options.loops
-        )
-    old = set(known.names)
-    return [pair for pair in pairs if not old.issuperset(pair)]
 
 
 def _holds(database: Path, known: SfmModel) -> bool:

@@ -1,1 +1,1 @@
-"""From images to a structure-from-motion model: pairs, features, COLMAP's mappers, and a verdict on the result."""
+"""From matches between images to a structure-from-motion model, by COLMAP's mappers, and a verdict on it."""

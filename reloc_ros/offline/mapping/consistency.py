@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.offline.mapping.features import VerifiedPair
+from reloc_ros.offline.matching.features import VerifiedPair
 from reloc_ros.offline.model.sfm import SfmModel
 
 Array = NDArray[np.float64]

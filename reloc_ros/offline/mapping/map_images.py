@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from reloc_ros.errors import RelocError
+from reloc_ros.offline.mapping.options import SfmOptions
 from reloc_ros.offline.mapping.reconstruct import (
     Reconstruction,
-    SfmOptions,
     confirm_given,
     names_sizes_times,
     run_sfm,
@@ -211,9 +211,9 @@ def _inputs(
 ) -> dict[str, Any]:
     images_dir = gathered.images_dir
     images = names_sizes_times(images_dir, gathered.names)
-    made_by = [options, gathered.groups] if model is None else Path(model)
+    made_by = [options.noted(), gathered.groups] if model is None else Path(model)
     if retriangulate or holdout_strict:
-        made_by = [made_by, options, retriangulate, holdout_strict]
+        made_by = [made_by, options.noted(), retriangulate, holdout_strict]
     listed = sorted(parse_holdout(holdout).listed)
     return {"dir": str(images_dir.absolute()), "images": images, "held": [holdout, listed], "by": made_by}
 

@@ -9,69 +9,32 @@ from pathlib import Path
 
 import numpy as np
 
-from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.io.atomic import atomic_path
-from reloc_ros.io.camera_files import COLMAP_CAMERA_MODELS, colmap_from_camera
-from reloc_ros.offline.mapping.attempts import find_model, read_found
+from reloc_ros.io.atomic import atomic_path, write_json
+from reloc_ros.offline.mapping.attempts import PARTS, find_model, read_found
 from reloc_ros.offline.mapping.consistency import OddStep, are_too_many, measure_agreement
-from reloc_ros.offline.mapping.features import (
+from reloc_ros.offline.mapping.mappers import MIN_IMAGES, Part
+from reloc_ros.offline.mapping.options import SfmOptions
+from reloc_ros.offline.mapping.registration import relocate_each, triangulate_at_poses
+from reloc_ros.offline.mapping.turning import refuse_turns
+from reloc_ros.offline.matching.features import (
     extract_features,
     match_pairs,
     silence_colmap,
     verified_pairs,
 )
-from reloc_ros.offline.mapping.mappers import MAPPERS, MIN_IMAGES, Part
-from reloc_ros.offline.mapping.pairs import choose_pairs, exhaustive_pairs
-from reloc_ros.offline.mapping.registration import relocate_each, triangulate_at_poses
-from reloc_ros.offline.mapping.retrieval import database_descriptors, similarity_of
-from reloc_ros.offline.mapping.turning import refuse_turns
+from reloc_ros.offline.matching.learned import FEATURES
+from reloc_ros.offline.matching.pairs import pairs_to_match
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.workspace import fingerprint
 
-MATCHINGS = ("auto", "exhaustive", "sequential")
 _STAYED = (
     "points were found anew at the poses and intrinsics of the given model, which stay as they are; where they are not "
     "exact, leave --model out to have them found, too"
 )
-
-
-@dataclass(frozen=True)
-class SfmOptions:
-    """What the reconstruction is to assume and to spend."""
-
-    camera_model: str = "OPENCV"
-    """COLMAP's model of the lens, whose parameters are found; one camera for all images of a source and size."""
-    camera: Camera | None = None
-    """Known intrinsics, which are then kept as they are."""
-    matching: str = "auto"
-    """`auto`: the frames of a video with those near them and with those that look alike, photographs each with
-    each; `exhaustive`: each with each, whatever they are; `sequential`: photographs as the frames of a video."""
-    loops: bool = True
-    """Look for places that a video comes back to."""
-    mapper: str = "incremental"
-    """COLMAP's mapper: `incremental` is thorough, `global` is faster for many images."""
-    max_image_size: int = 1600
-    """Features are looked for with the longer side shrunk to this many pixels."""
-    max_features: int = 8192
-    """An image at most; the time that matching takes grows with its square."""
-
-    def __post_init__(self) -> None:
-        if self.camera_model not in COLMAP_CAMERA_MODELS:
-            raise RelocError(
-                f"camera model '{self.camera_model}' is not one of {', '.join(COLMAP_CAMERA_MODELS)}"
-            )
-        if self.camera is not None:
-            colmap_from_camera(self.camera)  # refuses what COLMAP cannot take
-        if self.matching not in MATCHINGS:
-            raise RelocError(f"matching '{self.matching}' is not one of {', '.join(MATCHINGS)}")
-        if self.mapper not in MAPPERS:
-            raise RelocError(f"mapper '{self.mapper}' is not one of {', '.join(MAPPERS)}")
-        if self.max_image_size < 100 or self.max_features < 100:
-            raise RelocError("max_image_size and max_features must be at least 100")
 
 
 _CONFIRMING = SfmOptions(max_image_size=640, max_features=1500)
@@ -93,6 +56,8 @@ class Reconstruction:
     """Too many images contradict each other: what is left may lie upon its like."""
     lens_is_assumed: bool = False
     """The images do not tell their focal length."""
+    features: str = "sift"
+    """What it is made of; where it was given, what it was checked by."""
     odd_steps: tuple[OddStep, ...] = ()
     """Where the walk jumps in the model."""
 
@@ -107,8 +72,9 @@ def run_sfm(
 ) -> Reconstruction:
     """Reconstruct the place from photographs; the model is left in `sfm_dir`/sparse/0, too.
 
-    It may be interrupted at any time: features and matches found so far are kept in `sfm_dir`/database.db,
-    and a finished model is not made again. Other images or options start afresh, another mapper does not.
+    It may be interrupted at any time: features and matches found so far are kept in `sfm_dir`, in a database of
+    `FEATURES` each, and a finished model is not made again. Other images or options start afresh, another mapper does
+    not.
 
     Args:
         held_out: images that have no part in making the model, and are placed in it once it is finished.
@@ -123,20 +89,28 @@ def run_sfm(
             f"'{images_dir}' holds {count} images{beside}; a map needs {MIN_IMAGES} at the very least"
         )
     _start_or_resume(images_dir, groups, sfm_dir, options)
-    database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
-    if read_found(sparse, options.mapper, held_out) is None:
-        _find_matches(images_dir, groups, groups, database, options, progress)
+    sparse = sfm_dir / "sparse"
+
+    def match(features: str) -> Path:
+        database = _find_matches(
+            images_dir, groups, groups, sfm_dir, replace(options, features=features), progress
+        )
         refuse_turns(images_dir, mapped, verified_pairs(database))
+        return database
+
+    if read_found(sparse, options.mapper, held_out) is None:
+        kinds = list(FEATURES) if options.features == "sift" else [options.features]
         kept_apart = _restricted(groups, held_out.__contains__)
-        find_model(images_dir, mapped, sparse, database, options.mapper, progress, kept_apart)
+        find_model(images_dir, mapped, sparse, kinds, match, options.mapper, progress, kept_apart)
     found = read_found(sparse, options.mapper, held_out)
+    database = sfm_dir / FEATURES[found.features]
     made = _agreeing(read_colmap(sparse / "0"), database, groups, found.parts, found.told)
     if made is None:
         raise RelocError(
             f"no {MIN_IMAGES} of the images in '{images_dir}' agree on a model by their matches; take them with more "
             "overlap, and with more than what repeats in view"
         )
-    return replace(made, lens_is_assumed=found.lens_is_assumed)
+    return replace(made, lens_is_assumed=found.lens_is_assumed, features=found.features)
 
 
 def triangulate_given(
@@ -153,12 +127,12 @@ def triangulate_given(
         groups: the images as they were taken, those of the model among them.
     """
     groups = _restricted(as_asked(groups, options), set(given.names).__contains__)
-    _match_given(images_dir, groups, sfm_dir, given, options, progress)
-    database, sparse = sfm_dir / "database.db", sfm_dir / "sparse"
+    database, sparse = _match_given(images_dir, groups, sfm_dir, given, options, progress), sfm_dir / "sparse"
     progress("triangulate", 0, 1)
     with atomic_path(sparse) as temporary:
         (temporary / "0").mkdir(parents=True)
         triangulate_at_poses(given, images_dir, database, temporary / "0")
+        write_json(temporary / PARTS, {"features": options.features})
     progress("triangulate", 1, 1)
     made = _agreeing(read_colmap(sparse / "0"), database, groups, (given.names,), (_STAYED,))
     if made is None or made.is_folded:
@@ -166,7 +140,7 @@ def triangulate_given(
             "the matches between the images contradict the poses of the given model; leave --model out to have poses "
             "found, too"
         )
-    return made
+    return replace(made, features=options.features)
 
 
 def confirm_given(
@@ -178,8 +152,8 @@ def confirm_given(
         groups: the images as they were taken, those of the model among them.
     """
     groups = _restricted(groups, set(given.names).__contains__)
-    _match_given(images_dir, groups, sfm_dir, given, _CONFIRMING, progress)
-    made = _agreeing(given, sfm_dir / "database.db", groups, (given.names,), ())
+    database = _match_given(images_dir, groups, sfm_dir, given, _CONFIRMING, progress)
+    made = _agreeing(given, database, groups, (given.names,), ())
     if made is None or made.is_folded:  # nothing tells which of its images to keep
         return Reconstruction(given, (given.names,), is_folded=True)
     return made
@@ -192,14 +166,14 @@ def _match_given(
     given: SfmModel,
     options: SfmOptions,
     progress: Progress,
-) -> None:
+) -> Path:
     names = np.array(given.names)
     lenses = [
         Group(f"camera {key}", tuple(names[given.camera_ids == key].tolist()), False, camera)
         for key, camera in sorted(given.cameras.items())
     ]
     _start_or_resume(images_dir, lenses, sfm_dir, options)
-    _find_matches(images_dir, lenses, groups, sfm_dir / "database.db", options, progress)
+    return _find_matches(images_dir, lenses, groups, sfm_dir, options, progress)
 
 
 def as_asked(groups: Sequence[Group], options: SfmOptions) -> list[Group]:
@@ -224,20 +198,23 @@ def _find_matches(
     images_dir: Path,
     lenses: Sequence[Group],
     groups: Sequence[Group],
-    database: Path,
+    sfm_dir: Path,
     options: SfmOptions,
     progress: Progress,
-) -> None:
-    """Fill the database with what it lacks.
+) -> Path:
+    """Fill the features' database with what it lacks; its path.
 
     Args:
         lenses: the images by what they were taken with: those of a size in one share their intrinsics.
         groups: the same images as they were taken, one after the other.
     """
     silence_colmap()
-    limits = options.max_image_size, options.max_features
-    extract_features(images_dir, lenses, database, options.camera_model, *limits, progress)
-    match_pairs(database, _pairs(groups, database, options, progress), progress)
+    database = sfm_dir / FEATURES[options.features]
+    found = options.max_image_size, options.max_features, progress, options.features
+    extract_features(images_dir, lenses, database, options.camera_model, *found)
+    pairs = pairs_to_match(database, groups, options.matching, options.loops, progress)
+    match_pairs(database, pairs, progress, options.features)
+    return database
 
 
 def _agreeing(
@@ -260,17 +237,6 @@ def _agreeing(
     return Reconstruction(kept, parts, told, names, bool(is_folded), odd_steps=steps)
 
 
-def _pairs(
-    groups: Sequence[Group], database: Path, options: SfmOptions, progress: Progress
-) -> list[tuple[str, str]]:
-    if options.matching == "exhaustive":
-        return exhaustive_pairs(groups)
-    names = [name for group in groups for name in group.names]
-    return choose_pairs(
-        groups, lambda: similarity_of(database_descriptors(database), names, progress), options.loops
-    )
-
-
 def names_sizes_times(images_dir: Path, names: Sequence[str]) -> list[tuple[str, int, int]]:
     """What tells quickly whether images are still the same: name, bytes, and time of the last change in ns."""
     stats = [(name, (images_dir / name).stat()) for name in names]
@@ -280,6 +246,7 @@ def names_sizes_times(images_dir: Path, names: Sequence[str]) -> list[tuple[str,
 def _start_or_resume(images_dir: Path, groups: Sequence[Group], sfm_dir: Path, options: SfmOptions) -> None:
     images = names_sizes_times(images_dir, [name for group in groups for name in group.names])
     spent = (options.matching, options.loops, options.max_image_size, options.max_features)
+    spent += () if options.features == SfmOptions.features else (options.features,)
     made_from = fingerprint(
         {"images": images, "groups": groups, "model": options.camera_model, "spent": spent}
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.mapping.consistency import MIN_MATCHES
-from reloc_ros.offline.mapping.features import VerifiedPair
+from reloc_ros.offline.matching.features import VerifiedPair
 from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.sources.photographs import read_photo
 

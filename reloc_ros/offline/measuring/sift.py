@@ -6,6 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.errors import RelocError
+from reloc_ros.offline.mapping.attempts import read_features
+from reloc_ros.offline.mapping.options import SfmOptions
+from reloc_ros.offline.mapping.reconstruct import triangulate_given
+from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.sources.gather import Group
+from reloc_ros.offline.workspace import Workspace
+
 FEATURES = 4000
 CONTRAST_THRESHOLD = 0.02
 """COLMAP's own limit for the difference of Gaussians, as OpenCV counts it; OpenCV's default is twice that."""
@@ -34,6 +44,24 @@ class Sift:
             return np.zeros((0, 2)), np.zeros((0, 128), dtype=np.float32)
         descriptors /= np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-12)
         return np.array([keypoint.pt for keypoint in keypoints], dtype=np.float64), np.sqrt(descriptors)
+
+
+def sift_baseline(workspace: Workspace, known: SfmModel, progress: Progress = silent) -> FeatureBaseline:
+    """The baseline on a workspace's model without its held-out images.
+
+    SIFT does not find again what other features found: where the map is made of those, its own matches make it points
+    at the map's poses.
+    """
+    if read_features(workspace.path / "sfm" / "sparse") != "sift":
+        groups, own = [Group("the map", known.names, False)], workspace.path / "judged" / "sift"
+        try:
+            known = triangulate_given(workspace.images_dir, groups, own, known, SfmOptions(), progress).model
+        except RelocError as error:
+            raise RelocError(
+                f"SIFT's matches make no points at the poses of '{workspace.path}', whose map is of other features; "
+                "leave SIFT out"
+            ) from error
+    return FeatureBaseline(Sift(), FeatureMap.of_model(Sift(), known, workspace.images_dir, progress))
 
 
 def _stretch(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from reloc_ros.offline.mapping.consistency import (
     odd_steps,
     places_in_order,
 )
-from reloc_ros.offline.mapping.features import VerifiedPair
+from reloc_ros.offline.matching.features import VerifiedPair
 
 MODEL = make_model(points=400)
 ORDER = [MODEL.names]

@@ -19,7 +19,8 @@ from reloc_ros.offline.align.sources import AlignSources
 from reloc_ros.offline.align.trajectory import Poses, Trajectory
 from reloc_ros.offline.align.trajectory_fit import fit_trajectory
 from reloc_ros.offline.mapping.map_images import map_images
-from reloc_ros.offline.mapping.reconstruct import SfmOptions, run_sfm
+from reloc_ros.offline.mapping.options import SfmOptions
+from reloc_ros.offline.mapping.reconstruct import run_sfm
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.workspace import Workspace
@@ -94,7 +95,7 @@ STOPPED = """
 import signal, sys
 from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.sources.gather import Group
-from reloc_ros.offline.mapping.reconstruct import SfmOptions
+from reloc_ros.offline.mapping.options import SfmOptions
 
 def progress(phase, done, total):
     if phase == sys.argv[3] and done >= total // 3:

@@ -7,8 +7,8 @@ import pytest
 
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
-from reloc_ros.offline.mapping.features import VerifiedPair
 from reloc_ros.offline.mapping.turning import MAX_PARALLAX_SHARE, parallax_share
+from reloc_ros.offline.matching.features import VerifiedPair
 
 CAMERA = Camera("brown", 640, 480, 520.0, 521.0, 322.0, 238.0, (-0.1, 0.04, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
 POINTS_MAP = np.random.default_rng(3).uniform((-3, -2, 2), (3, 2, 6), (3000, 3))

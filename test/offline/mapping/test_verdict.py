@@ -122,3 +122,13 @@ def test_a_map_whose_focal_length_was_assumed_is_usable_at_best_and_says_what_to
     verdict = judge_model(made, ALL)
     assert verdict.grade == "usable"
     assert len(verdict.advice) == 1 and "--camera" in verdict.advice[0]
+
+
+def test_inexact_learned_features_in_a_small_part_of_the_images_make_no_map_to_rely_on():
+    noise = np.random.default_rng(0).normal(0, 0.4, MODEL.observation_px.shape)
+    rough = dataclasses.replace(MODEL, observation_px=MODEL.observation_px + 2 * noise)
+    assert judge_model(whole(rough), ALL).grade == "usable"
+    verdict = judge_model(dataclasses.replace(whole(rough), features="xfeat"), ALL)
+    assert verdict.grade == "poor" and any("learned features" in sentence for sentence in verdict.advice)
+    everywhere = spread(dataclasses.replace(MODEL, observation_px=MODEL.observation_px + noise))
+    assert judge_model(dataclasses.replace(whole(everywhere), features="xfeat"), ALL).grade == "usable"

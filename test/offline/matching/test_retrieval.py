@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reloc_ros.offline.mapping.retrieval import make_vocabulary, similarity_of, vlad
+from reloc_ros.offline.matching.retrieval import make_vocabulary, similarity_of, vlad
 
 RNG = np.random.default_rng(0)
 

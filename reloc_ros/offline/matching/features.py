@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.camera_files import COLMAP_HALF_PIXEL, colmap_from_camera
+from reloc_ros.offline.matching.learned import MAX_DISTANCE, MAX_RATIO, add_learned_features
 from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.sources.photographs import read_photo
@@ -45,8 +46,13 @@ def extract_features(
     max_image_size: int,
     max_features: int,
     progress: Progress,
+    features: str = "sift",
 ) -> None:
-    """Find the features of those images that the database lacks; images of a group and size share a camera."""
+    """Find the features of those images that the database lacks; images of a group and size share a camera.
+
+    Args:
+        features: one of `FEATURES`.
+    """
     import pycolmap
 
     count = sum(len(group.names) for group in groups)
@@ -65,17 +71,25 @@ def extract_features(
     extraction.max_image_size = max_image_size
     extraction.sift.max_num_features = max_features
     known = {group.label: group.camera for group in groups}
-    with _watch(database, pycolmap.Database.num_images, count, "extract features", progress):
+    is_sift = features == "sift"
+    watch = _watch(database, pycolmap.Database.num_images, count, "extract features", progress)
+    with watch if is_sift else nullcontext():
         for lens, names in by_lens.items():
-            pycolmap.extract_features(
-                str(database),
-                str(images_dir),
-                image_names=names,
-                camera_mode=pycolmap.CameraMode.SINGLE,
-                reader_options=_reader_options(camera_model, known[lens[0]], camera_ids.get(lens)),
-                extraction_options=extraction,
-                device=pycolmap.Device.cpu,
-            )
+            images = {"image_names": names, "camera_mode": pycolmap.CameraMode.SINGLE}
+            reader = _reader_options(camera_model, known[lens[0]], camera_ids.get(lens))
+            if is_sift:
+                pycolmap.extract_features(
+                    str(database),
+                    str(images_dir),
+                    **images,
+                    reader_options=reader,
+                    extraction_options=extraction,
+                    device=pycolmap.Device.cpu,
+                )
+            else:
+                pycolmap.import_images(str(database), str(images_dir), **images, options=reader)
+    if not is_sift:
+        add_learned_features(database, images_dir, max_image_size, max_features, progress)
 
 
 def _extracted(database: Path, groups: Sequence[Group]) -> tuple[set[str], dict[_Lens, int]]:
@@ -115,8 +129,10 @@ def _reader_options(camera_model: str, camera: Camera | None, existing_camera_id
     return reader
 
 
-def match_pairs(database: Path, pairs: Sequence[tuple[str, str]], progress: Progress) -> None:
-    """Match and verify those of the pairs that the database lacks."""
+def match_pairs(
+    database: Path, pairs: Sequence[tuple[str, str]], progress: Progress, features: str = "sift"
+) -> None:
+    """Match and verify those of the pairs that the database lacks, whose features are one of `FEATURES`."""
     import pycolmap
 
     listed = database.with_name("pairs.txt")
@@ -125,9 +141,14 @@ def match_pairs(database: Path, pairs: Sequence[tuple[str, str]], progress: Prog
         temporary.write_text("".join(lines), encoding="utf-8")
     pairing = pycolmap.ImportedPairingOptions()
     pairing.match_list_path, pairing.block_size = str(listed), _BLOCK
+    matching = pycolmap.FeatureMatchingOptions()
+    if features == "xfeat":
+        matching.sift.max_ratio, matching.sift.max_distance = MAX_RATIO, MAX_DISTANCE
     _rename(database, " ", _SPACE)
     with _watch(database, pycolmap.Database.num_matched_image_pairs, len(pairs), "match images", progress):
-        pycolmap.match_image_pairs(str(database), pairing_options=pairing, device=pycolmap.Device.cpu)
+        pycolmap.match_image_pairs(
+            str(database), matching_options=matching, pairing_options=pairing, device=pycolmap.Device.cpu
+        )
     _rename(database, _SPACE, " ")
 
 

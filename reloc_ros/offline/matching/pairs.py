@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.offline.matching.retrieval import database_descriptors, similarity_of
+from reloc_ros.offline.progress import Progress
 from reloc_ros.offline.sources.gather import Group
 
+MATCHINGS = ("auto", "exhaustive", "sequential")
 OVERLAP = 10
 """Each frame of a video is matched with so many next ones, and beyond with those at powers of two."""
 EXHAUSTIVE_MOST = 60
@@ -34,6 +38,16 @@ _SAME_PLACE = 2
 
 Similarity = NDArray[np.float32]
 Pair = tuple[int, int]
+
+
+def pairs_to_match(
+    database: Path, groups: Sequence[Group], matching: str, loops: bool, progress: Progress
+) -> list[tuple[str, str]]:
+    """The pairs of a database's images to match, by one of `MATCHINGS`; see `choose_pairs`."""
+    if matching == "exhaustive":
+        return exhaustive_pairs(groups)
+    names = [name for group in groups for name in group.names]
+    return choose_pairs(groups, lambda: similarity_of(database_descriptors(database), names, progress), loops)
 
 
 def choose_pairs(

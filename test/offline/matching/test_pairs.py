@@ -2,7 +2,7 @@ from itertools import combinations
 
 import numpy as np
 
-from reloc_ros.offline.mapping.pairs import (
+from reloc_ros.offline.matching.pairs import (
     ACROSS,
     EXHAUSTIVE_MOST,
     OVERLAP,

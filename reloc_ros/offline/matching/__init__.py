@@ -1,0 +1,1 @@
+"""From images to pairs of them whose matches two-view geometry verified, in a COLMAP database."""
