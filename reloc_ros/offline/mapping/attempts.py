@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path, write_json
 from reloc_ros.offline.mapping.mappers import Part, refuse_fragments, run_mapper
+from reloc_ros.offline.mapping.options import SfmOptions
 from reloc_ros.offline.mapping.registration import place_in_model
 from reloc_ros.offline.mapping.ways import Candidate, Matches, Way, further_ways, judge, limited
 from reloc_ros.offline.matching.learned import LEARNED_NAME
@@ -45,7 +46,7 @@ def read_found(sparse: Path, mapper: str, held_out: Set[str]) -> FoundModel | No
             return None
         told, assumed = contents.get("told", ()), contents.get("lens_is_assumed", False)
         parts = tuple(map(tuple, contents["parts"]))
-        return FoundModel(parts, tuple(told), bool(assumed), read_features(sparse))
+        return FoundModel(parts, tuple(told), bool(assumed), _features(contents))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -53,9 +54,13 @@ def read_found(sparse: Path, mapper: str, held_out: Set[str]) -> FoundModel | No
 def read_features(sparse: Path) -> str:
     """Which features the model there is made of; the usual ones where nothing tells."""
     try:
-        return _noted(sparse).get("features", "sift")
+        return _features(_noted(sparse))
     except (OSError, ValueError):
-        return "sift"
+        return _features({})
+
+
+def _features(noted: Mapping[str, Any]) -> str:
+    return noted.get("features", SfmOptions.features)
 
 
 def _noted(sparse: Path) -> dict[str, Any]:

@@ -90,8 +90,7 @@ def measure_agreement(
     matches = np.array([len(pair.first_px) for pair in known], np.int64)
     shares = np.array([_agreeing_share(model, pair, *ab) for pair, ab in zip(known, pairs, strict=True)])
     places = places_in_order(verified, groups)
-    near = [0 < order_distance(places, pair.names) <= NEAR_IN_ORDER for pair in known]
-    is_near = np.array(near, dtype=bool)
+    is_near = np.array([0 < order_distance(places, pair.names) <= NEAR_IN_ORDER for pair in known], bool)
     weights = np.where(shares >= AGREES, matches, np.where(shares < DISAGREES, -matches, 0))
     if (is_near & (shares < DISAGREES)).any():
         weights *= is_near  # in a folded model things lie upon their likes, and agree with them
@@ -249,7 +248,8 @@ def _hold_its_length(model: SfmModel, places: Mapping[str, tuple[int, int]], ste
     (walk, last), (_, first) = (places[name] for name in step.names)
     seen = []
     for side in (range(last - NEAR_IN_ORDER + 1, last + 1), range(first, first + NEAR_IN_ORDER)):
-        near = np.array([places.get(name) in {(walk, at) for at in side} for name in model.names])
+        beside = {name for name, (of, at) in places.items() if of == walk and at in side}
+        near = np.array([name in beside for name in model.names])
         rows = near[model.observation_image]
         seen.append(np.bincount(model.observation_point[rows], minlength=len(model.points_map)))
     return np.count_nonzero(np.minimum(*seen) >= 2) >= MIN_HOLDING

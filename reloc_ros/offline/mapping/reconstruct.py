@@ -92,9 +92,8 @@ def run_sfm(
     sparse = sfm_dir / "sparse"
 
     def match(features: str) -> Path:
-        database = _find_matches(
-            images_dir, groups, groups, sfm_dir, replace(options, features=features), progress
-        )
+        asked = replace(options, features=features)
+        database = find_matches(images_dir, groups, groups, sfm_dir, asked, progress)
         refuse_turns(images_dir, mapped, verified_pairs(database))
         return database
 
@@ -173,7 +172,7 @@ def _match_given(
         for key, camera in sorted(given.cameras.items())
     ]
     _start_or_resume(images_dir, lenses, sfm_dir, options)
-    return _find_matches(images_dir, lenses, groups, sfm_dir, options, progress)
+    return find_matches(images_dir, lenses, groups, sfm_dir, options, progress)
 
 
 def as_asked(groups: Sequence[Group], options: SfmOptions) -> list[Group]:
@@ -194,25 +193,28 @@ def _restricted(groups: Sequence[Group], keep: Callable[[str], bool]) -> list[Gr
     return [group for group in kept if group.names]
 
 
-def _find_matches(
+def find_matches(
     images_dir: Path,
     lenses: Sequence[Group],
     groups: Sequence[Group],
-    sfm_dir: Path,
+    folder: Path,
     options: SfmOptions,
     progress: Progress,
+    known: Set[str] = frozenset(),
 ) -> Path:
-    """Fill the features' database with what it lacks; its path.
+    """Fill the features' database in a folder with what it lacks; its path.
 
     Args:
         lenses: the images by what they were taken with: those of a size in one share their intrinsics.
         groups: the same images as they were taken, one after the other.
+        known: images that are not to be matched with one another.
     """
     silence_colmap()
-    database = sfm_dir / FEATURES[options.features]
-    found = options.max_image_size, options.max_features, progress, options.features
-    extract_features(images_dir, lenses, database, options.camera_model, *found)
+    database = folder / FEATURES[options.features]
+    limits = options.max_image_size, options.max_features
+    extract_features(images_dir, lenses, database, options.camera_model, *limits, progress, options.features)
     pairs = pairs_to_match(database, groups, options.matching, options.loops, progress)
+    pairs = [pair for pair in pairs if not known.issuperset(pair)]
     match_pairs(database, pairs, progress, options.features)
     return database
 

@@ -53,7 +53,7 @@ def add_learned_features(
     with closing(pycolmap.Database.open(str(database))) as opened:
         images = opened.read_all_images()
         waiting = [image for image in images if not opened.exists_descriptors(image.image_id)]
-        xfeat = _load(min(max_features, MOST_FEATURES)) if waiting else None
+        xfeat = load_xfeat(min(max_features, MOST_FEATURES)) if waiting else None
         for done, image in enumerate(waiting, len(images) - len(waiting)):
             progress("extract features", done, len(images))
             keypoints, descriptors = _detect(xfeat, read_photo(images_dir / image.name), max_image_size)
@@ -64,7 +64,8 @@ def add_learned_features(
         progress("extract features", len(images), len(images))
 
 
-def _load(max_features: int):
+def load_xfeat(max_features: int):
+    """Its network, which would print to stdout if it read its weights itself."""
     from importlib.resources import files
 
     import torch

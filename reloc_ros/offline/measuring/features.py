@@ -126,6 +126,13 @@ class FeatureBaseline:
         self._index = cv2.flann.Index()
         self._index.build(self._descriptors, {"algorithm": 1, "trees": 4})  # 1: k-d trees
 
+    @staticmethod
+    def of_model(
+        features: Features, model: SfmModel, images_dir: Path, progress: Progress = silent
+    ) -> FeatureBaseline:
+        """On a model without its held-out images, see `FeatureMap.of_model`."""
+        return FeatureBaseline(features, FeatureMap.of_model(features, model, images_dir, progress))
+
     def localize(self, image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
         """Find the pose of an image, (H, W) or (H, W, 3) BGR, that the camera took."""
         watch = Stopwatch()

@@ -10,7 +10,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.offline.mapping.attempts import read_features
 from reloc_ros.offline.mapping.options import SfmOptions
 from reloc_ros.offline.mapping.reconstruct import triangulate_given
-from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
+from reloc_ros.offline.measuring.features import FeatureBaseline
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.gather import Group
@@ -61,7 +61,7 @@ def sift_baseline(workspace: Workspace, known: SfmModel, progress: Progress = si
                 f"SIFT's matches make no points at the poses of '{workspace.path}', whose map is of other features; "
                 "leave SIFT out"
             ) from error
-    return FeatureBaseline(Sift(), FeatureMap.of_model(Sift(), known, workspace.images_dir, progress))
+    return FeatureBaseline.of_model(Sift(), known, workspace.images_dir, progress)
 
 
 def _stretch(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
