@@ -212,7 +212,7 @@ def _ros2(words: list[str]) -> None:
             options = {word for word in rest[2:] if re.match("--[a-z]", word)}
             assert options <= _OTHERS_OPTIONS.get(rest[1], set()) | {"--ros-args", "--params-file"}
     else:
-        assert verb in ("bag", "topic", "param", "pkg")
+        assert verb in ("bag", "interface", "topic", "param", "pkg")
 
 
 def _node(words: list[str]) -> None:

@@ -8,6 +8,8 @@ import importlib
 import importlib.util
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -94,7 +96,7 @@ def test_every_launch_argument_in_a_sentence_is_one():
     files = ("reloc.launch.py", "nav2_localization.launch.py", "replay.launch.py")
     known = set(parameters()).union(*map(launch_arguments, files), ("slam", "use_composition", "__ns"))
     for page, text in spans():
-        assert {*re.findall(r"(?<![\w.])(\w+):=", text)} <= known, f"{page}: {text}"
+        assert {*re.findall(r"(?<![\w./])(\w+):=", text)} <= known, f"{page}: {text}"
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.page)
@@ -192,3 +194,51 @@ def test_every_link_leads_somewhere(page):
                 re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
             }
             assert anchor in anchors, f"{page.name}: {target}"
+
+
+def test_the_pages_made_from_code_are_current():
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts" / "reference.py")
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    made = reference.pages()
+    assert sorted(made) == sorted(page.name for page in reference.FOLDER.iterdir())
+    for name, text in made.items():
+        page = (reference.FOLDER / name).read_text(encoding="utf-8")
+        assert page == text, f"docs/reference/{name} is old: run scripts/docs"
+
+
+def test_the_page_of_commands_has_every_option():
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## reloc (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    assert set(sections) == set(VERBS)
+    for verb, text in sections.items():
+        options = options_of_reloc(verb) - {"--help"}
+        assert all(re.search(rf"`{option}[ `]", text) for option in options if option.startswith("-")), verb
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    zensical = shutil.which("zensical")
+    if zensical is None:
+        pytest.skip("needs zensical: pip install 'reloc_ros[docs]'")
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    run = subprocess.run(
+        [zensical, "build", "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "No issues found" in run.stdout + run.stderr
+    site = tmp_path / "build" / "site"
+    assert {path.stem for path in (tmp_path / "docs").rglob("*.md")} <= {
+        path.stem for path in site.rglob("*.html")
+    }
+
+
+def test_every_page_is_in_the_sites_contents():
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+
+    def listed(part) -> list[str]:
+        if isinstance(part, str):
+            return [part]
+        return [name for each in (part if isinstance(part, list) else part.values()) for name in listed(each)]
+
+    assert sorted(listed(nav)) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[2:])

@@ -169,6 +169,6 @@ def test_the_node_itself_may_tell_what_has_changed(declared):
 
 
 def test_documentation_lists_every_parameter_as_it_is_declared():
-    page = Path(__file__).parents[2] / "docs" / "node.md"
+    page = Path(__file__).parents[2] / "docs" / "reference" / "parameters.md"
     text = page.read_text(encoding="utf-8")
     assert parameter_table() in text and camera_parameter_table() in text

@@ -11,7 +11,7 @@ from reloc_ros.ros.control.parameters import FIELDS
 
 
 def parameter_table(fields: Iterable[dataclasses.Field] = FIELDS.values(), prefix: str = "") -> str:
-    """All parameters as a Markdown table, as it stands in docs/node.md."""
+    """All parameters as a Markdown table, as it stands in docs/reference/parameters.md."""
     rows = ["| parameter | default | may change | |", "|---|---|---|---|"]
     for field in fields:
         limits, text = field.metadata["limits"], field.metadata["description"]
@@ -26,9 +26,3 @@ def parameter_table(fields: Iterable[dataclasses.Field] = FIELDS.values(), prefi
 def camera_parameter_table() -> str:
     """Those of each of several cameras, likewise."""
     return parameter_table(CAMERA_FIELDS.values(), "NAME.")
-
-
-if __name__ == "__main__":
-    print(parameter_table())
-    print()
-    print(camera_parameter_table())
