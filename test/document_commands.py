@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import typer
+from figures import FIGURES
 
 from reloc_ros import cli
 
@@ -173,8 +174,10 @@ def _script(name: str, words: list[str]) -> None:
 
 
 def _module(words: list[str]) -> None:
-    flag, module, *arguments = words
-    assert flag == "-m"
+    if words[0] != "-m":
+        assert words[0] == "scripts/figures.py" and {*words[1:]} <= set(FIGURES), words
+        return
+    _, module, *arguments = words
     if module != "venv":
         given = {word.partition("=")[0] for word in arguments if re.match(r"--?[a-z]", word)}
         assert given <= options_of_module(module), f"{given - options_of_module(module)} of {module}"

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import reference
 import yaml
 from document_commands import (
     PAGES,
@@ -36,6 +37,7 @@ from synthetic_model import make_model
 from table_bundle import CAMERA, make_table_bundle, view
 from walks import write_walk
 
+from reloc_ros.localizer import LostReason
 from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.workspace import Workspace
 
@@ -43,6 +45,7 @@ COMMANDS = commands()
 MODULES = [
     f"reloc_ros.{name}" for name in ("demo", "bench", "bench.node.load", "bench.mapping", "bench.labels")
 ]
+STATUS = ROOT / "msg" / "RelocStatus.msg"
 NO_ROS = "some of the commands are of programs that import ROS"
 OTHERS_OPTIONS = {"--shm-size", "--ros-args", "--csv", "--help"}
 """Of programs that are not ours."""
@@ -197,9 +200,6 @@ def test_every_link_leads_somewhere(page):
 
 
 def test_the_pages_made_from_code_are_current():
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts" / "reference.py")
-    reference = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(reference)
     made = reference.pages()
     assert sorted(made) == sorted(page.name for page in reference.FOLDER.iterdir())
     for name, text in made.items():
@@ -242,3 +242,35 @@ def test_every_page_is_in_the_sites_contents():
         return [name for each in (part if isinstance(part, list) else part.values()) for name in listed(each)]
 
     assert sorted(listed(nav)) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[2:])
+
+
+def sections_of(page: str) -> dict[str, str]:
+    """Text under each heading of a page."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    parts = re.split(r"^#+ (.*)$", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@pytest.mark.parametrize("reason", [reason.value for reason in LostReason])
+def test_every_reason_to_be_lost_has_a_section_of_what_to_do(reason):
+    section = sections_of("troubleshooting.md")[f"`{reason}`"]
+    meaning = section.partition("**Look at**")[0].split()
+    assert len(meaning) >= 8, "it does not say what the reason means"
+    assert "**Look at**" in section and "**Change**" in section
+
+
+def test_every_word_of_the_status_is_explained():
+    """The node's reasons beside the localizer's, and those for which no transform is broadcast."""
+    comments = re.findall(r"((?:^#.*\n)+)^string (reason|transform)$", STATUS.read_text(), re.MULTILINE)
+    assert [field for _, field in comments] == ["reason", "transform"]
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    for comment, _ in comments:
+        sentence = " ".join(comment.replace("#", " ").split())
+        words = re.findall(r"(?:[:,] )([a-z]+(?:_[a-z]+)*)(?=[,.;:])", sentence)
+        assert len(words) > 8
+        for word in words:
+            assert f"`{word}`" in page, word
+
+
+def test_the_localizers_words_are_those_of_the_status():
+    assert all(reason.value in STATUS.read_text() for reason in LostReason)
