@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,13 +11,11 @@ from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
+from reloc_ros.io.manifest import MANIFEST, digest_of, read_manifest, verify_file, write_manifest
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.refinement.references import References
 from reloc_ros.version import __version__
 
-KIND = "reloc_ros bundle"
-FORMAT = 1
-MANIFEST = "manifest.json"
 LANDMARKS = "landmarks.npz"
 ONNX_MODEL = "network.onnx"
 INT8_MODEL = "network.int8.onnx"
@@ -29,6 +25,8 @@ REFERENCES = "references.npz"
 Scale = Literal["metric", "unknown"]
 _SMALLEST_GLANCE_PX = 256
 """Longer side of the smallest picture that the network is shown first."""
+_LARGEST = 1 << 14
+"""No size of a network is anywhere near that; memory is taken by them."""
 _NAMED = 8
 """So many cameras are listed at most."""
 _NAME_ONE = (
@@ -63,6 +61,8 @@ class NetworkShape:
         numbers = (self.landmarks, self.width, self.height, self.channels, self.groups)
         if not all(isinstance(number, int) and number > 0 for number in numbers):
             raise RelocError(f"network sizes must be whole numbers above zero, got {numbers}")
+        if max(numbers) > _LARGEST:
+            raise RelocError(f"network sizes are {_LARGEST} at most, got {numbers}")
         if self.width % 32 or self.height % 32:
             raise RelocError(
                 f"network input must be in multiples of 32 pixels, got {self.width}x{self.height}"
@@ -99,7 +99,7 @@ class Bundle:
             RelocError: when it is absent, foreign, of a newer format, incomplete or damaged.
         """
         path = Path(path)
-        manifest = _read_manifest(path)
+        manifest = read_manifest(path)
         try:
             files = {str(name): str(digest) for name, digest in manifest["files"].items()}
             network = NetworkShape(**manifest["network"])
@@ -117,7 +117,7 @@ class Bundle:
         if scale not in ("metric", "unknown"):
             raise RelocError(f"{path / MANIFEST} has scale {scale!r}; it must be metric or unknown")
         for name, digest in files.items():
-            _verify(path, name, digest)
+            verify_file(path, name, digest)
         if LANDMARKS not in files:
             raise RelocError(f"bundle {path} lists no {LANDMARKS}; export the bundle again")
         landmarks = Landmarks.load(path / LANDMARKS)
@@ -214,10 +214,8 @@ def write_bundle(
         folder.mkdir()
         landmarks.save(folder / LANDMARKS)
         write_models(folder)
-        files = {file.name: _digest(file) for file in sorted(folder.iterdir())}
+        files = {file.name: digest_of(file) for file in sorted(folder.iterdir())}
         manifest = {
-            "kind": KIND,
-            "format": FORMAT,
             "created_with": f"reloc_ros {__version__}",
             "frame": "map",
             "scale": scale,
@@ -228,62 +226,7 @@ def write_bundle(
         }
         if cameras and len(cameras) > 1:
             manifest["cameras"] = {name: one.to_json() for name, one in cameras.items()}
-        _write_manifest(folder, manifest)
+        write_manifest(folder, manifest)
         if calibrate is not None:
-            _write_manifest(folder, manifest | {"calibration": calibrate(Bundle.load(folder)).to_json()})
+            write_manifest(folder, manifest | {"calibration": calibrate(Bundle.load(folder)).to_json()})
     return Bundle.load(path)
-
-
-def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    text = json.dumps(manifest, indent=1, allow_nan=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    file = path / MANIFEST
-    if not path.is_dir():
-        raise RelocError(f"bundle {path} is not a folder; give the folder that reloc export wrote")
-    if not file.is_file():
-        raise RelocError(
-            f"{path} is not a bundle: it has no {MANIFEST}; give the folder that reloc export wrote"
-        )
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RelocError(
-            f"{file} cannot be read as JSON; the bundle is damaged, export or copy it again"
-        ) from error
-    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
-        raise RelocError(f"{file} is not the manifest of a {KIND}; give the folder that reloc export wrote")
-    version = manifest.get("format")
-    if not isinstance(version, int) or version < 1:
-        raise RelocError(
-            f"{file} has format {version!r}; this version reads format {FORMAT}, export the bundle again"
-        )
-    if version > FORMAT:
-        raise RelocError(
-            f"{path} has bundle format {version}, newer than {FORMAT}; update reloc_ros to use it"
-        )
-    return manifest
-
-
-def _verify(path: Path, name: str, digest: str) -> None:
-    if Path(name).name != name:
-        raise RelocError(
-            f"{path / MANIFEST} names {name!r}, which is not a plain file name; export the bundle again"
-        )
-    file = path / name
-    if not file.is_file():
-        raise RelocError(f"bundle {path} lacks {name}; it is incomplete, export or copy it again")
-    if _digest(file) != digest:
-        raise RelocError(
-            f"{file} is truncated or altered (its SHA-256 differs); export or copy the bundle again"
-        )
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        hasher = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            hasher.update(block)
-        return hasher.hexdigest()

@@ -30,9 +30,15 @@ def path(tmp_path) -> Path:
     return write(tmp_path / "desk.bundle").path
 
 
-def edit_manifest(path: Path, **changes) -> None:
+def said(path: Path) -> dict:
+    """What the manifest says, without its own hash, as before there was one."""
     manifest = json.loads((path / MANIFEST).read_text())
-    (path / MANIFEST).write_text(json.dumps(manifest | changes))
+    del manifest["sha256"]
+    return manifest
+
+
+def edit_manifest(path: Path, **changes) -> None:
+    (path / MANIFEST).write_text(json.dumps(said(path) | changes))
 
 
 def refusal(path: Path) -> str:
@@ -184,7 +190,7 @@ def test_impossible_format_is_refused(path, value):
 
 @pytest.mark.parametrize("field", ["files", "network", "camera", "scale", "frame", "made_from"])
 def test_manifest_without_a_field_is_refused_by_name(path, field):
-    manifest = json.loads((path / MANIFEST).read_text())
+    manifest = said(path)
     del manifest[field]
     (path / MANIFEST).write_text(json.dumps(manifest))
     assert str(path / MANIFEST) in refusal(path) and "export the bundle again" in refusal(path)
@@ -215,6 +221,56 @@ NETWORK = dataclasses.asdict(TINY_SHAPE)
 def test_manifest_with_a_nonsense_field_is_refused_by_name(path, change):
     edit_manifest(path, **change)
     assert str(path / MANIFEST) in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"metric"', '"unknown"'), ('"fx": 5', '"fx": 6'), ('"map_images": 12', '"map_images": 13')],
+)
+def test_a_manifest_that_was_changed_since_it_was_written_is_refused(path, old, new):
+    whole = (path / MANIFEST).read_text()
+    assert old in whole
+    (path / MANIFEST).write_text(whole.replace(old, new, 1))
+    assert f"{path / MANIFEST} is altered (its SHA-256 differs)" in refusal(path)
+
+
+def test_a_manifest_counts_for_what_it_says_however_it_is_written(path):
+    manifest = json.loads((path / MANIFEST).read_text())
+    (path / MANIFEST).write_text(json.dumps(dict(reversed(manifest.items())), indent=3))
+    assert Bundle.load(path).scale == "metric"
+
+
+def test_a_bundle_from_before_manifests_had_a_hash_loads(path):
+    (path / MANIFEST).write_text(json.dumps(said(path)))
+    assert Bundle.load(path).made_from == {"map_images": 12}
+
+
+def test_a_manifest_that_nests_without_end_is_refused(path):
+    (path / MANIFEST).write_text("[" * 5000 + "]" * 5000)
+    assert "cannot be read as JSON" in refusal(path)
+
+
+@pytest.mark.parametrize("size", ["width", "height", "landmarks", "channels", "groups"])
+def test_a_network_larger_than_any_is_refused_before_memory_is_taken_for_it(path, size):
+    edit_manifest(path, network=NETWORK | {size: 32 << 20})
+    assert "network sizes are 16384 at most" in refusal(path)
+
+
+@pytest.mark.parametrize("name", [LANDMARKS, ONNX_MODEL])
+def test_a_file_that_is_a_link_out_of_the_bundle_is_refused(path, name):
+    outside = (path / name).rename(path.parent / name)
+    (path / name).symlink_to(outside)
+    assert f"{path / name} is a link that leaves the bundle" in refusal(path)
+
+
+def test_a_bundle_all_of_links_to_one_folder_loads_as_colcon_installs_it(path, tmp_path):
+    installed = tmp_path / "share"
+    installed.mkdir()
+    for file in path.iterdir():
+        (installed / file.name).symlink_to(file)
+    assert Bundle.load(installed).made_from == {"map_images": 12}
+    (tmp_path / "by_name").symlink_to(installed)
+    assert Bundle.load(tmp_path / "by_name").made_from == {"map_images": 12}
 
 
 @pytest.mark.parametrize("name", [LANDMARKS, ONNX_MODEL])

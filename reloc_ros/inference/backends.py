@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.bundle import INT8_MODEL, ONNX_MODEL, TORCH_MODEL, Bundle
 from reloc_ros.errors import RelocError, first_line
+from reloc_ros.inference.onnx_file import self_contained
 from reloc_ros.inference.processor import has_fast_bfloat16, has_fast_int8
 
 logger = logging.getLogger(__name__)
@@ -63,13 +64,12 @@ class OnnxBackend(_OnnxRuntime):
         wanted: list[Any] = ["CPUExecutionProvider"]
         if "CUDAExecutionProvider" in available and precision != "int8":
             wanted.insert(0, "CUDAExecutionProvider")
-        on_cpu = len(wanted) == 1
-        chosen = precision
         if precision == "auto":
-            chosen = "int8" if on_cpu and _int8_pays(bundle) else "fp32"
-        model = INT8_MODEL if chosen == "int8" else ONNX_MODEL
+            on_cpu = len(wanted) == 1
+            precision = "int8" if on_cpu and _int8_pays(bundle) else "fp32"
+        model = INT8_MODEL if precision == "int8" else ONNX_MODEL
         self._session = _start_session(onnxruntime, bundle, threads, wanted, model)
-        self.name = f"onnx ({_short(self._session.get_providers()[0])}, {chosen})"
+        self.name = f"onnx ({_short(self._session.get_providers()[0])}, {precision})"
 
 
 class TensorRtBackend(_OnnxRuntime):
@@ -120,7 +120,8 @@ class OpenVinoBackend:
         self._core, self._options = openvino.Core(), options
         self._requests: dict[tuple[int, ...], Any] = {}
         try:
-            self._model = self._core.read_model(bundle.file(INT8_MODEL if chosen == "int8" else ONNX_MODEL))
+            model = self_contained(bundle.file(INT8_MODEL if chosen == "int8" else ONNX_MODEL))
+            self._model = self._core.read_model(model)
             self.any_size = self._model.is_dynamic()
             self._request((bundle.network.height, bundle.network.width, 3))
         except RuntimeError as error:
@@ -288,10 +289,9 @@ def _start_session(
     options.log_severity_level = 3
     # Idle threads sleep instead of spinning: a robot has other work for its cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    file = str(self_contained(bundle.file(model)))
     try:
-        return onnxruntime.InferenceSession(str(bundle.file(model)), options, providers=providers)
-    except RelocError:
-        raise
+        return onnxruntime.InferenceSession(file, options, providers=providers)
     except Exception as error:  # onnxruntime's exception classes have no common public base
         raise RelocError(f"onnxruntime could not start {bundle.path / model}: {first_line(error)}") from error
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import ArrayLike, NDArray
 
 from reloc_ros.cameras import COEFFICIENT_COUNT, Camera, CameraModel
 from reloc_ros.errors import RelocError, first_line
 from reloc_ros.io.camera_info import CameraInfo, camera_from_message, log_camera_info
+from reloc_ros.io.nested_text import parse_yaml
 
 COLMAP_HALF_PIXEL = 0.5
 
@@ -191,11 +191,12 @@ def _parse_cameras_txt(data: bytes, used: Collection[int] | None) -> dict[int, C
 
 
 def _read_ros_yaml(path: Path, rectified: bool) -> Camera:
+    data = _read_bytes(path)
     try:
-        documents = list(yaml.safe_load_all(_read_bytes(path)))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        documents = parse_yaml(data)
+    except ValueError as error:
         hint = ""
-        if _read_bytes(path).startswith(b"%YAML:1.0"):
+        if data.startswith(b"%YAML:1.0"):
             hint = "; OpenCV and ORB-SLAM write such a first line: give a camera_info .yaml"
         raise RelocError(f"'{path}' is not readable as yaml ({first_line(error)}){hint}") from error
     info = documents[0] if documents else None
@@ -208,7 +209,7 @@ def _read_ros_yaml(path: Path, rectified: bool) -> Camera:
         return camera
     except KeyError as error:
         raise RelocError(f"'{path}' is not a camera_info: it lacks {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise RelocError(f"'{path}' is not a camera_info ({error})") from error
     except RelocError as error:
         raise RelocError(f"'{path}': {error}") from error

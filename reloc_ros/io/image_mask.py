@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
+from reloc_ros.io.picture_head import refuse_huge
 
 SAME_ASPECT = 0.02
 """Shares by which the aspects of mask and image may differ; rounding when a camera bins is less."""
@@ -30,11 +31,12 @@ class ImageMask:
             RelocError: it is no picture, or leaves nothing.
         """
         try:
-            data = np.frombuffer(Path(path).expanduser().read_bytes(), np.uint8)
+            data = Path(path).expanduser().read_bytes()
         except OSError as error:
             raise RelocError(f"image_mask {path} cannot be read: {error.strerror}") from error
+        refuse_huge(data, f"image_mask {path}")
         try:
-            pixels = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if len(data) else None
         except cv2.error:
             pixels = None
         if pixels is None:

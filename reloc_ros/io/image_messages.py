@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError, first_line
+from reloc_ros.io.picture_head import JPEG, PNG, is_whole_jpeg, refuse_huge
 
 
 class Image(Protocol):
@@ -68,9 +69,8 @@ _YUV_422 = (cv2.COLOR_YUV2BGR_UYVY, cv2.COLOR_YUV2BGR_YUY2)
 _YUV_420 = (cv2.COLOR_YUV2BGR_NV12, cv2.COLOR_YUV2BGR_NV21)
 """Half as many rows of colour follow the rows of brightness."""
 
-# How data begin, and how a JPEG ends (ITU-T T.81, annex B).
-_JPEG, _PNG, _VIDEO = b"\xff\xd8", b"\x89PNG", (b"\0\0\0\x01", b"\0\0\x01")
-_JPEG_END, _START_OF_SCAN = b"\xff\xd9", 0xDA
+_VIDEO = (b"\0\0\0\x01", b"\0\0\x01")
+"""How its data begin."""
 _VIDEO_FORMATS = ("264", "265", "hevc", "av1", "vp8", "vp9", "theora")
 
 
@@ -170,9 +170,10 @@ def image_from_compressed(message: CompressedImage, depth: BitDepth | None = Non
             "the compressed image holds depth, not a picture; remap image to a colour or grey topic"
         )
     data = np.frombuffer(message.data, np.uint8)
-    start = data[:4].tobytes()
-    if start.startswith(_JPEG) and not _is_whole_jpeg(data.tobytes()):
+    contents, start = data.tobytes(), data[:4].tobytes()
+    if start.startswith(JPEG) and not is_whole_jpeg(contents):
         raise RelocError(f"the compressed image is truncated: its {len(data)} bytes lack the JPEG end marker")
+    refuse_huge(contents, "the compressed image")
     # The calibration belongs to the pixels as stored: an orientation tag must not turn them.
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -184,7 +185,7 @@ def image_from_compressed(message: CompressedImage, depth: BitDepth | None = Non
     if pixels is None:
         if start.startswith(_VIDEO) or any(name in message.format.lower() for name in _VIDEO_FORMATS):
             raise UnsupportedImage(f"the compressed image is {video_sentence(message.format)}")
-        damaged = start.startswith((_JPEG, _PNG)) or not start.strip(b"\0")
+        damaged = start.startswith((JPEG, PNG)) or not start.strip(b"\0")
         raise (RelocError if damaged else UnsupportedImage)(
             f"the compressed image of {len(data)} bytes is not readable as {message.format or 'a picture'}"
         )
@@ -197,14 +198,3 @@ def video_sentence(codec: str) -> str:
         f"a frame of a video ({codec or 'H.264 or H.265'}), which is not decoded; let image_transport do that "
         "(ros2 run image_transport republish, with the plugin that made it) and take or record its raw images"
     )
-
-
-def _is_whole_jpeg(data: bytes) -> bool:
-    """Whether the end marker follows the picture; a cut one decodes to a half grey picture.
-
-    What a header holds (a thumbnail has an end, too) does not count, nor does what follows: cameras pad a buffer.
-    """
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _START_OF_SCAN:
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return data.find(_JPEG_END, at) >= 0

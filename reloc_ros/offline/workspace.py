@@ -13,6 +13,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import finish_commit, write_json
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.offline.model.holdout import parse_holdout
 
 FORMAT = 1
@@ -232,7 +233,7 @@ class Workspace:
                 f"'{self.path}' is not a workspace (it has no workspace.json); run `reloc map` first"
             )
         try:
-            facts = json.loads(file.read_text(encoding="utf-8"))
+            facts = read_json(file)
         except (OSError, ValueError) as error:
             raise RelocError(
                 f"'{file}' is damaged ({error}); run `reloc map` again in a new folder"

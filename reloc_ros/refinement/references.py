@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.io.nested_text import parse_json
 from reloc_ros.io.npz import read_npz
+from reloc_ros.io.picture_head import refuse_huge
 
 Array = NDArray[np.float64]
 FORMAT = 2
@@ -51,6 +53,8 @@ class References:
 
     def pictures(self) -> list[NDArray[np.uint8]]:
         """The views' pictures (H, W)."""
+        for index, file in enumerate(self.files):
+            refuse_huge(file, f"reference view {index}")
         pictures = [cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_GRAYSCALE) for file in self.files]
         for index, (picture, camera) in enumerate(zip(pictures, self.cameras, strict=True)):
             if picture is None or picture.shape != (camera.height, camera.width):
@@ -107,7 +111,7 @@ def _from_arrays(data: dict[str, NDArray[Any]]) -> References:
     ends = np.cumsum(data["file_bytes"])
     if len(ends) == 0 or ends[-1] != len(data["files"]):
         raise ValueError("pictures are missing")
-    cameras = [Camera.from_json(entry) for entry in json.loads(str(data["cameras"]))]
+    cameras = [Camera.from_json(entry) for entry in parse_json(str(data["cameras"]))]
     poses = zip(data["rotations"].astype(float), data["translations"].astype(float), strict=True)
     references = References(
         files=tuple(piece.tobytes() for piece in np.split(data["files"], ends[:-1])),

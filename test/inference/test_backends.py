@@ -1,6 +1,5 @@
 import dataclasses
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -13,10 +12,11 @@ import onnx
 import pytest
 from scenes import TINY_SHAPE, noise_image, tiny_bundle
 
-from reloc_ros.bundle import INT8_MODEL, MANIFEST, ONNX_MODEL, TORCH_MODEL, Bundle
+from reloc_ros.bundle import INT8_MODEL, ONNX_MODEL, TORCH_MODEL, Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.backends import BACKENDS, engine_cache, make_backend
 from reloc_ros.inference.processor import has_fast_int8
+from reloc_ros.io.manifest import read_manifest, write_manifest
 from reloc_ros.offline.bundling.quantize import quantize
 
 ENGINES = ["onnx", "openvino", "torch"]
@@ -34,14 +34,14 @@ def damaged(bundle, tmp_path):
     def replace(name: str, content: bytes | None, **manifest_changes) -> Bundle:
         path = tmp_path / "damaged.bundle"
         shutil.copytree(bundle.path, path)
-        manifest = json.loads((path / MANIFEST).read_text()) | manifest_changes
+        manifest = read_manifest(path) | manifest_changes
         if content is None:
             (path / name).unlink()
             del manifest["files"][name]
         else:
             (path / name).write_bytes(content)
             manifest["files"][name] = hashlib.sha256(content).hexdigest()
-        (path / MANIFEST).write_text(json.dumps(manifest))
+        write_manifest(path, manifest)
         return Bundle.load(path)
 
     return replace

@@ -164,6 +164,13 @@ def test_calibrations_of_kalibr_are_read(tmp_path, changes, fisheye):
             (KALIBR + KALIBR.replace("cam0:", "cam1:")).encode(),
             "it holds cam0, cam1 of Kalibr; leave",
         ),
+        ("camera.yaml", MESSAGE_YAML.replace("width: 640", "width: .inf").encode(), "not a camera_info"),
+        (
+            "camera.yaml",
+            MESSAGE_YAML.replace("width: 640", "width: 2024-13-45").encode(),
+            "not readable as yaml",
+        ),
+        ("camera.yaml", b"[" * 60 + b"]" * 60, "not readable as yaml .*levels deep"),
         ("camera.yaml", KALIBR.replace(", 248.4]", "]").encode(), "not a camera_info"),
         ("camera.yaml", b"%YAML:1.0\n---\nCamera1.fx: 458.7\n", "OpenCV and ORB-SLAM write such"),
         ("cameras.txt", b"", "0 cameras"),

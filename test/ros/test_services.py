@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 import time
@@ -22,6 +21,7 @@ from std_srvs.srv import SetBool
 from table_bundle import camera_from_map, make_table_bundle, view
 from tf2_msgs.msg import TFMessage
 
+from reloc_ros.io.manifest import read_manifest, write_manifest
 from reloc_ros.ros.control.relocalize_requests import RelocalizeRequests
 from reloc_ros.stream.status import State, Verdict
 
@@ -198,8 +198,7 @@ def test_another_map_with_another_frame_takes_map_odom_over(start_node, peer, ca
     peer.publisher(TFMessage, "/tf_static", latched).publish(TFMessage(transforms=[standing]))
     peer.wait_for(lambda: transforms, "map -> odom")
     other = make_table_bundle(tmp_path / "upstairs").path
-    manifest = json.loads((other / "manifest.json").read_text())
-    (other / "manifest.json").write_text(json.dumps(manifest | {"frame": "upstairs"}))
+    write_manifest(other, read_manifest(other) | {"frame": "upstairs"})
     home = make_table_bundle(tmp_path / "home").path
     for bundle, frame in ((other, "upstairs"), (home, "map")):  # there, and back
         before = len(peer.statuses)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
 
 MAX_OFF = 0.005
@@ -115,10 +116,10 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(pairs)
 
     try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
+        entries = read_json(path, "utf-8-sig", object_pairs_hook=unique)
     except OSError as error:
         raise RelocError(f"cannot read '{path}': {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RelocError(f"'{path}' is not readable as JSON ({error})") from error
     if not isinstance(entries, dict) or not entries:
         raise RelocError(f"'{path}' must be of the form {{\"frame.png\": [[x, y, visible], ...]}}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -12,6 +11,7 @@ from typing import Any
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path, write_json
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.offline.mapping.mappers import Part, refuse_fragments, run_mapper
 from reloc_ros.offline.mapping.options import SfmOptions
 from reloc_ros.offline.mapping.registration import place_in_model
@@ -64,7 +64,7 @@ def _features(noted: Mapping[str, Any]) -> str:
 
 
 def _noted(sparse: Path) -> dict[str, Any]:
-    return json.loads((sparse / PARTS).read_text(encoding="utf-8"))
+    return read_json(sparse / PARTS)
 
 
 def find_model(

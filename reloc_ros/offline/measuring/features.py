@@ -19,7 +19,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.camera_files import colmap_from_camera, colmap_from_px
-from reloc_ros.io.npz import read_npz
+from reloc_ros.io.npz import MOST_BYTES_OF_A_MAP, read_npz
 from reloc_ros.localizer import NO_KEYPOINTS, Keypoints, Localized, Lost, LostReason
 from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
 from reloc_ros.offline.model.triangulate import triangulate
@@ -109,7 +109,7 @@ class FeatureMap:
 
     @staticmethod
     def load(path: Path) -> FeatureMap:
-        kept = read_npz(path)
+        kept = read_npz(path, MOST_BYTES_OF_A_MAP)
         descriptors = kept["descriptors"].astype(np.float32)
         return FeatureMap(descriptors, kept["points"].astype(np.int64), kept["points_map"])
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.atomic import atomic_path, write_json
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.localizer import NO_KEYPOINTS, Keypoints
 
 KIND = "reloc evaluation"
@@ -191,7 +192,7 @@ def read_evaluation(path: Path) -> tuple[Score, ...]:
     """
     again = "run `reloc eval` again"
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path)
         if facts["kind"] != KIND:
             raise ValueError(f"its kind is {facts['kind']!r}")
         if not facts["scores"]:

@@ -15,7 +15,8 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.io.npz import read_npz
+from reloc_ros.io.nested_text import parse_json
+from reloc_ros.io.npz import MOST_BYTES_OF_A_MAP, read_npz
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.model.triangulate import Rays, triangulate
 
@@ -197,14 +198,14 @@ class SfmModel:
         if not path.is_file():
             raise RelocError(f"there is no model at '{path}'; run `reloc map` first")
         try:
-            contents = read_npz(path)
+            contents = read_npz(path, MOST_BYTES_OF_A_MAP)
         except ValueError as error:
             raise RelocError(f"model '{path}' is damaged; run `reloc map` again") from error
         if str(contents.get("kind")) != "reloc sfm model":
             raise RelocError(f"'{path}' is not a model that `reloc map` wrote")
         if contents["format"] != FORMAT:
             raise RelocError(f"model '{path}' has format {contents['format']}, this version reads {FORMAT}")
-        cameras = json.loads(str(contents["cameras"]))
+        cameras = parse_json(str(contents["cameras"]))
         poses = zip(contents["rotations"], contents["translations"], strict=True)
         return cls(
             cameras={int(key): Camera.from_json(value) for key, value in cameras.items()},

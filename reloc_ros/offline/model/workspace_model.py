@@ -8,7 +8,6 @@ does not matter. Landmarks move along with the map.
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import staged, write_json
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.io.npz import read_npz
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.model.sfm import SfmModel
@@ -93,7 +93,7 @@ def frame_facts(workspace: Workspace) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
+        facts = read_json(file)
         if facts["format"] != FORMAT:
             raise RelocError(f"'{file}' has format {facts['format']!r}, this version reads {FORMAT}")
         Similarity.from_json(facts["map_from_sfm"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import threading
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import write_json
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.points_file import FOREIGN_ID, SAME
 from reloc_ros.offline.landmarks.select_landmarks import LEAST, picture_widths
@@ -99,7 +99,7 @@ class LandmarkSession:
             return None
         written = datetime.datetime.fromtimestamp(self._draft.stat().st_mtime).strftime("%d %B, %H:%M")
         try:
-            draft = json.loads(self._draft.read_text(encoding="utf-8"))
+            draft = read_json(self._draft)
             if draft["kind"] != "reloc landmark draft" or draft["format"] != FORMAT:
                 raise ValueError("another kind of file")
             of_this_map = draft["model"] == self._model_key

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import functools
 import itertools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.measuring.scores import Score, read_evaluation
@@ -101,7 +101,7 @@ DISAGREES = "placed where their matches do not agree"
 def parts_beside(sparse: Path) -> dict[str, str]:
     """Which other part images were placed in, by their names, in words."""
     try:
-        parts = json.loads((sparse / "parts.json").read_text(encoding="utf-8"))["parts"]
+        parts = read_json(sparse / "parts.json")["parts"]
         others = list(enumerate(parts))[1:]
         return {name: f"in a part of its own, no. {number + 1}" for number, part in others for name in part}
     except (OSError, ValueError, KeyError, TypeError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.localizer import Keypoints
 
 SIGMA_PX = 2.0
@@ -65,7 +65,7 @@ def read_detections(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise RelocError(f"cannot read detections '{path}' as JSON ({error})") from error
     if not isinstance(content, dict) or not content:

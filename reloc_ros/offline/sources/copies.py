@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import write_json
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.exif import photo_kind, read_exif
 from reloc_ros.offline.sources.photographs import PhotoFolder, read_photo
@@ -78,7 +78,7 @@ def kept_near_copies(
     """
     made_from = fingerprint({"images": images, "rule": [NEAR_COPY, _WIDTH, _HEIGHT]})
     try:
-        contents = json.loads(kept.read_text(encoding="utf-8"))
+        contents = read_json(kept)
         if contents["made_from"] == made_from:
             return [tuple(group) for group in contents["groups"]]
     except (OSError, ValueError, KeyError, TypeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path, write_json
+from reloc_ros.io.nested_text import read_json
 from reloc_ros.io.npz import read_npz
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.exif import picture_tops
@@ -209,6 +209,6 @@ def _write_jpeg(file: Path, image: Image) -> None:
 def read_notes(folder: Path) -> dict[str, Any]:
     """What a folder's frames.json says; nothing where there is none."""
     try:
-        return dict(json.loads((folder / NOTES).read_text(encoding="utf-8")))
+        return dict(read_json(folder / NOTES))
     except (OSError, ValueError, TypeError):
         return {}  # absent or not ours: the frames are made anew

@@ -15,6 +15,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
+from reloc_ros.io.picture_head import refuse_huge, refuse_size
 from reloc_ros.offline.sources.exif import (
     ORIENTATION,
     Lens,
@@ -99,7 +100,7 @@ def read_photo(file: str | Path) -> Image:
     """
     file = Path(file)
     image = None
-    with contextlib.suppress(cv2.error):  # its header claims more pixels than OpenCV takes
+    with contextlib.suppress(cv2.error, OSError):  # its header claims more pixels than OpenCV takes
         image = _READERS.get(photo_kind(file), _read_plain)(file)
     if image is None:
         reason = "there is no such file" if not file.is_file() else "it is damaged or not an image"
@@ -108,7 +109,9 @@ def read_photo(file: str | Path) -> Image:
 
 
 def _read_plain(file: Path) -> Image | None:
-    return cv2.imread(str(file), _AS_SEEN)
+    data = file.read_bytes()
+    refuse_huge(data, f"image '{file}'")
+    return cv2.imdecode(np.frombuffer(data, np.uint8), _AS_SEEN) if data else None
 
 
 def _read_heic(file: Path) -> Image | None:
@@ -116,6 +119,7 @@ def _read_heic(file: Path) -> Image | None:
     pillow = pillow_image()
     try:
         with pillow.open(file) as opened:
+            refuse_size(opened.size, f"image '{file}'")
             shown = np.ascontiguousarray(np.asarray(opened.convert("RGB"))[:, :, ::-1])
             orientation = opened.info.get("original_orientation")  # which libheif has applied
     except (OSError, ValueError, SyntaxError, RuntimeError):

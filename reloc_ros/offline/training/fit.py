@@ -188,13 +188,23 @@ class SaveCheckpoints(lightning.Callback):
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """A checkpoint is there whole or not at all, whenever the process ends."""
+    """A checkpoint is there whole or not at all, whenever the process ends, and nothing in it is ever executed."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         with atomic_path(path) as temporary:
             torch.save(checkpoint, temporary)
+
+    def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except (
+            Exception
+        ) as error:  # torch raises many kinds for a damaged file; each means the same to the user
+            raise RelocError(
+                f"{path} is damaged or no checkpoint of a training; remove it to begin anew"
+            ) from error
 
 
 def make_trainer(

@@ -93,12 +93,11 @@ def train_network(
     ]
     max_steps = config.steps if config.minutes is None else -1
     trainer = make_trainer(folder, max_steps, hardware, tensorboard, callbacks)
-    resume = {"ckpt_path": checkpoint, "weights_only": True} if checkpoint.is_file() else {}
     with warnings.catch_warnings():
         # Of what is meant so: an encoder in evaluation mode, data that is in memory already; and of its own insides.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"lightning\.")
         warnings.filterwarnings("ignore", category=FutureWarning, message=".*LeafSpec")
-        trainer.fit(run.module, datamodule=run, **resume)
+        trainer.fit(run.module, datamodule=run, ckpt_path=checkpoint if checkpoint.is_file() else None)
     summary = {
         "steps": trainer.global_step,
         "seconds": round(time.monotonic() - started, 1),

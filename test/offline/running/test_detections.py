@@ -57,6 +57,7 @@ def test_without_known_images_names_are_taken_as_they_are(written):
         ({"one.png": [*ROWS[:2], [1, 2, 1.01]]}, "the confidence from 0 to 1"),
         ({"one.png": [*ROWS[:2], [1, 2, -0.1]]}, "the confidence from 0 to 1"),
         ("{", "as JSON"),
+        ("[" * 5000 + "]" * 5000, "as JSON"),
         ([], '{"image.png"'),
         ({}, '{"image.png"'),
     ],

@@ -160,6 +160,23 @@ def _losses_by_step(text: str) -> dict[str, str]:
     return {row["step"]: row["loss"] for row in rows if row["loss"]}
 
 
+def test_nothing_in_a_checkpoint_is_executed(tmp_path):
+    checkpoints, file = fit.AtomicCheckpoints(), tmp_path / "last.ckpt"
+    checkpoints.save_checkpoint({"state_dict": {"weight": torch.ones(3)}, "global_step": 7}, file)
+    assert checkpoints.load_checkpoint(file)["global_step"] == 7
+    torch.save({"state_dict": {}, "further": SimpleNamespace(harmless=True)}, file)
+    with pytest.raises(RelocError, match=r"last\.ckpt is damaged or no checkpoint .* remove it"):
+        checkpoints.load_checkpoint(file, weights_only=False)
+
+
+def test_a_checkpoint_that_is_none_is_one_sentence(tmp_path):
+    file = tmp_path / "checkpoints" / "last.ckpt"
+    file.parent.mkdir()
+    file.write_bytes(b"half a checkpoint")
+    with pytest.raises(RelocError, match=r"last\.ckpt is damaged"):
+        train_network(tmp_path, photos(), labels(), CONFIG)
+
+
 def test_validation_images_are_not_trained_on_and_are_told(tmp_path):
     config = dataclasses.replace(CONFIG, steps=4, validation="every:4:1")
     told, kept = photos(), photos()
