@@ -125,3 +125,11 @@ def test_a_host_that_is_not_this_machine_is_refused(reloc, workspace):
     pytest.importorskip("viser")
     code, printed = reloc("web", "-w", workspace.path, "--host", "no.such.host.invalid")
     assert code == 2 and "cannot serve at port 8080 of no.such.host.invalid" in printed
+
+
+def test_listening_beyond_this_machine_needs_a_token(reloc, workspace):
+    pytest.importorskip("viser")
+    code, printed = reloc("web", "-w", workspace.path, "--host", "0.0.0.0")
+    assert code == 2 and "lets others see and change the landmarks; give --token auto" in printed
+    code, printed = reloc("web", "-w", workspace.path, "--token", "short")
+    assert code == 2 and "--token takes 8 or more letters" in printed

@@ -78,8 +78,18 @@ def web(
     workspace: WorkspaceOption,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one.")] = 8080,
     host: Annotated[
-        str, typer.Option(help="Where to listen; 0.0.0.0 lets others in your network look, and edit.")
+        str,
+        typer.Option(
+            help="Where to listen; 0.0.0.0 lets others in your network look, and edit, with --token."
+        ),
     ] = "localhost",
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RELOC_WEB_TOKEN",
+            help="A word that the address must have, so that only those who are given it get in; auto makes one up.",
+        ),
+    ] = None,
 ) -> None:
     """Choose landmarks by hand, in the browser.
 
@@ -87,20 +97,22 @@ def web(
     """
     from reloc_ros.offline.picking.landmark_session import LandmarkSession
     from reloc_ros.offline.picking.web import Page
+    from reloc_ros.offline.picking.web_guard import Guard, parse_token
 
+    guard = Guard(host, parse_token(token))
     opened = open_workspace(workspace)
     with bars() as progress, phase(progress, "read the map"):
         session = LandmarkSession(opened)
     for notice in session.notices:
         tell(notice)
-    page = Page(session, host, port)
+    page = Page(session, guard, port)
     ended = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:  # as in the background, where Ctrl-C is for another
             signal.signal(number, lambda *_: ended.set())
     try:
-        typer.echo(f"http://{host}:{page.port}")
+        typer.echo(guard.address(page.port))
         tell("open this address in a browser; Ctrl-C ends")
         while not ended.wait(_WAKE_S):
             pass

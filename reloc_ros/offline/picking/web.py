@@ -19,6 +19,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, Selection
 from reloc_ros.offline.picking import web_panel
 from reloc_ros.offline.picking.landmark_session import LandmarkSession
+from reloc_ros.offline.picking.web_guard import Guard, guarding
 from reloc_ros.offline.picking.web_point import PointView
 from reloc_ros.offline.picking.web_scene import Scene
 
@@ -32,14 +33,14 @@ WHOLE = "the whole"
 class Page:
     """The page of one session, to all browsers that look at it."""
 
-    def __init__(self, session: LandmarkSession, host: str, port: int) -> None:
-        """Serve it at a port of this machine; 0 takes a free one."""
+    def __init__(self, session: LandmarkSession, guard: Guard, port: int) -> None:
+        """Serve it at a port of this machine, where the guard says; 0 takes a free one."""
         self._session, self._editor = session, session.editor
         self._workspace = session.workspace
         self._model = session.editor.model
         self._image: int | None = None  # the one that is looked through
         self._stopped = False
-        self._server = serve(host, port)
+        self._server = serve(guard, port)
         self.port = self._server.get_port()
         metric = self._workspace.scale == "metric"
         with session.lock:
@@ -208,8 +209,9 @@ def quietly() -> contextlib.AbstractContextManager[object]:
     return contextlib.redirect_stdout(io.StringIO())
 
 
-def serve(host: str, port: int) -> viser.ViserServer:
+def serve(guard: Guard, port: int) -> viser.ViserServer:
     """A server at just this port: viser would take the next free one without a word."""
+    host = guard.host
     try:
         with socket.create_server((host, port)) as probe:
             port = probe.getsockname()[1]
@@ -217,8 +219,13 @@ def serve(host: str, port: int) -> viser.ViserServer:
         raise RelocError(
             f"cannot serve at port {port} of {host}: {error}; choose others with --port, --host"
         ) from error
-    with quietly():
+    with quietly(), guarding(guard) as guarded:
         server = viser.ViserServer(host=host, port=port, verbose=False)
+    if not guarded:
+        server.stop()
+        raise RelocError(
+            "this version of viser cannot be guarded; install another: pip install 'viser>=1,<2'"
+        )
     if server.get_port() != port:
         server.stop()
         raise RelocError(f"cannot serve at port {port} of {host}: it is in use; choose another with --port")

@@ -25,6 +25,7 @@ from reloc_ros.offline.workspace import Workspace
 
 pytest.importorskip("viser", reason="viser is not installed: pip install 'reloc_ros[web]'")
 from reloc_ros.offline.picking.web import TOLERANCE, Page
+from reloc_ros.offline.picking.web_guard import Guard
 from reloc_ros.offline.picking.web_point import PointView
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -128,7 +129,7 @@ class Visitor:
 @pytest.fixture
 def visitor(browser, workspace) -> Iterator[Visitor]:
     session = LandmarkSession(workspace)
-    page = Page(session, "localhost", 0)
+    page = Page(session, Guard("localhost"), 0)
     made = Visitor(browser, session, page)
     yield made
     made.tab.close()

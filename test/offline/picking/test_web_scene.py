@@ -12,6 +12,7 @@ from reloc_ros.offline.model.similarity import Similarity
 
 pytest.importorskip("viser", reason="viser is not installed: pip install 'reloc_ros[web]'")
 from reloc_ros.offline.picking.web import quietly, serve
+from reloc_ros.offline.picking.web_guard import Guard
 from reloc_ros.offline.picking.web_scene import BULK, FOV, Scene, fitted_fov, frame_scene
 
 MODEL = make_model(images=12, points=300)
@@ -64,7 +65,7 @@ def test_a_window_of_any_shape_shows_all_of_a_photograph(aspect, camera):
 
 @pytest.fixture
 def server():
-    server = serve("127.0.0.1", 0)
+    server = serve(Guard("127.0.0.1"), 0)
     yield server
     with quietly():
         server.stop()
