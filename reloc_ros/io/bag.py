@@ -12,7 +12,13 @@ from types import TracebackType
 from typing import Any
 
 from reloc_ros.errors import RelocError, first_line
-from reloc_ros.io.bag_files import readable_file, refuse_several_recordings, storage_files, warn_once
+from reloc_ros.io.bag_files import (
+    readable_file,
+    refuse_huge,
+    refuse_several_recordings,
+    storage_files,
+    warn_once,
+)
 
 BAG_SUFFIXES = (".mcap", ".db3")
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -137,6 +143,15 @@ class Bag:
             found.setdefault(connection.topic, []).append(connection)
         return {topic: _recorded(topic, connections) for topic, connections in sorted(found.items())}
 
+    def _plain(self, data: bytes) -> bytes:
+        """A message that was compressed by itself, where metadata.yaml did not tell."""
+        if data[:4] != _ZSTD:
+            return data
+        import zstandard
+
+        refuse_huge(self.path, [zstandard.frame_content_size(data)])
+        return zstandard.decompress(data)
+
     def messages(
         self,
         topics: Collection[str] | None = None,
@@ -156,7 +171,7 @@ class Bag:
                 announced += sum(connection.msgcount for connection in wanted)
         with _damage_as_sentence(self.path):
             for connection, stamp_ns, data in heapq.merge(*streams, key=lambda message: message[1]):
-                yield RawMessage(connection, stamp_ns, _plain(data))
+                yield RawMessage(connection, stamp_ns, self._plain(data))
                 read += 1
         if start_ns is None and stop_ns is None and read < announced:
             sentence = f"the bag {self.path} announces {announced} messages of {', '.join(topics or ('all topics',))}"
@@ -165,15 +180,6 @@ class Bag:
                     f"{sentence} and yields none; if its metadata.yaml is not of its files, move it away"
                 )
             warn_once(f"{sentence}, of which {read} can be read")
-
-
-def _plain(data: bytes) -> bytes:
-    """A message that was compressed by itself, where metadata.yaml did not tell."""
-    if data[:4] != _ZSTD:
-        return data
-    import zstandard
-
-    return zstandard.decompress(data)
 
 
 def _recorded(topic: str, connections: list[Any]) -> Recorded:

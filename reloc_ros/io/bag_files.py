@@ -14,7 +14,7 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ _BESIDE = re.compile(r".+\.(?:mcap|db3)\b.*|.+\.yaml|\..*", re.IGNORECASE)
 _ROS_1 = (".bag", ".active")
 """The second while it is recorded."""
 _COPY_ATTEMPTS = 5
+MOST_BYTES_AT_ONCE = 1 << 30
+"""Of a chunk or message once it is decompressed; a second of raw full-HD images has 180 million."""
 
 
 def is_bag(path: Path) -> bool:
@@ -184,6 +186,7 @@ def _is_complete(path: Path) -> bool:
                 return False
             summary = mcap.get_summary()
         if summary is not None and summary.statistics is not None:
+            refuse_huge(path, (chunk.uncompressed_size for chunk in summary.chunk_indexes))
             if any(channel.message_encoding != "cdr" for channel in summary.channels.values()):
                 return False
             indexed = [chunk for chunk in summary.chunk_indexes if chunk.message_index_offsets]
@@ -191,16 +194,39 @@ def _is_complete(path: Path) -> bool:
                 return True
             if summary.channels and indexed and len(indexed) == summary.statistics.chunk_count:
                 return True
+        refuse_huge(path, _announced_bytes(path))
         with Reader(path) as reader:  # it reads files without any index from end to end, if they are in order
             return 0 < reader.message_count == sum(1 for _ in reader.messages())
+    except RelocError:
+        raise
     except Exception:  # damaged in any way
         return False
+
+
+def refuse_huge(path: Path, announced: Iterable[int]) -> None:
+    """Refuse a bag in which something announces more bytes than any has."""
+    if (most := max(announced, default=0)) > MOST_BYTES_AT_ONCE:
+        raise RelocError(
+            f"the bag {path} cannot be read: a part of it announces {most} bytes, more than {MOST_BYTES_AT_ONCE}"
+        )
+
+
+def _announced_bytes(path: Path) -> Iterator[int]:
+    """Of each chunk that comes before any damage."""
+    from mcap.records import Chunk
+    from mcap.stream_reader import StreamReader
+
+    with path.open("rb") as stream, contextlib.suppress(Exception):  # damaged in any way
+        for record in StreamReader(stream, emit_chunks=True).records:
+            if isinstance(record, Chunk):
+                yield record.uncompressed_size
 
 
 def _rewritten(path: Path) -> Path:
     """An MCAP file with indexes, of the messages in another that come before any damage."""
     from mcap.writer import CompressionType, Writer
 
+    refuse_huge(path, _announced_bytes(path))
     copy, channels, count, problem = _place_for(path.name), {}, 0, ""
     with copy.open("wb") as target:
         writer = Writer(target, compression=CompressionType.LZ4)
