@@ -8,14 +8,11 @@ import importlib
 import importlib.util
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import reference
 import yaml
 from document_commands import (
     PAGES,
@@ -37,7 +34,6 @@ from synthetic_model import make_model
 from table_bundle import CAMERA, make_table_bundle, view
 from walks import write_walk
 
-from reloc_ros.localizer import LostReason
 from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.workspace import Workspace
 
@@ -45,7 +41,6 @@ COMMANDS = commands()
 MODULES = [
     f"reloc_ros.{name}" for name in ("demo", "bench", "bench.node.load", "bench.mapping", "bench.labels")
 ]
-STATUS = ROOT / "msg" / "RelocStatus.msg"
 NO_ROS = "some of the commands are of programs that import ROS"
 OTHERS_OPTIONS = {"--shm-size", "--ros-args", "--csv", "--help"}
 """Of programs that are not ours."""
@@ -197,80 +192,3 @@ def test_every_link_leads_somewhere(page):
                 re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
             }
             assert anchor in anchors, f"{page.name}: {target}"
-
-
-def test_the_pages_made_from_code_are_current():
-    made = reference.pages()
-    assert sorted(made) == sorted(page.name for page in reference.FOLDER.iterdir())
-    for name, text in made.items():
-        page = (reference.FOLDER / name).read_text(encoding="utf-8")
-        assert page == text, f"docs/reference/{name} is old: run scripts/docs"
-
-
-def test_the_page_of_commands_has_every_option():
-    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
-    sections = dict(re.findall(r"^## reloc (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
-    assert set(sections) == set(VERBS)
-    for verb, text in sections.items():
-        options = options_of_reloc(verb) - {"--help"}
-        assert all(re.search(rf"`{option}[ `]", text) for option in options if option.startswith("-")), verb
-
-
-def test_the_site_builds_without_a_warning(tmp_path):
-    zensical = shutil.which("zensical")
-    if zensical is None:
-        pytest.skip("needs zensical: pip install 'reloc_ros[docs]'")
-    shutil.copytree(ROOT / "docs", tmp_path / "docs")
-    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
-    run = subprocess.run(
-        [zensical, "build", "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "No issues found" in run.stdout + run.stderr
-    site = tmp_path / "build" / "site"
-    assert {path.stem for path in (tmp_path / "docs").rglob("*.md")} <= {
-        path.stem for path in site.rglob("*.html")
-    }
-
-
-def test_every_page_is_in_the_sites_contents():
-    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
-
-    def listed(part) -> list[str]:
-        if isinstance(part, str):
-            return [part]
-        return [name for each in (part if isinstance(part, list) else part.values()) for name in listed(each)]
-
-    assert sorted(listed(nav)) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[2:])
-
-
-def sections_of(page: str) -> dict[str, str]:
-    """Text under each heading of a page."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    parts = re.split(r"^#+ (.*)$", text, flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
-
-
-@pytest.mark.parametrize("reason", [reason.value for reason in LostReason])
-def test_every_reason_to_be_lost_has_a_section_of_what_to_do(reason):
-    section = sections_of("troubleshooting.md")[f"`{reason}`"]
-    meaning = section.partition("**Look at**")[0].split()
-    assert len(meaning) >= 8, "it does not say what the reason means"
-    assert "**Look at**" in section and "**Change**" in section
-
-
-def test_every_word_of_the_status_is_explained():
-    """The node's reasons beside the localizer's, and those for which no transform is broadcast."""
-    comments = re.findall(r"((?:^#.*\n)+)^string (reason|transform)$", STATUS.read_text(), re.MULTILINE)
-    assert [field for _, field in comments] == ["reason", "transform"]
-    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    for comment, _ in comments:
-        sentence = " ".join(comment.replace("#", " ").split())
-        words = re.findall(r"(?:[:,] )([a-z]+(?:_[a-z]+)*)(?=[,.;:])", sentence)
-        assert len(words) > 8
-        for word in words:
-            assert f"`{word}`" in page, word
-
-
-def test_the_localizers_words_are_those_of_the_status():
-    assert all(reason.value in STATUS.read_text() for reason in LostReason)
