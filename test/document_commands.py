@@ -23,25 +23,22 @@ from figures import FIGURES
 from reloc_ros import cli
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 SHARE = "$(ros2 pkg prefix --share reloc_ros)/"
 VERBS = typer.main.get_command(cli.app).commands
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"`([^`\n]+)`")
-_OTHERS_OPTIONS = {
-    "static_transform_publisher": {
-        *("--x", "--y", "--z", "--roll", "--pitch", "--yaw", "--frame-id", "--child-frame-id")
-    },
+_STATIC_TRANSFORM = {"--x", "--y", "--z", "--roll", "--pitch", "--yaw", "--frame-id", "--child-frame-id"}
+_OTHERS_NODES = {
+    ("tf2_ros", "static_transform_publisher"): _STATIC_TRANSFORM,
+    ("image_transport", "republish"): set(),
+    ("robot_localization", "ekf_node"): set(),
 }
 _OTHERS_LAUNCH = {
     ("nav2_bringup", "bringup_launch.py"): {"map", "use_localization", "slam", "use_composition"},
     ("nav2_bringup", "navigation_launch.py"): set(),
-}
-_OTHERS_NODES = {
-    ("tf2_ros", "static_transform_publisher"),
-    ("image_transport", "republish"),
-    ("robot_localization", "ekf_node"),
 }
 
 
@@ -147,6 +144,8 @@ def _reloc(words: list[str], is_whole: bool) -> None:
     verb, *arguments = words
     if verb == "COMMAND":
         assert arguments == ["--help"]
+    elif verb.startswith("-"):
+        assert verb == "--version" and not arguments
     elif is_whole:
         VERBS[verb].make_context(verb, arguments)  # raises where an option, a number or a choice is none
     else:
@@ -211,11 +210,10 @@ def _ros2(words: list[str]) -> None:
         _node(rest[2:])
     elif verb == "run":
         if len(rest) > 1:
-            assert (rest[0], rest[1]) in _OTHERS_NODES
             options = {word for word in rest[2:] if re.match("--[a-z]", word)}
-            assert options <= _OTHERS_OPTIONS.get(rest[1], set()) | {"--ros-args", "--params-file"}
+            assert options <= _OTHERS_NODES[rest[0], rest[1]] | {"--ros-args", "--params-file"}
     else:
-        assert verb in ("bag", "interface", "topic", "param", "pkg")
+        assert verb in ("bag", "interface", "topic", "param", "pkg", "security")
 
 
 def _node(words: list[str]) -> None:
@@ -274,6 +272,16 @@ def _colcon(words: list[str]) -> None:
     assert words[1:] in ([], ["--packages-select", "reloc_ros"])
 
 
+def _prefixed(words: list[str]) -> None:
+    """One that runs a command of ours within bounds."""
+    check(words[words.index("reloc") :])
+
+
+def _folder(words: list[str]) -> None:
+    folder = words[0]
+    assert not folder.startswith("@share/") or (ROOT / folder.removeprefix("@share/")).is_dir(), folder
+
+
 def _anything(words: list[str]) -> None:
     """A command of the system, of which nothing is this project's."""
 
@@ -286,5 +294,7 @@ _CHECKS: dict[str, Callable[[list[str]], None]] = {
     "pip": _pip,
     ".": _source,
     "colcon": _colcon,
-    **dict.fromkeys(("cd", "git", "rosdep", "sudo", "touch", "rerun", "bloom-release"), _anything),
+    "cd": _folder,
+    "systemd-run": _prefixed,
+    **dict.fromkeys(("export", "git", "rosdep", "sudo", "touch", "rerun", "bloom-release"), _anything),
 }

@@ -11,12 +11,12 @@ import figures
 import pytest
 import reference
 import yaml
-from document_commands import PAGES, ROOT, VERBS, options_of_reloc
+from document_commands import DOCS, PAGES, ROOT, VERBS, options_of_reloc
 
 from reloc_ros.localizer import LostReason
 from reloc_ros.offline.mapping.verdict import _LIMITS
 
-GUIDE = ROOT / "docs" / "mapping-guide.md"
+GUIDE = DOCS / "mapping-guide.md"
 STATUS = ROOT / "msg" / "RelocStatus.msg"
 
 
@@ -29,7 +29,7 @@ def test_the_pages_made_from_code_are_current():
 
 
 def test_the_page_of_commands_has_every_option():
-    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    page = (DOCS / "reference" / "commands.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## reloc (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert set(sections) == set(VERBS)
     for verb, text in sections.items():
@@ -41,7 +41,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     zensical = shutil.which("zensical")
     if zensical is None:
         pytest.skip("needs zensical: pip install 'reloc_ros[docs]'")
-    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copytree(DOCS, tmp_path / "docs")
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
     run = subprocess.run(
         [zensical, "build", "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -62,12 +62,12 @@ def test_every_page_is_in_the_sites_contents():
             return [part]
         return [name for each in (part if isinstance(part, list) else part.values()) for name in listed(each)]
 
-    assert sorted(listed(nav)) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[2:])
+    assert sorted(listed(nav)) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
 
 
 def sections_of(page: str) -> dict[str, str]:
     """Text under each heading of a page."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    text = (DOCS / page).read_text(encoding="utf-8")
     parts = re.split(r"^#+ (.*)$", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
@@ -84,7 +84,7 @@ def test_every_word_of_the_status_is_explained():
     """The node's reasons beside the localizer's, and those for which no transform is broadcast."""
     comments = re.findall(r"((?:^#.*\n)+)^string (reason|transform)$", STATUS.read_text(), re.MULTILINE)
     assert [field for _, field in comments] == ["reason", "transform"]
-    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     for comment, _ in comments:
         sentence = " ".join(comment.replace("#", " ").split())
         words = re.findall(r"(?:[:,] )([a-z]+(?:_[a-z]+)*)(?=[,.;:])", sentence)
@@ -110,8 +110,8 @@ def test_the_guide_tells_the_limits_that_the_verdict_goes_by():
 
 def test_every_picture_is_shown_and_its_command_told():
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    told = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    for picture in [*(ROOT / "docs").glob("*.png"), *(ROOT / "docs").glob("*.jpg")]:
+    told = (DOCS / "performance.md").read_text(encoding="utf-8")
+    for picture in [*(DOCS).glob("*.png"), *(DOCS).glob("*.jpg")]:
         assert f"({picture.name})" in text or f"(docs/{picture.name})" in text, (
             f"{picture.name} is on no page"
         )
