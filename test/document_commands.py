@@ -249,14 +249,14 @@ def launch_arguments(file: str) -> frozenset[str]:
 
 
 def _pip(words: list[str]) -> None:
-    assert words[0] == "install"
+    assert words[0] in ("install", "wheel")
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")  # tomllib is of Python 3.11
     extras = set(
         re.findall(r"^(\w+) = \[", text.partition("[project.optional-dependencies]")[2], re.MULTILINE)
     )
     known = set(re.findall(r'"([\w-]+)(?:\[.*?\])?[<>=]', text))
-    for word in words[1:]:
-        own = re.fullmatch(r"reloc_ros\[([\w,]+)\]", word)
+    for word in words[1:] if words[0] == "install" else ():
+        own = re.fullmatch(r"(?:reloc_ros|dist/reloc_ros-[\w.-]+\.whl)\[([\w,]+)\]", word)
         if own:
             assert set(own[1].split(",")) <= extras, word
         else:

@@ -484,6 +484,20 @@ def test_a_package_that_is_not_installed_is_named(refused, labelled, monkeypatch
     assert "needs the Python package lightning" in sentence and "reloc_ros[offline]" in sentence
 
 
+@pytest.mark.parametrize(
+    "absent, words",
+    [("diagnostic_msgs", "source a ROS 2 distribution"), ("reloc_ros.msg", "messages, which colcon builds")],
+)
+def test_the_node_says_what_it_lacks_where_there_is_no_ros(absent, words):
+    if absent == "reloc_ros.msg":
+        pytest.importorskip("diagnostic_msgs")
+    code = f"import sys; sys.modules[{absent!r}] = None; from reloc_ros.cli import node; node()"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    printed = " ".join(run.stderr.split())
+    assert printed.startswith("error: the node needs") and words in printed
+
+
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["reloc", "select", "-w", "x"])
     monkeypatch.setattr(Workspace, "open", lambda path: 1 / 0)

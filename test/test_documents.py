@@ -42,7 +42,7 @@ MODULES = [
     f"reloc_ros.{name}" for name in ("demo", "bench", "bench.node.load", "bench.mapping", "bench.labels")
 ]
 NO_ROS = "some of the commands are of programs that import ROS"
-OTHERS_OPTIONS = {"--shm-size", "--ros-args", "--csv", "--help"}
+OTHERS_OPTIONS = {"--shm-size", "--ros-args", "--csv", "--help", "--new-track"}
 """Of programs that are not ours."""
 
 

@@ -51,9 +51,9 @@ _SOURCE_ROS = "source a ROS 2 distribution, or .venv/setup.bash"
 _REMEDIES = {
     "mcap": "run pip install 'reloc_ros[replay]'",
     "rosbags": "run pip install 'reloc_ros[replay]'",
-    "rclpy": _SOURCE_ROS,
+    "PIL": "run pip install 'reloc_ros[run]'",
     "viser": "run pip install 'reloc_ros[web]'",
-    "rosgraph_msgs": _SOURCE_ROS,
+    **dict.fromkeys(("rclpy", "rosgraph_msgs", "diagnostic_msgs"), _SOURCE_ROS),
 }
 """How to get a package that does not come with `offline`."""
 
@@ -76,16 +76,32 @@ def main() -> None:
     except RelocError as error:
         _refuse(str(error))
     except ModuleNotFoundError as error:
-        package = (error.name or "reloc_ros").partition(".")[0]
-        if package == "reloc_ros":
-            raise
-        remedy = _REMEDIES.get(package, "run pip install 'reloc_ros[offline]'")
-        _refuse(f"this step needs the Python package {error.name}; {remedy}")
+        _refuse(f"this step needs {_missing(error)}")
     except _Stopped:
         console.print("stopped; run the same command to go on")
         sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def node() -> int:
+    """`reloc_node` as pip installs it: the node where ROS is sourced, one sentence and code 2 where it is not."""
+    try:
+        from reloc_ros.ros.node import main as run_node
+    except ModuleNotFoundError as error:
+        _refuse(f"the node needs {_missing(error)}")
+    return run_node()
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """What is not installed, and how to get it; a module of our own that is not there is a defect, and stays one."""
+    package, _, rest = (error.name or "reloc_ros").partition(".")
+    if package == "reloc_ros" and rest in ("msg", "srv"):
+        return "this package's messages, which colcon builds (or scripts/setup, in a checkout)"
+    if package == "reloc_ros":
+        raise error
+    remedy = _REMEDIES.get(package, "run pip install 'reloc_ros[offline]'")
+    return f"the Python package {error.name}; {remedy}"
 
 
 def _refuse(sentence: str) -> NoReturn:
