@@ -7,6 +7,7 @@ import itertools
 import logging
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace, fingerprint
 
 if TYPE_CHECKING:
+    from reloc_ros.offline.training.stored_images import StoredImage
     from reloc_ros.offline.training.validation import Truth
 
 logger = logging.getLogger(__name__)
@@ -75,7 +77,7 @@ def train_step(
             folder = _run_folder(workspace, inputs)
         else:
             folder, progress = workspace.train_dir / "run", silent
-        images, truth = _labelled_images(workspace, labels, progress)
+        images, truth = _labelled_images(workspace, labels)
         network, summary = train_network(folder, images, labels, config, progress, truth, **how)
         if not is_first_process():
             return None
@@ -88,19 +90,19 @@ def train_step(
     return workspace.summary("train")
 
 
-def _labelled_images(
-    workspace: Workspace, labels: Labels, progress: Progress
-) -> tuple[list[NDArray[np.uint8]], Truth]:
+def _labelled_images(workspace: Workspace, labels: Labels) -> tuple[list[StoredImage], Truth]:
     """The map images, of the size they were labelled at, and where they were taken from."""
+    from reloc_ros.offline.training.stored_images import StoredImage
     from reloc_ros.offline.training.validation import Truth
 
-    model = SfmModel.load(workspace.model_path)
-    rows = [model.names.index(name) for name in labels.names]
+    model, images_dir = SfmModel.load(workspace.model_path), workspace.images_dir
+    row_of_name = {name: row for row, name in enumerate(model.names)}
+    rows = [row_of_name[name] for name in labels.names]
     cameras, poses = [model.camera(row) for row in rows], [model.camera_from_map[row] for row in rows]
-    images = []
-    for row in rows:
-        images.append(read_map_photo(workspace.images_dir, model, row))
-        progress("read images", len(images), len(rows))
+    images = [
+        StoredImage((camera.height, camera.width, 3), partial(read_map_photo, images_dir, model, row))
+        for row, camera in zip(rows, cameras, strict=True)
+    ]
     return images, Truth(Landmarks.load(workspace.landmarks_path), cameras, poses)
 
 

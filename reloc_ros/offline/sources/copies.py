@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -53,7 +53,7 @@ def near_copies(images_dir: Path, names: Sequence[str], progress: Progress = sil
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
-def copies_among(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:
+def copies_among(pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
     """(N,) for each picture, (H, W, 3) in BGR, the first that shows the very same: itself where it is no copy."""
     return _first_alike(np.array([_normalized(cv2.cvtColor(one, cv2.COLOR_BGR2GRAY)) for one in pictures]))
 

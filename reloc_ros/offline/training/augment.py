@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.training.degrade import cover, degrade, relight, shade
+from reloc_ros.offline.training.stored_images import ImageStore, StoredImage
 
 BASE_SCALE = 1.5
 """Map images are kept this much larger than the network's input, so that zooming in stays sharp."""
@@ -56,18 +60,34 @@ class ViewSampler:
 
     def __init__(
         self,
-        images: list[NDArray[np.uint8]],
+        images: Sequence[NDArray[np.uint8] | StoredImage],
         labels: Labels,
         size: tuple[int, int],
         config: AugmentConfig,
         seed: int,
+        folder: Path | None = None,
+        progress: Progress = silent,
     ) -> None:
+        """Read each image once; what views are made of is kept in `folder`, see `ImageStore`."""
         self._size, self._config, self._seed = size, config, seed
         self._bases = []
+        store = ImageStore(folder)
         for image, keypoints, visibility in zip(images, labels.keypoints_px, labels.visibility, strict=True):
             to_base = base_from_image(image.shape[1], image.shape[0], size)
             moved = (keypoints @ to_base[:2, :2].T + to_base[:2, 2]).astype(np.float32)
-            self._bases.append((base_levels(image, size), moved, visibility))
+            levels = [store.put(level) for level in base_levels(np.asarray(image), size)]
+            self._bases.append((levels, moved, visibility))
+            progress("read images", len(self._bases), len(images))
+
+    def thumbnails(self) -> Iterator[NDArray[np.uint8]]:
+        """All images in turn, small."""
+        return (np.asarray(levels[-1]) for levels, *_ in self._bases)
+
+    def of_images(self, rows: NDArray[np.int64]) -> ViewSampler:
+        """Views of some of the images alone."""
+        some = copy.copy(self)
+        some._bases = [self._bases[row] for row in rows]
+        return some
 
     @property
     def images(self) -> int:
@@ -80,7 +100,7 @@ class ViewSampler:
 
 
 def make_view(
-    levels: Sequence[NDArray[np.uint8]],
+    levels: Sequence[NDArray[np.uint8] | StoredImage],
     keypoints_px: NDArray[np.float32],
     visibility: NDArray[np.int8],
     size: tuple[int, int],
@@ -93,7 +113,7 @@ def make_view(
     """
     height, width = levels[0].shape[:2]
     view_from_base = _random_homography(width, height, size, config, rng)
-    level = _level(levels, view_from_base)
+    level = np.asarray(_level(levels, view_from_base))
     border = int(rng.integers(0, 256))
     view = warp_view(level, keypoints_px, visibility, size, view_from_base, border, levels[0].shape)
     image, covered = cover(view.image, config.max_boxes, rng)
@@ -136,7 +156,9 @@ def base_levels(image: NDArray[np.uint8], size: tuple[int, int]) -> list[NDArray
     return [cv2.resize(image, level_size, interpolation=cv2.INTER_AREA) for level_size in sizes]
 
 
-def _level(levels: Sequence[NDArray[np.uint8]], view_from_base: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _level(
+    levels: Sequence[NDArray[np.uint8] | StoredImage], view_from_base: NDArray[np.float64]
+) -> NDArray[np.uint8] | StoredImage:
     """The sharpest copy that the warp does not shrink much at the image's middle."""
     height, width = levels[0].shape[:2]
     row = view_from_base[2] @ [width / 2, height / 2, 1]

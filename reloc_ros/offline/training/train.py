@@ -11,7 +11,7 @@ import dataclasses
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ from reloc_ros.offline.training.fit import (
 )
 from reloc_ros.offline.training.pretrained import fetched_weights
 from reloc_ros.offline.training.recipe import Hardware, TrainConfig, heads_for
+from reloc_ros.offline.training.stored_images import StoredImage
 from reloc_ros.offline.training.validation import (
     PoseErrors,
     PoseValidator,
@@ -63,7 +64,7 @@ ENCODE_SHARE = 0.25
 
 def train_network(
     folder: Path,
-    images: list[NDArray[np.uint8]],
+    images: Sequence[NDArray[np.uint8] | StoredImage],
     labels: Labels,
     config: TrainConfig,
     progress: Progress = silent,
@@ -83,7 +84,7 @@ def train_network(
     file = config.encoder_weights or (fetched_weights(config.encoder) if config.download else None)
     weights = network.features.encoder.load_pretrained(file)
     logger.info("encoder %s: %s", config.encoder, weights)
-    run = _Run(network, images, labels, config, progress, truth, started)
+    run = _Run(network, folder, images, labels, config, progress, truth, started)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     callbacks = [
         Clock(progress),
@@ -114,7 +115,8 @@ class _Run(lightning.LightningDataModule):
     def __init__(
         self,
         network: LandmarkNetwork,
-        images: list[NDArray[np.uint8]],
+        folder: Path,
+        images: Sequence[NDArray[np.uint8] | StoredImage],
         labels: Labels,
         config: TrainConfig,
         progress: Progress,
@@ -124,15 +126,16 @@ class _Run(lightning.LightningDataModule):
         super().__init__()
         self._network, self._config, self._progress, self._started = network, config, progress, started
         self.module = LandmarkTraining(network, config, network.features.encoder.FROZEN)
+        size = (network.shape.width, network.shape.height)
+        folder.mkdir(parents=True, exist_ok=True)
+        sampler = ViewSampler(images, labels, size, config.augment, config.seed, folder, progress)
         unseen = np.zeros(len(images), dtype=bool)
         if truth is not None:
-            copy_of = copies_among(images)
+            copy_of = copies_among(sampler.thumbnails())
             unseen = validation_images(labels.names, config.validation, copy_of)
             self._copies = int(unseen.sum()) - len(np.unique(copy_of[unseen]))
-        seen, rows = np.flatnonzero(~unseen), np.flatnonzero(unseen)
-        size = (network.shape.width, network.shape.height)
-        shown = [images[i] for i in seen]
-        self._sampler = ViewSampler(shown, labels.of_images(seen), size, config.augment, config.seed)
+        rows = np.flatnonzero(unseen)
+        self._sampler = sampler.of_images(np.flatnonzero(~unseen))
         self._views: EncodedViews | None = None
         self._names = labels.of_images(rows).names
         self.validates = len(rows) > 0
@@ -202,7 +205,9 @@ def _finite(values: dict[str, float]) -> dict[str, float | None]:
     return {name: round(value, 4) if np.isfinite(value) else None for name, value in values.items()}
 
 
-def network_shape(images: list[NDArray[np.uint8]], labels: Labels, config: TrainConfig) -> NetworkShape:
+def network_shape(
+    images: Sequence[NDArray[np.uint8] | StoredImage], labels: Labels, config: TrainConfig
+) -> NetworkShape:
     """The network's input: `config.width` along the longer side, the aspect of most images, multiples of 32."""
     sizes, counts = np.unique([image.shape[1::-1] for image in images], axis=0, return_counts=True)
     width, height = sizes[np.argmax(counts)]

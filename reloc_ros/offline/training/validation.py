@@ -28,6 +28,7 @@ from reloc_ros.offline.measuring.scores import Outcome, Score
 from reloc_ros.offline.model.holdout import parse_holdout
 from reloc_ros.offline.training.fit import LandmarkTraining
 from reloc_ros.offline.training.recipe import AUTO
+from reloc_ros.offline.training.stored_images import StoredImage
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,9 @@ class PoseErrors:
 class PoseValidator:
     """Finds the poses of some images, as taken and degraded, with the deployed decode, PnP and decision on lost."""
 
-    def __init__(self, shape: NetworkShape, images: Sequence[NDArray[np.uint8]], truth: Truth) -> None:
+    def __init__(
+        self, shape: NetworkShape, images: Sequence[NDArray[np.uint8] | StoredImage], truth: Truth
+    ) -> None:
         if not images:
             raise RelocError("there is no image to validate with")
         self.pictures: list[NDArray[np.uint8]] = []
@@ -110,7 +113,7 @@ class PoseValidator:
         """Of the pictures."""
         for condition in VALIDATION_CONDITIONS:
             for image, given, pose in zip(images, truth.cameras, truth.camera_from_map, strict=True):
-                degraded, camera = CONDITIONS[condition](image, given)
+                degraded, camera = CONDITIONS[condition](np.asarray(image), given)
                 letterbox = Letterbox(camera.width, camera.height, shape.width, shape.height)
                 self.pictures.append(letterbox.apply(degraded))
                 self._queries.append(Query(condition, camera.resized(*letterbox.inner_size), pose))
