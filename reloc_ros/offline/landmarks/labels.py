@@ -82,9 +82,14 @@ def unlabelled(model: SfmModel, landmarks: Landmarks) -> Labels:
 
 def observed_landmarks(model: SfmModel, landmarks: Landmarks) -> NDArray[np.bool_]:
     """(I, K) whether an image's features became part of the landmark's point; landmarks of other origin have none."""
+    observed = np.zeros((len(model.names), len(landmarks)), dtype=bool)
+    observed[observed_pairs(model, landmarks)] = True
+    return observed
+
+
+def observed_pairs(model: SfmModel, landmarks: Landmarks) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """The same as images (N,) and landmarks (N,)."""
     row_of_id = {point_id: k for k, point_id in enumerate(landmarks.ids.tolist())}
     row_of_point = np.array([row_of_id.get(point_id, -1) for point_id in model.point_ids.tolist()])
     rows = row_of_point[model.observation_point]
-    observed = np.zeros((len(model.names), len(landmarks)), dtype=bool)
-    observed[model.observation_image[rows >= 0], rows[rows >= 0]] = True
-    return observed
+    return model.observation_image[rows >= 0], rows[rows >= 0]

@@ -15,9 +15,8 @@ from reloc_ros.offline.landmarks.spread import (
     Selection,
     cells_seen,
     spread_of_counts,
-    well_spread,
 )
-from reloc_ros.offline.landmarks.visibility import label_images
+from reloc_ros.offline.landmarks.visibility import seen_pairs
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
@@ -64,8 +63,7 @@ def select_landmarks(
             f"the model has {len(candidates)} points seen by at least {MIN_TRACK} map images, fewer than the "
             f"{count or FEWEST} landmarks asked for; lower --count or map with more images"
         )
-    labels = label_images(model, candidates, progress=progress)
-    seen = cells_seen(labels, model.image_sizes)
+    seen = cells_seen(seen_pairs(model, candidates, progress), len(candidates), model.image_sizes)
     greedy = _Greedy(candidates.positions_map, reach, quality, seen)
     if count is None:
         greedy.pick(most, only_needy=True)
@@ -78,7 +76,9 @@ def select_landmarks(
 
 def attainable_spread(model: SfmModel) -> NDArray[np.int64]:
     """(I,) how many well-spread landmarks each image would see if every point fit for one were one."""
-    return well_spread(label_images(model, _candidates(model)[0]), model.image_sizes)
+    candidates, *_ = _candidates(model)
+    seen = cells_seen(seen_pairs(model, candidates), len(candidates), model.image_sizes)
+    return spread_of_counts(seen.sum(axis=0))
 
 
 def parse_count(text: str) -> int | None:

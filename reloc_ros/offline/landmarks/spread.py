@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.offline.landmarks.visibility import Seen
 from reloc_ros.picture_cells import cells_of_pixels
 
 VIEW_NEEDS = 32
@@ -47,7 +48,9 @@ def well_spread(labels: Labels, image_sizes: NDArray[np.integer]) -> NDArray[np.
     Args:
         image_sizes: (I, 2) width and height of each.
     """
-    return spread_of_counts(cells_seen(labels, image_sizes).sum(axis=0))
+    images, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
+    seen = Seen(images, landmarks, labels.keypoints_px[images, landmarks])
+    return spread_of_counts(cells_seen(seen, labels.visibility.shape[1], image_sizes).sum(axis=0))
 
 
 def spread_of_counts(counts: NDArray) -> NDArray[np.int64]:
@@ -55,10 +58,9 @@ def spread_of_counts(counts: NDArray) -> NDArray[np.int64]:
     return np.minimum(counts.reshape(-1, CELLS_ACROSS**2), CELL_HOLDS).sum(axis=1).astype(np.int64)
 
 
-def cells_seen(labels: Labels, image_sizes: NDArray[np.integer]) -> csr_array:
-    """(K, I * cells) 1 where a landmark is seen in that cell of that image."""
-    images, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
-    cells = cells_of_pixels(labels.keypoints_px[images, landmarks], image_sizes[images], CELLS_ACROSS)
-    columns = images * CELLS_ACROSS**2 + cells
-    shape = (labels.visibility.shape[1], len(labels.names) * CELLS_ACROSS**2)
-    return csr_array((np.ones(len(columns)), (landmarks, columns)), shape=shape)
+def cells_seen(seen: Seen, landmarks: int, image_sizes: NDArray[np.integer]) -> csr_array:
+    """(K, I * cells) 1 where one of K landmarks is seen in that cell of that image."""
+    cells = cells_of_pixels(seen.keypoints_px, image_sizes[seen.images], CELLS_ACROSS)
+    columns = seen.images * CELLS_ACROSS**2 + cells
+    shape = (landmarks, len(image_sizes) * CELLS_ACROSS**2)
+    return csr_array((np.ones(len(columns)), (seen.landmarks, columns)), shape=shape)

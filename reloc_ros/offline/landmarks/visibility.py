@@ -8,6 +8,7 @@ tuned on rendered rooms, where what is visible is known; `reloc_ros.bench.labels
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.landmarks.labels import Labels, Visibility, observed_landmarks, unlabelled
+from reloc_ros.offline.landmarks.labels import (
+    Labels,
+    Visibility,
+    observed_landmarks,
+    observed_pairs,
+    unlabelled,
+)
 from reloc_ros.offline.landmarks.visibility_appearance import likeness
 from reloc_ros.offline.landmarks.visibility_rays import VoxelGrid
 from reloc_ros.offline.model.sfm import SfmModel
@@ -92,6 +100,56 @@ def _label(model: SfmModel, landmarks: Landmarks, test: Test, progress: Progress
     labels.visibility[observed_landmarks(model, landmarks)] = Visibility.SEEN
     labels.visibility[~inside] = Visibility.HIDDEN
     return labels
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Seen:
+    """N pairs of an image and a landmark that it shows, in image order."""
+
+    images: NDArray[np.int64]
+    """(N,)"""
+    landmarks: NDArray[np.int64]
+    """(N,)"""
+    keypoints_px: NDArray[np.float32]
+    """(N, 2) where in the image."""
+
+
+def seen_pairs(model: SfmModel, landmarks: Landmarks, progress: Progress = silent) -> Seen:
+    """The pairs that `label_images` calls seen by depth, without a table of all images and all landmarks.
+
+    For a choice among many: of a large map, an image's own surroundings are looked at alone.
+    """
+    tree = cKDTree(landmarks.positions_map)
+    images, rows = observed_pairs(model, landmarks)
+    order = np.argsort(images, kind="stable")
+    observed = np.split(rows[order], np.searchsorted(images[order], np.arange(1, len(model.names))))
+    found = []
+    for image, (pose, mine) in enumerate(zip(model.camera_from_map, observed, strict=True)):
+        near = np.union1d(tree.query_ball_point(pose.center, _reach(model, image)), mine).astype(np.int64)
+        some, camera = landmarks.subset(near), model.camera(image)
+        pixels = camera.project(pose.apply(some.positions_map))
+        keypoints = pixels.astype(np.float32)
+        states = _depth_test(model, some)(image, keypoints.astype(np.float64))
+        seen = camera.contains(pixels) & ((states == Visibility.SEEN) | np.isin(near, mine))
+        found.append((np.full(seen.sum(), image), near[seen], keypoints[seen]))
+        progress("label", image + 1, len(model.names))
+    return Seen(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _reach(model: SfmModel, image: int) -> float:
+    """No landmark farther from an image lies at the depth of a point that it observed; with a tenth to spare."""
+    observed = model.points_map[model.observation_point[model.observations_of(image)]]
+    depths = model.camera_from_map[image].apply(observed)[:, 2]
+    return 1.1 * max(depths.max(initial=0), 0) / (1 - SAME_DEPTH) * _obliquity(model.camera(image))
+
+
+@functools.lru_cache(maxsize=16)
+def _obliquity(camera: Camera) -> float:
+    """The longest ray of a picture to the plane z = 1; infinite where its border shows what is beside the camera."""
+    x, y = np.linspace(0, camera.width - 1, 33), np.linspace(0, camera.height - 1, 33)
+    border = [*((u, v) for u in x for v in y[[0, -1]]), *((u, v) for u in x[[0, -1]] for v in y)]
+    rays = np.nan_to_num(camera.unproject(border), nan=np.inf)
+    return float(np.sqrt(1 + (rays**2).sum(axis=1)).max())
 
 
 def _ray_test(model: SfmModel, landmarks: Landmarks, voxel_size: float) -> Test:

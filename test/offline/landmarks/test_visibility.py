@@ -2,14 +2,18 @@ import dataclasses
 
 import numpy as np
 import pytest
+from synthetic_model import make_model
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.offline.landmarks import visibility
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
-from reloc_ros.offline.landmarks.visibility import label_images
+from reloc_ros.offline.landmarks.select_landmarks import cloud_landmarks
+from reloc_ros.offline.landmarks.visibility import label_images, seen_pairs
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.similarity import Similarity
 
 SEEN, HIDDEN, UNKNOWN = Visibility.SEEN, Visibility.HIDDEN, Visibility.UNKNOWN
 CAMERA = Camera("pinhole", 640, 480, 500.0, 500.0, 319.5, 239.5)
@@ -175,3 +179,40 @@ def test_unknown_method_is_refused_and_the_known_ones_named(model):
         RelocError, match="unknown visibility test 'xray'; use one of appearance, depth, voxels"
     ):
         label_images(model, landmarks(), "xray")
+
+
+@pytest.mark.parametrize("camera", ["pinhole", "brown", "fisheye"])
+def test_pairs_seen_are_those_that_the_labels_by_depth_call_seen(camera):
+    """Of two places far apart as of one, each image looking at its own surroundings alone."""
+    one = make_model(images=9, points=400, camera=camera)
+    moved = one.transformed(Similarity(1.0, np.eye(3), np.array([50.0, 0, 0])))
+    both = dataclasses.replace(
+        one,
+        names=(*one.names, *(f"far_{name}" for name in one.names)),
+        camera_ids=np.tile(one.camera_ids, 2),
+        camera_from_map=one.camera_from_map + moved.camera_from_map,
+        points_map=np.concatenate([one.points_map, moved.points_map]),
+        point_ids=np.concatenate([one.point_ids, one.point_ids + 10_000]),
+        colors=np.tile(one.colors, (2, 1)),
+        errors_px=np.tile(one.errors_px, 2),
+        observation_point=np.concatenate([one.observation_point, one.observation_point + 400]),
+        observation_image=np.concatenate([one.observation_image, one.observation_image + 9]),
+        observation_px=np.tile(one.observation_px, (2, 1)),
+    )
+    landmarks = cloud_landmarks(both)
+    labels = label_images(both, landmarks)
+    images, rows = np.nonzero(labels.visibility == SEEN)
+    seen = seen_pairs(both, landmarks)
+    np.testing.assert_array_equal(seen.images, images)
+    np.testing.assert_array_equal(seen.landmarks, rows)
+    np.testing.assert_array_equal(seen.keypoints_px, labels.keypoints_px[images, rows])
+    sought = [0]
+    with pytest.MonkeyPatch.context() as patch:
+        depth_test = visibility._depth_test
+        patch.setattr(
+            visibility,
+            "_depth_test",
+            lambda model, some: (sought.append(len(some)), depth_test(model, some))[1],
+        )
+        seen_pairs(both, landmarks)
+    assert max(sought) <= 400

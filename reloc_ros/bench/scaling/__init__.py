@@ -1,0 +1,1 @@
+"""`python -m reloc_ros.bench.scaling`: time and memory of every verb after `reloc map`, by the number of images."""
