@@ -112,10 +112,19 @@ def export(
     tell(
         f"{bundle.path}: {len(bundle.landmarks)} landmarks, scale {bundle.scale}, {fidelity}, {size_mb:.1f} MB"
     )
+    tell(_sharpening_told(bundle))
     if bundle.calibration.made_from:
         tell(_calibration_told(bundle.calibration))
         for problem in problems_of(bundle.calibration):
             tell(f"- {problem}")
+
+
+def _sharpening_told(bundle: Any) -> str:
+    """How many of the map's images poses are sharpened against."""
+    views = 0 if bundle.references is None else len(bundle.references.files)
+    left_out = bundle.made_from["map_images"] - views
+    others = f"; {left_out} that show less that is new are left out" if views and left_out else ""
+    return f"poses are sharpened against {views} of {views + left_out} map images{others}"
 
 
 def _calibration_told(calibration: Any) -> str:

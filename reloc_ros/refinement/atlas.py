@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -14,26 +15,53 @@ from reloc_ros.errors import RelocError
 Picture = NDArray[np.uint8]
 SCALES = 5
 """The pictures themselves, and so on down to a sixteenth of their size."""
+HELD = 128
+"""Pictures, and a third again for their scales: 52 MB of 640x480."""
 _MOST_PX = 32767
 """OpenCV's limit for the side of a picture that patches are taken from."""
 
 
 class Atlas:
-    """The pictures side by side, each scale half as large as the one before."""
+    """The pictures side by side, each scale half as large as the one before.
 
-    def __init__(self, pictures: Sequence[Picture]) -> None:
-        self._sizes = np.array([picture.shape[::-1] for picture in pictures])
+    Of a large map's only some are held, those that were asked for last.
+    """
+
+    def __init__(self, sizes: NDArray[np.integer], read: Callable[[int], Picture], most: int = HELD) -> None:
+        """Of pictures of these sizes (N, 2), width and height; `read` gives one (H, W), when it is needed.
+
+        Args:
+            most: are held, of them at least those of one call of `patches`.
+        """
+        self._sizes, self._read = sizes, read
         block = 2 ** (SCALES - 1)  # tiles start at whole pixels at every scale
-        tile = (self._sizes.max(axis=0) + block - 1) // block * block
-        columns = int(np.ceil(np.sqrt(len(pictures))))
-        rows = -(-len(pictures) // columns)
+        tile = (sizes.max(axis=0) + block - 1) // block * block
+        places = np.arange(min(len(sizes), most))
+        columns = int(np.ceil(np.sqrt(len(places))))
+        rows = -(-len(places) // columns)
         width, height = (tile * (columns, rows)).tolist()
         if max(width, height) > _MOST_PX:
-            raise RelocError(f"{len(pictures)} reference views of {tile[0]}x{tile[1]} pixels are too many")
-        places = np.arange(len(pictures))
+            raise RelocError(f"{len(places)} reference views of {tile[0]}x{tile[1]} pixels are too many")
         self._corners = np.column_stack([places % columns, places // columns]) * tile
         self._scales = [np.zeros((height >> s, width >> s), np.uint8) for s in range(SCALES)]
-        for picture, (x, y) in zip(pictures, self._corners.tolist(), strict=True):
+        self._lock = threading.Lock()  # of what is where
+        self._asked = np.zeros(len(places), dtype=np.int64)
+        self._place_of = np.full(len(sizes), -1)
+        if len(sizes) <= most:
+            self._hold(np.arange(len(sizes)))
+
+    def _hold(self, views: NDArray[np.integer]) -> None:
+        """Have these pictures, each once, where they can be taken from, instead of those asked for longest ago."""
+        if len(views) > len(self._asked):
+            raise ValueError(f"{len(views)} pictures are asked for at once, {len(self._asked)} can be held")
+        now, here = self._asked.max() + 1, self._place_of[views]
+        self._asked[here[here >= 0]] = now
+        oldest = np.argsort(self._asked, kind="stable")
+        for view, place in zip(views[here < 0].tolist(), oldest.tolist(), strict=False):
+            picture = self._read(view)
+            self._place_of[self._place_of == place] = -1
+            self._place_of[view], self._asked[place] = place, now
+            x, y = self._corners[place].tolist()
             for scale, canvas in enumerate(self._scales):
                 height, width = picture.shape
                 canvas[y >> scale :, x >> scale :][:height, :width] = picture
@@ -68,13 +96,17 @@ class Atlas:
         last = (self._sizes[views] >> scales[:, None]) - 1
         (low_x, low_y), (high_x, high_y) = (centers - reach).T, (last - centers - reach).T
         inside = (low_x >= 0) & (low_y >= 0) & (high_x >= 0) & (high_y >= 0)
-        corners = (self._corners[views] >> scales[:, None]).astype(np.float32)
         places = warps @ offsets
-        places += (centers + corners)[:, :, None]
         taken = np.zeros((len(views), offsets.shape[1]), np.float32)
-        for scale in np.unique(scales[inside]).tolist():
-            mine = np.flatnonzero(inside & (scales == scale))
-            taken[mine] = cv2.remap(self._scales[scale], places[mine, 0], places[mine, 1], cv2.INTER_LINEAR)
+        with self._lock:
+            self._hold(np.unique(views))
+            corners = self._corners[self._place_of[views]] >> scales[:, None]
+            places += (centers + corners.astype(np.float32))[:, :, None]
+            for scale in np.unique(scales[inside]).tolist():
+                mine = np.flatnonzero(inside & (scales == scale))
+                taken[mine] = cv2.remap(
+                    self._scales[scale], places[mine, 0], places[mine, 1], cv2.INTER_LINEAR
+                )
         return taken, inside
 
 

@@ -51,15 +51,14 @@ class References:
     seen_px: Array
     """(M, 2) where in the view's picture the point was found when the map was made."""
 
-    def pictures(self) -> list[NDArray[np.uint8]]:
-        """The views' pictures (H, W)."""
-        for index, file in enumerate(self.files):
-            refuse_huge(file, f"reference view {index}")
-        pictures = [cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_GRAYSCALE) for file in self.files]
-        for index, (picture, camera) in enumerate(zip(pictures, self.cameras, strict=True)):
-            if picture is None or picture.shape != (camera.height, camera.width):
-                raise RelocError(f"reference view {index} is damaged; export the bundle again")
-        return pictures
+    def picture(self, view: int) -> NDArray[np.uint8]:
+        """A view's picture (H, W)."""
+        refuse_huge(self.files[view], f"reference view {view}")
+        picture = cv2.imdecode(np.frombuffer(self.files[view], np.uint8), cv2.IMREAD_GRAYSCALE)
+        camera = self.cameras[view]
+        if picture is None or picture.shape != (camera.height, camera.width):
+            raise RelocError(f"reference view {view} is damaged; export the bundle again")
+        return picture
 
     def save(self, path: Path) -> None:
         """Write as .npz to `path`; the caller makes that atomic."""

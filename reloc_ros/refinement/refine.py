@@ -76,7 +76,8 @@ class Refiner:
         """Args: mask: what of every image shows the robot and is not compared."""
         self._mask = mask
         self._sightings = Sightings(references)
-        self._atlas = Atlas(references.pictures())
+        sizes = np.array([[camera.width, camera.height] for camera in references.cameras])
+        self._atlas = Atlas(sizes, references.picture)
         self._focal = float(np.median([camera.mean_focal for camera in references.cameras]))
 
     def refine(

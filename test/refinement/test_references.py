@@ -120,10 +120,10 @@ def test_pictures_that_cannot_be_decoded_or_have_another_size_are_refused():
     for file in (b"no picture", whole.files[0][:1000]):
         broken = dataclasses.replace(whole, files=(file, *whole.files[1:]))
         with pytest.raises(RelocError, match="reference view 0 is damaged"):
-            broken.pictures()
+            broken.picture(0)
     other = dataclasses.replace(whole, cameras=(whole.cameras[0].resized(320, 240), *whole.cameras[1:]))
     with pytest.raises(RelocError, match="reference view 0 is damaged"):
-        other.pictures()
+        other.picture(0)
 
 
 def write(path, write_models) -> Bundle:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -16,14 +19,20 @@ from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
 from reloc_ros.refinement.references import References
 from reloc_ros.refinement.sightings import CELLS
 
+logger = logging.getLogger(__name__)
+
 Array = NDArray[np.float64]
 
 WIDTH = 640
 """Longer side of the pictures; smaller photographs stay as they are."""
 SIGHTINGS_PER_VIEW = 400
 """Kept of each view, spread over it; more cost time and give no better poses."""
-MAX_BYTES = 4_000_000
-"""Of all pictures together; where they do not fit, those that see least that is new are left out."""
+ENOUGH_BYTES = 4_000_000
+"""Of all pictures together: beyond them only those that show something new are taken, as a large place needs,"""
+ENOUGH_NEW = SIGHTINGS_PER_VIEW / 32
+"""so many new points at least, of which one seen in n other views counts 1 / 2^n,"""
+MAX_BYTES = 16_000_000
+"""and no more than these hold."""
 _WEBP_QUALITY = 80
 _MIN_TRACK = 3
 _MAX_ERROR_PX = 2.0
@@ -42,12 +51,22 @@ def make_references(model: SfmModel, images_dir: Path) -> References | None:
     """
     good = (model.track_lengths >= _MIN_TRACK) & (model.errors_px <= _MAX_ERROR_PX)
     rows = choose_sightings(model, np.flatnonzero(good[model.observation_point]))
-    order = order_views(model, rows)
     files: dict[int, bytes] = {}
     cameras: dict[int, Camera] = {}
-    for image in order:
+    size = 0
+    for image, new in order_views(model, rows):
+        if size > ENOUGH_BYTES and new < ENOUGH_NEW:
+            break
         file, camera = _small_picture(model, images_dir, image)
-        if sum(map(len, files.values())) + len(file) > MAX_BYTES:
+        size += len(file)
+        if size > MAX_BYTES:
+            if new >= ENOUGH_NEW:
+                logger.warning(
+                    "%d reference views fill %.0f MB; each of the others has up to %.0f points that are new to them",
+                    len(files),
+                    1e-6 * MAX_BYTES,
+                    new,
+                )
             break
         files[image], cameras[image] = file, camera
     return _gather(model, rows, files, cameras) if files else None
@@ -63,24 +82,30 @@ def choose_sightings(model: SfmModel, rows: NDArray[np.intp]) -> NDArray[np.intp
     return rows[kept]
 
 
-def order_views(model: SfmModel, rows: NDArray[np.intp]) -> list[int]:
-    """Images by what each adds: always the one whose points are seen least by those before it.
+def order_views(model: SfmModel, rows: NDArray[np.intp]) -> Iterator[tuple[int, float]]:
+    """Images by what each adds, and how much: always the one whose points are seen least by those before it.
 
     Args:
         rows: of the observations that count.
     """
-    seen_point, seen_image = model.observation_point[rows], model.observation_image[rows]
-    times_seen = np.zeros(len(model.points_map), dtype=np.int64)
-    left = np.unique(seen_image).tolist()
-    order = []
-    while left:
-        # The second view of a point is worth half of the first, and so on.
-        gains = np.bincount(seen_image, 0.5 ** times_seen[seen_point], minlength=len(model.names))
-        best = max(left, key=lambda image: gains[image])
-        times_seen[seen_point[seen_image == best]] += 1
-        left.remove(best)
-        order.append(best)
-    return order
+    images, points = model.observation_image[rows], model.observation_point[rows]
+    order = np.argsort(images, kind="stable")
+    starts = np.flatnonzero(np.diff(images[order], prepend=-1))
+    seen = dict(zip(images[order][starts].tolist(), np.split(points[order], starts)[1:], strict=True))
+    # The second view of a point is worth half of the first, and so on. What a view adds only ever falls, so
+    # what it was earlier tells which need to be looked at again.
+    worth = np.ones(len(model.points_map))
+    queue = [(-float(len(mine)), image) for image, mine in seen.items()]
+    heapq.heapify(queue)
+    while queue:
+        _, image = queue[0]
+        new = float(worth[seen[image]].sum())
+        if (-new, image) > min(queue[1:3], default=(1.0, 0)):
+            heapq.heapreplace(queue, (-new, image))
+            continue
+        heapq.heappop(queue)
+        worth[seen[image]] /= 2
+        yield image, new
 
 
 def _small_picture(model: SfmModel, images_dir: Path, image: int) -> tuple[bytes, Camera]:

@@ -50,7 +50,7 @@ def test_large_photographs_become_small_pictures_with_the_camera_of_their_size(
     monkeypatch.setattr(module, "WIDTH", 320)
     small = make_references(model, images_dir)
     assert {(camera.width, camera.height) for camera in small.cameras} == {(320, 240)}
-    assert all(picture.shape == (240, 320) for picture in small.pictures())
+    assert all(picture.shape == (240, 320) for picture in map(small.picture, range(9)))
     view = int(small.seen_view[0])
     point = small.points_map[small.seen_point[:1]]
     projected = small.cameras[view].project(small.camera_from_map[view].apply(point))
@@ -58,7 +58,7 @@ def test_large_photographs_become_small_pictures_with_the_camera_of_their_size(
 
 
 def test_pictures_are_the_photographs_in_grey(references, images_dir, model):
-    for picture, name in zip(references.pictures(), model.names, strict=True):
+    for picture, name in zip(map(references.picture, range(9)), model.names, strict=True):
         grey = cv2.imread(str(images_dir / name), cv2.IMREAD_GRAYSCALE)
         assert np.abs(picture.astype(int) - grey).mean() < 2
 
@@ -73,6 +73,26 @@ def test_bytes_are_kept_to_by_leaving_out_views(references, model, images_dir, m
     assert np.unique(fewer.seen_point).tolist() == list(range(len(fewer.points_map)))
 
 
+def test_beyond_enough_bytes_only_views_with_something_new_are_taken(
+    references, model, images_dir, monkeypatch
+):
+    enough = sum(map(len, references.files)) // 3
+    monkeypatch.setattr(module, "ENOUGH_BYTES", enough)
+    monkeypatch.setattr(module, "ENOUGH_NEW", 1e9)
+    fewer = make_references(model, images_dir).files
+    assert len(fewer) < 9 and sum(map(len, fewer)) > enough
+    monkeypatch.setattr(module, "ENOUGH_NEW", 0)
+    assert make_references(model, images_dir).files == references.files
+
+
+def test_views_that_would_show_something_new_but_have_no_room_are_told(
+    references, model, images_dir, monkeypatch, caplog
+):
+    monkeypatch.setattr(module, "MAX_BYTES", 3 * len(references.files[0]))
+    make_references(model, images_dir)
+    assert "each of the others has up to" in caplog.text
+
+
 def test_no_room_or_no_good_point_gives_no_references(model, images_dir, monkeypatch):
     wrong = replace(model, errors_px=np.full(len(model.points_map), 3.0))
     assert make_references(wrong, images_dir) is None
@@ -84,8 +104,20 @@ def test_the_views_that_see_what_no_other_does_come_first(model):
     """Two images that saw the same points, and one of all others: it is never the last."""
     halves = np.where(model.observation_point < 200, model.observation_image % 2, 2)
     three = replace(model, observation_image=halves.astype(np.int32))
-    order = order_views(three, np.arange(len(halves)))
+    order = [image for image, _ in order_views(three, np.arange(len(halves)))]
     assert sorted(order) == [0, 1, 2] and order[2] != 2
+
+
+def test_the_order_is_that_of_looking_at_all_images_each_time(model):
+    seen = [model.observation_point[model.observations_of(image)] for image in range(9)]
+    times, left, expected = np.zeros(len(model.points_map)), set(range(9)), []
+    while left:
+        gains = {image: float((0.5 ** times[seen[image]]).sum()) for image in left}
+        best = min(left, key=lambda image: (-gains[image], image))
+        expected.append((best, gains[best]))
+        times[seen[best]] += 1
+        left.remove(best)
+    assert list(order_views(model, np.arange(len(model.observation_point)))) == expected
 
 
 def test_what_is_kept_of_an_image_spreads_over_it(model, monkeypatch):
