@@ -17,6 +17,7 @@ from reloc_ros.offline.measuring.evaluate import Query, held_out_queries
 from reloc_ros.offline.measuring.features import FeatureBaseline, Features
 from reloc_ros.offline.measuring.sift import Sift
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.steps import own_bundle
 from reloc_ros.offline.workspace import Workspace
@@ -55,9 +56,8 @@ def workspace_place(path: Path, images: int | None = None) -> Place:
     model = SfmModel.load(workspace.model_path)
     held_out = workspace.is_held_out(model.names)
     queries = _spread(held_out_queries(model, held_out), images)
-    known = model.without(held_out)
     bundle = Bundle.load(own_bundle(workspace))
-    return Place(workspace.path.name, bundle, queries, workspace.images_dir, known)
+    return Place(workspace.path.name, bundle, queries, workspace.images_dir, map_model(workspace))
 
 
 def demo_place(bundle: Path, folder: Path, images: int | None = None, progress: Progress = silent) -> Place:

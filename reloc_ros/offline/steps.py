@@ -287,11 +287,10 @@ def evaluate_step(
     config = LocalizerConfig(refine=refine)
     localizer = Localizer.from_bundle(own_bundle(workspace, progress), backend, config, threads, precision)
     methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
-    known = model.without(held_out)
     if with_sift:
         from reloc_ros.offline.measuring.sift import sift_baseline
 
-        methods["SIFT + LO-RANSAC"] = sift_baseline(workspace, known, progress).localize
+        methods["SIFT + LO-RANSAC"] = sift_baseline(workspace, map_model(workspace), progress).localize
     metric = workspace.scale == "metric"
     landmarks = localizer.bundle.landmarks
     scores = evaluate(methods, queries, workspace.images_dir, landmarks, metric, conditions, progress)

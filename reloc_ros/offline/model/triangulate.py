@@ -16,6 +16,8 @@ CAUCHY_SCALE_PX = 2.0
 """Residuals beyond this count ever less: a wrong match in a track must not pull its point."""
 BEHIND_PX = 1e3
 """The residual charged for a point behind its camera, so that no step that puts it there is taken."""
+_AT_ONCE = 20_000
+"""Points that are worked on together, which takes some 80 MB."""
 _ITERATIONS = 30
 """At the most; nearly all points converge in a handful."""
 _CONVERGED = 1e-9
@@ -48,6 +50,18 @@ class Rays:
             translations=self.translations[mine],
             points=(np.cumsum(keep) - 1)[self.points[mine]].astype(np.int32),
             pixels=self.pixels[mine],
+        )
+
+    def of_range(self, first: int, end: int) -> Rays:
+        """The observations of the points from one on and before another, which are numbered anew from 0."""
+        rows = slice(*np.searchsorted(self.points, [first, end]))
+        return Rays(
+            cameras=self.cameras,
+            camera_ids=self.camera_ids[rows],
+            rotations=self.rotations[rows],
+            translations=self.translations[rows],
+            points=self.points[rows] - np.int32(first),
+            pixels=self.pixels[rows],
         )
 
     def about(self, origin: Array) -> Rays:
@@ -129,9 +143,13 @@ def triangulate(rays: Rays, count: int) -> Triangulation:
     if count == 0:
         return Triangulation(np.zeros((0, 3)), np.zeros(0), np.zeros(0))
     origin = np.median(rays.centers_map(), axis=0)  # else the map's own would matter, and how far away it is
-    near = rays.about(origin)
-    points = refine_points(near, meet_rays(near))
-    return Triangulation(points + origin, near.mean_errors_px(points), _angles_deg(rays))
+    found = []
+    for first in range(0, count, _AT_ONCE):  # they do not depend on each other, and would take much memory
+        few = rays.of_range(first, first + _AT_ONCE)
+        near = few.about(origin)
+        points = refine_points(near, meet_rays(near))
+        found.append((points + origin, near.mean_errors_px(points), _angles_deg(few)))
+    return Triangulation(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def meet_rays(rays: Rays) -> Array:

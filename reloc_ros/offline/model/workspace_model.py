@@ -7,6 +7,7 @@ does not matter. Landmarks move along with the map.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence, Set
@@ -21,12 +22,14 @@ from reloc_ros.io.atomic import staged, write_json
 from reloc_ros.io.nested_text import read_json
 from reloc_ros.io.npz import read_npz
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.sfm import MAX_ERROR_PX, MIN_TRIANGULATION_ANGLE_DEG, SfmModel
 from reloc_ros.offline.model.similarity import Similarity
 from reloc_ros.offline.sources.photographs import read_photo
-from reloc_ros.offline.workspace import Workspace
+from reloc_ros.offline.workspace import Workspace, fingerprint
 
 FORMAT = 1
+_KNOWN, _KNOWN_RULE = "model_known", (1, MAX_ERROR_PX, MIN_TRIANGULATION_ANGLE_DEG)
+"""The name of the file that keeps `map_model`, and how that is made; a change of it counts the first number up."""
 STEPS_OF_ANY_FRAME = ("select", "label", "calibrate")
 """Choosing and labelling landmarks depends on ratios alone, labels are pixels, and a calibration is of ratios."""
 
@@ -52,9 +55,23 @@ def original_model(workspace: Workspace) -> SfmModel:
 
 
 def map_model(workspace: Workspace) -> SfmModel:
-    """The model as the map may know it: without anything of the held-out images."""
+    """The model as the map may know it: without anything of the held-out images.
+
+    It is worked out once and kept in the workspace, under a name that says of what.
+    """
     model = SfmModel.load(workspace.model_path)
-    return model.without(workspace.is_held_out(model.names))
+    held_out = workspace.is_held_out(model.names)
+    if not held_out.any():
+        return model
+    made_from = {"model": workspace.model_path, "held_out": held_out, "rule": _KNOWN_RULE}
+    file = workspace.path / f"{_KNOWN}-{fingerprint(made_from)[:16]}.npz"
+    with contextlib.suppress(RelocError):  # absent, or damaged
+        return SfmModel.load(file)
+    known = model.without(held_out)
+    known.save(file)
+    for other in set(workspace.path.glob(f"{_KNOWN}-*.npz")) - {file}:
+        other.unlink()
+    return known
 
 
 def read_map_photo(images_dir: Path, model: SfmModel, image: int) -> NDArray[np.uint8]:

@@ -19,6 +19,7 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.measuring.scores import Score, read_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.workspace import Workspace
 from reloc_ros.scene_size import median_distance
 
@@ -128,7 +129,7 @@ def collect(workspace: Workspace) -> Facts:
     if labels is not None and (landmarks is None or labels.visibility.shape[1] != len(landmarks)):
         stale.append("The landmarks changed after reloc label: the labels are left out.")
         labels = None
-    known = model.without(held_out)
+    known = map_model(workspace)
     if labels is not None:
         kept = np.isin(labels.names, known.names)
         names = tuple(itertools.compress(labels.names, kept))

@@ -8,6 +8,7 @@ from synthetic_model import CAMERAS, make_model, write_colmap_text
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.offline.model import triangulate as triangulate_module
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity
@@ -280,3 +281,12 @@ def test_a_pixel_without_a_ray_takes_no_part_in_its_points_place():
     result = triangulate(rays, len(model.points_map))
     np.testing.assert_allclose(result.points_map, model.points_map, atol=1e-3)
     assert (result.angles_deg > 1.5).all()
+
+
+def test_points_are_triangulated_alike_in_parts_and_all_at_once(monkeypatch):
+    model = make_model(images=9, points=50, noise_px=1.0)
+    whole = triangulate(model.observed_rays, 50)
+    monkeypatch.setattr(triangulate_module, "_AT_ONCE", 7)
+    parts = triangulate(model.observed_rays, 50)
+    for field in ("points_map", "errors_px", "angles_deg"):
+        np.testing.assert_array_equal(getattr(parts, field), getattr(whole, field))

@@ -21,6 +21,7 @@ from reloc_ros.offline.model.workspace_model import (
     forget_edits,
     frame_summary,
     map_from_sfm,
+    map_model,
     removed_points,
     write_map_frame,
     write_removed_points,
@@ -179,3 +180,27 @@ def test_the_summary_for_a_bundle_names_the_sources():
     summary = frame_summary(facts(ONE) | {"scale": [scale]})
     assert summary["scale"] == {"source": "tape", "metres_per_unit": 2.0, "standard_error": 0.1}
     assert "up" not in summary
+
+
+def test_what_the_map_may_know_is_worked_out_once(workspace, monkeypatch):
+    first = map_model(workspace)
+    with monkeypatch.context() as patch:
+        patch.setattr(SfmModel, "without", None)
+        again = map_model(workspace)
+    for field in ("points_map", "point_ids", "errors_px", "observation_image", "observation_px"):
+        np.testing.assert_array_equal(getattr(again, field), getattr(first, field))
+    assert again.names == first.names and again.cameras == first.cameras
+
+
+def test_what_the_map_may_know_follows_the_map_and_the_hold_out(workspace):
+    first = map_model(workspace)
+    write_map_frame(workspace, facts(ONE), "metric")
+    moved = map_model(workspace)
+    np.testing.assert_allclose(moved.points_map, ONE.apply(first.points_map), rtol=1e-6, atol=1e-6)
+    (file,) = workspace.path.glob("model_known-*.npz")  # that of the frame before is gone
+    file.write_bytes(b"cut short")
+    np.testing.assert_array_equal(map_model(workspace).points_map, moved.points_map)
+    model = SfmModel.load(workspace.model_path)
+    whole = Workspace.create(workspace.path.parent / "whole", workspace.images_dir, model.names, "none")
+    model.save(whole.model_path)
+    assert len(map_model(whole).names) == 10 and not list(whole.path.glob("model_known-*"))
