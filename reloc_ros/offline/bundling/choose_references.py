@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from reloc_ros.cameras import Camera
-from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.sfm import SfmModel, rows_of_groups
 from reloc_ros.offline.model.workspace_model import read_map_photo
 from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
 from reloc_ros.refinement.references import References
@@ -89,13 +89,11 @@ def order_views(model: SfmModel, rows: NDArray[np.intp]) -> Iterator[tuple[int, 
         rows: of the observations that count.
     """
     images, points = model.observation_image[rows], model.observation_point[rows]
-    order = np.argsort(images, kind="stable")
-    starts = np.flatnonzero(np.diff(images[order], prepend=-1))
-    seen = dict(zip(images[order][starts].tolist(), np.split(points[order], starts)[1:], strict=True))
+    seen = [points[mine] for mine in rows_of_groups(images, len(model.names))]
     # The second view of a point is worth half of the first, and so on. What a view adds only ever falls, so
     # what it was earlier tells which need to be looked at again.
     worth = np.ones(len(model.points_map))
-    queue = [(-float(len(mine)), image) for image, mine in seen.items()]
+    queue = [(-float(len(mine)), image) for image, mine in enumerate(seen) if len(mine)]
     heapq.heapify(queue)
     while queue:
         _, image = queue[0]

@@ -28,7 +28,7 @@ from reloc_ros.offline.landmarks.labels import (
 )
 from reloc_ros.offline.landmarks.visibility_appearance import likeness
 from reloc_ros.offline.landmarks.visibility_rays import VoxelGrid
-from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.sfm import SfmModel, rows_of_groups
 from reloc_ros.offline.progress import Progress, silent
 
 NEIGHBOUR_RADIUS = 0.03
@@ -120,11 +120,10 @@ def seen_pairs(model: SfmModel, landmarks: Landmarks, progress: Progress = silen
     For a choice among many: of a large map, an image's own surroundings are looked at alone.
     """
     tree = cKDTree(landmarks.positions_map)
-    images, rows = observed_pairs(model, landmarks)
-    order = np.argsort(images, kind="stable")
-    observed = np.split(rows[order], np.searchsorted(images[order], np.arange(1, len(model.names))))
+    images, observed = observed_pairs(model, landmarks)
     found = []
-    for image, (pose, mine) in enumerate(zip(model.camera_from_map, observed, strict=True)):
+    for image, rows in enumerate(rows_of_groups(images, len(model.names))):
+        pose, mine = model.camera_from_map[image], observed[rows]
         near = np.union1d(tree.query_ball_point(pose.center, _reach(model, image)), mine).astype(np.int64)
         some, camera = landmarks.subset(near), model.camera(image)
         pixels = camera.project(pose.apply(some.positions_map))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.labels import Visibility, observed_landmarks, unlabelled
-from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.sfm import SfmModel, rows_of_groups
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo
 
@@ -68,10 +68,10 @@ def likeness(
     wide = SAMPLES + 2 * SEARCH
     templates = np.full((len(pairs.image), SAMPLES, SAMPLES), np.nan, np.float32)
     searched = np.full((len(pairs.image), wide, wide), np.nan, np.float32)
-    for index, name in enumerate(model.names):
+    told = [rows_of_groups(images, len(model.names)) for images in (pairs.reference, pairs.image)]
+    for index, (name, *asked_here) in enumerate(zip(model.names, *told, strict=True)):
         grey = _grey(images_dir / name)
-        for patches, of_image in ((templates, pairs.reference), (searched, pairs.image)):
-            rows = np.flatnonzero(of_image == index)
+        for patches, rows in zip((templates, searched), asked_here, strict=True):
             patches[rows] = _sample(model, landmarks, pairs, rows, index, grey, patches.shape[1])
         progress("compare patches", index + 1, len(model.names))
     result = np.full(asked.shape, np.nan, np.float32)
@@ -86,9 +86,9 @@ def _pair_up(model: SfmModel, landmarks: Landmarks, asked: NDArray[np.bool_]) ->
     distances = np.linalg.norm(offsets, axis=2)
     rays = offsets / distances[:, :, None]
     observed = observed_landmarks(model, landmarks)
-    for k in np.unique(landmark):
-        mine, others = np.flatnonzero(landmark == k), np.flatnonzero(observed[:, k])
-        if len(others) == 0:
+    for k, mine in enumerate(rows_of_groups(landmark, len(landmarks))):
+        others = np.flatnonzero(observed[:, k])
+        if len(mine) == 0 or len(others) == 0:
             continue
         here = image[mine]
         value = rays[here, k] @ rays[others, k].T - DISTANCE_WEIGHT * np.abs(

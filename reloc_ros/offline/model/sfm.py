@@ -116,9 +116,7 @@ class SfmModel:
 
     @cached_property
     def _by_image(self) -> list[NDArray[np.int64]]:
-        order = np.argsort(self.observation_image, kind="stable")
-        ends = np.cumsum(np.bincount(self.observation_image, minlength=len(self.names)))
-        return np.split(order, ends[:-1])
+        return rows_of_groups(self.observation_image, len(self.names))
 
     def rays(self, images: NDArray[np.integer], pixels: ArrayLike, points: NDArray[np.integer]) -> Rays:
         """Lines of sight of points (N,), in the points' order, from images (N,) through pixels (N, 2)."""
@@ -239,6 +237,12 @@ class SfmModel:
     def keep_observations(self, keep: NDArray[np.bool_]) -> SfmModel:
         """The model with some of the observations, (M,) bool; a point may be left with none."""
         return replace(self, **{field: getattr(self, field)[keep] for field in _OF_OBSERVATIONS})
+
+
+def rows_of_groups(groups: NDArray[np.integer], count: int) -> list[NDArray[np.int64]]:
+    """The rows, ascending, of each of `count` groups, given the group of each row (N,)."""
+    order = np.argsort(groups, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(groups, minlength=count))[:-1])
 
 
 def _are_alike(one: Camera, other: Camera) -> bool:

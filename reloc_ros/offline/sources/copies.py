@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import write_json
@@ -26,6 +28,8 @@ SAME_NAMES = 0.95
 """Where the names are the same, too: undistorted or cropped a little."""
 _WIDTH, _HEIGHT = 32, 24
 _SAMPLES = 3
+_AT_ONCE = 512
+"""Pictures that are compared with all."""
 _FEW_VALUES = 16
 """A picture of fewer grey levels was painted, not photographed."""
 _OTHER_FOLDERS = {
@@ -60,12 +64,15 @@ def copies_among(pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.int64]:
 
 def _first_alike(thumbnails: NDArray[np.float32]) -> NDArray[np.int64]:
     """(N,) the first of the group that each belongs to; likeness is handed on."""
-    first = np.arange(len(thumbnails))
-    for row in range(1, len(thumbnails)):
-        like = np.flatnonzero(thumbnails[:row] @ thumbnails[row] >= NEAR_COPY)
-        if len(like):
-            first[np.isin(first, first[like])] = first[row] = first[like].min()
-    return first
+    count = len(thumbnails)
+    pairs = [np.zeros((0, 2), np.int64)]
+    for start in range(0, count, _AT_ONCE):
+        like = thumbnails[start : start + _AT_ONCE] @ thumbnails.T >= NEAR_COPY
+        pairs.append(np.argwhere(like) + np.array([start, 0]))
+    rows, columns = np.concatenate(pairs).T
+    graph = coo_array((np.ones(len(rows), np.bool_), (rows, columns)), shape=(count, count))
+    _, first, group = np.unique(connected_components(graph)[1], return_index=True, return_inverse=True)
+    return first[group]
 
 
 def kept_near_copies(
