@@ -1,4 +1,4 @@
-"""What trains: features of a frozen encoder, kept in memory, or fresh views for an encoder that trains too. (torch)"""
+"""What trains: features of a frozen encoder, kept on disk, or fresh views for an encoder that trains too.  (torch)"""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import copy
 import dataclasses
 import importlib.util
 import logging
+import math
 import os
+import shutil
+import tempfile
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,12 +28,13 @@ from reloc_ros.inference.network import STRIDE, FeaturePyramid, LandmarkNetwork
 from reloc_ros.inference.processor import has_fast_bfloat16
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.training.augment import View, ViewSampler
+from reloc_ros.offline.training.stored_images import add_to, unnamed_file
 
 logger = logging.getLogger(__name__)
 
 MIN_VIEWS = 64
-MEMORY_SHARE = 0.4
-"""Of the machine's memory, for features."""
+MEMORY_SHARE, DISK_SHARE = 0.4, 0.8
+"""Of the machine's memory, in which the system keeps what it read of the features, and of the disk's free space."""
 ENCODE_BATCH = 8
 BYTE_RANGE = 1.25
 """Bytes reach this much beyond the largest feature of the first views; what is larger is cut to it."""
@@ -46,11 +51,41 @@ class Batch:
     visibility: Tensor
 
 
+class StoredRows:
+    """Rows of one shape in a file without a name: memory that the system can have back, however many they are."""
+
+    def __init__(self, folder: Path | None, row_shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        self.dtype, self._row_shape, self._count = dtype, row_shape, 0
+        self._row_bytes = math.prod(row_shape) * dtype.itemsize
+        self._file = unnamed_file(folder)
+        weakref.finalize(self, self._file.close)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self._count, *self._row_shape)
+
+    def append(self, rows: Tensor) -> None:
+        add_to(self._file, rows.to(self.dtype).contiguous().view(torch.uint8).numpy())
+        self._count += len(rows)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, key: Tensor | slice | int) -> Tensor:
+        """Some of the rows, as of a tensor."""
+        places = torch.arange(self._count)[key]
+        taken = np.empty((places.numel(), self._row_bytes), np.uint8)
+        for row, place in zip(taken, places.flatten().tolist(), strict=True):
+            data = os.pread(self._file.fileno(), self._row_bytes, place * self._row_bytes)
+            row[:] = np.frombuffer(data, np.uint8)
+        return torch.from_numpy(taken).view(self.dtype).reshape(*places.shape, *self._row_shape)
+
+
 @dataclasses.dataclass
 class EncodedViews:
     """Standardized features of V views and their labels."""
 
-    inputs: Tensor
+    inputs: Tensor | StoredRows
     """(V, C, h, w), 16-bit floats, or bytes to be multiplied by `scale`."""
     keypoints_px: Tensor
     visibility: Tensor
@@ -112,6 +147,7 @@ def encode_views(
     limit_s: float = np.inf,
     dtype: torch.dtype = torch.float16,
     share: tuple[int, int] = (0, 1),
+    folder: Path | None = None,
 ) -> EncodedViews:
     """Features of `count` views, the pyramid's standardization set from the first of them.
 
@@ -121,14 +157,16 @@ def encode_views(
         encode: the `fast_encoder` of the pyramid before it was standardized.
         dtype: a 16-bit float, or int8 for half the memory.
         share: (i, n) encodes view i and every n-th after it: the part of one of n processes.
+        folder: where they are kept; without, where temporary files go.
     """
     started = time.monotonic()
     shape, (first, stride) = network.shape, share
     least = min(count, max(MIN_VIEWS, -(-sampler.images // stride)))
     scale = _standardize(network, encode(np.stack([sampler(i).image for i in range(ENCODE_BATCH)])))
     channels = network.features.mean.shape[1]
+    shape_of_one = (channels, shape.height // STRIDE, shape.width // STRIDE)
     views = EncodedViews(
-        torch.empty((count, channels, shape.height // STRIDE, shape.width // STRIDE), dtype=dtype),
+        StoredRows(folder, shape_of_one, dtype),
         torch.empty((count, shape.landmarks, 2)),
         torch.empty((count, shape.landmarks), dtype=torch.int8),
         scale if dtype == torch.int8 else None,
@@ -136,7 +174,7 @@ def encode_views(
     done = 0
     for made in made_ahead(sampler, range(first, first + stride * count, stride), ENCODE_BATCH):
         here = slice(done, done + len(made))
-        views.inputs[here] = _packed(network, encode(np.stack([view.image for view in made])), views.scale)
+        views.inputs.append(_packed(network, encode(np.stack([view.image for view in made])), views.scale))
         views.keypoints_px[here] = torch.from_numpy(np.stack([view.keypoints_px for view in made]))
         views.visibility[here] = torch.from_numpy(np.stack([view.visibility for view in made]))
         done = here.stop
@@ -144,7 +182,7 @@ def encode_views(
         if time.monotonic() - started > limit_s and done >= least:
             logger.info("%d views encoded in the time there is", done)
             break
-    return EncodedViews(views.inputs[:done], views.keypoints_px[:done], views.visibility[:done], views.scale)
+    return EncodedViews(views.inputs, views.keypoints_px[:done], views.visibility[:done], views.scale)
 
 
 def _standardize(network: LandmarkNetwork, encoded: Tensor) -> Tensor:
@@ -162,7 +200,7 @@ def _packed(network: LandmarkNetwork, encoded: Tensor, scale: Tensor | None) -> 
 
 
 def affordable_views(
-    network: LandmarkNetwork, asked: int, images: int, processes: int = 1
+    network: LandmarkNetwork, asked: int, images: int, folder: Path | None, processes: int = 1
 ) -> tuple[int, bool]:
     """How many views to keep for each process, at most `asked`, and whether as bytes: where 16 bits do not fit.
 
@@ -172,18 +210,22 @@ def affordable_views(
     """
     shape = network.shape
     values = network.features.channels * (shape.height // STRIDE) * (shape.width // STRIDE)
-    fitting = int(MEMORY_SHARE * memory_bytes() / values / processes)
-    most = max(MIN_VIEWS, fitting)
+    room = DISK_SHARE * free_bytes(folder)
+    most = max(MIN_VIEWS, int(room / values / processes))
     if most * processes < images:
         raise RelocError(
-            f"{images} training images need as many views, but {most * processes} fit into the memory of this machine; "
-            f"lower --width, or train on one with more memory"
+            f"{images} training images need as many views, {1e-9 * images * values:.1f} GB, but {most * processes} fit "
+            f"on the disk of {folder}; make room, or lower --width"
         )
-    if asked <= fitting // 2:
-        return asked, False
     if asked > most:
-        logger.warning("%d views instead of %d: no more fit into this machine's memory", most, asked)
-    return min(asked, most), True
+        logger.warning("%d views instead of %d: no more fit on the disk of %s", most, asked, folder)
+    quick = min(MEMORY_SHARE * memory_bytes(), room)  # what the system need not read from the disk each time
+    return min(asked, most), asked > int(quick / values / processes) // 2
+
+
+def free_bytes(folder: Path | None) -> int:
+    """Free space on the disk of a folder, or of the temporary files."""
+    return shutil.disk_usage(folder or tempfile.gettempdir()).free
 
 
 def memory_bytes() -> int:

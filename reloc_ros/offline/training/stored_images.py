@@ -1,4 +1,4 @@
-"""Images on disk that are read whenever their pixels are needed, so that a large map's take no memory."""
+"""Images on disk that are read when their pixels are needed, so that those of a large map take no memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,20 +36,13 @@ class ImageStore:
 
     def __init__(self, folder: Path | None) -> None:
         """Start one in a folder, which needs room for all of them; without one, where temporary files go."""
-        try:
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, it is closed with the last image
-        except OSError as error:
-            raise _cannot(error) from error
+        self._file = unnamed_file(folder)
         weakref.finalize(self, self._file.close)
 
     def put(self, image: Image) -> StoredImage:
         """Write an image as it is, and let it be read from any thread."""
-        try:
-            place = self._file.tell()
-            self._file.write(np.ascontiguousarray(image))
-            self._file.flush()
-        except OSError as error:
-            raise _cannot(error) from error
+        place = self._file.tell()
+        add_to(self._file, np.ascontiguousarray(image))
         return StoredImage(image.shape, functools.partial(self._read, place, image.shape))
 
     def _read(self, place: int, shape: tuple[int, ...]) -> Image:
@@ -57,5 +50,22 @@ class ImageStore:
         return np.frombuffer(data, np.uint8).reshape(shape)
 
 
+def unnamed_file(folder: Path | None) -> BinaryIO:
+    """A file that is gone once it is closed, in a folder or where temporary files go."""
+    try:
+        return tempfile.TemporaryFile(dir=folder)
+    except OSError as error:
+        raise _cannot(error) from error
+
+
+def add_to(file: BinaryIO, data: NDArray[np.uint8]) -> None:
+    """Write bytes to the end of an unnamed file, from where any thread can read them."""
+    try:
+        file.write(data)
+        file.flush()
+    except OSError as error:
+        raise _cannot(error) from error
+
+
 def _cannot(error: OSError) -> RelocError:
-    return RelocError(f"the images to train on cannot be put on disk: {error}")
+    return RelocError(f"what is trained on cannot be put on disk: {error}")

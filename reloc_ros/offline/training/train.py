@@ -1,6 +1,6 @@
 """Train the landmark network on views of the map images.                                     (torch, lightning)
 
-A frozen encoder sees each augmented view once; its features are kept in memory and only the head trains, which on
+A frozen encoder sees each augmented view once; its features are kept on disk and only the head trains, which on
 two cores takes minutes (after ACE, "Accelerated Coordinate Encoding", CVPR 2023). An encoder that is not frozen
 trains as a whole on fresh views.
 """
@@ -125,6 +125,7 @@ class _Run(lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         self._network, self._config, self._progress, self._started = network, config, progress, started
+        self._folder = folder
         self.module = LandmarkTraining(network, config, network.features.encoder.FROZEN)
         size = (network.shape.width, network.shape.height)
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +160,7 @@ class _Run(lightning.LightningDataModule):
         encode = fast_encoder(network.features, network.shape, self.trainer.strategy.root_device)
         images = self._sampler.images
         asked = -(-max(self._config.views, images) // processes)
-        count, as_bytes = affordable_views(network, asked, images, processes)
+        count, as_bytes = affordable_views(network, asked, images, self._folder, processes)
         kept = torch.float16 if dtype == torch.float32 else dtype
         self._views = encode_views(
             network,
@@ -170,6 +171,7 @@ class _Run(lightning.LightningDataModule):
             limit_s,
             torch.int8 if as_bytes else kept,
             self._share,
+            self._folder,
         )
         if self.validates and first == 0:
             self._inputs = encode_images(network, self._validator.pictures, encode, dtype)

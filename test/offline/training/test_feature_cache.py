@@ -15,6 +15,7 @@ from reloc_ros.offline.training import feature_cache
 from reloc_ros.offline.training.augment import AugmentConfig, ViewSampler
 from reloc_ros.offline.training.feature_cache import (
     EncodedViews,
+    StoredRows,
     affordable_views,
     cached_batches,
     encode_images,
@@ -73,7 +74,7 @@ def test_encoded_views_are_standardized_features_of_the_network_itself(engine, n
     encode = fast_encoder(network.features, SHAPE, CPU)
     cache = encode_views(network, encode, sampler, 11)
     assert cache.inputs.shape == (11, network.features.channels, 8, 8)
-    assert cache.inputs.dtype == torch.float16 and torch.isfinite(cache.inputs).all()
+    assert cache.inputs.dtype == torch.float16 and torch.isfinite(cache.inputs[:]).all()
     assert cache.inputs[:8].float().mean(dim=(0, 2, 3)).abs().max() < 0.05
     for index in (0, 10):
         view = sampler(index)
@@ -102,7 +103,7 @@ def test_processes_encode_shares_that_make_up_the_whole(network, sampler):
     whole = encode_views(network, encode, sampler, 12)
     parts = [encode_views(network, encode, sampler, 6, share=(i, 2)) for i in (0, 1)]
     for i, part in enumerate(parts):
-        torch.testing.assert_close(part.inputs, whole.inputs[i::2], rtol=0, atol=0)
+        torch.testing.assert_close(part.inputs[:], whole.inputs[i::2], rtol=0, atol=0)
         torch.testing.assert_close(part.keypoints_px, whole.keypoints_px[i::2], rtol=0, atol=0)
 
 
@@ -111,7 +112,7 @@ def test_images_are_encoded_as_views_are(network, sampler):
     cache = encode_views(network, encode, sampler, 10)
     images = [sampler(i).image for i in range(10)]
     found = encode_images(network, images, encode, torch.float16)
-    torch.testing.assert_close(found, cache.inputs, rtol=0, atol=0)
+    torch.testing.assert_close(found, cache.inputs[:], rtol=0, atol=0)
 
 
 def test_time_limit_ends_the_encoding_with_whole_batches(network, sampler, monkeypatch):
@@ -174,26 +175,57 @@ def test_views_made_ahead_are_in_order_and_an_error_in_one_is_told():
         list(made_ahead(fail, range(10), 2))
 
 
-def test_what_does_not_fit_is_kept_as_bytes_and_what_does_not_fit_so_is_left_out(
-    network, monkeypatch, caplog
+def fitting(monkeypatch, network, in_memory: int, on_disk: int) -> None:
+    """So many views as bytes."""
+    values = network.features.channels * 64
+    memory, disk = (
+        in_memory * values / feature_cache.MEMORY_SHARE,
+        on_disk * values / feature_cache.DISK_SHARE,
+    )
+    monkeypatch.setattr(feature_cache, "memory_bytes", lambda: memory + 1)
+    monkeypatch.setattr(feature_cache, "free_bytes", lambda folder: disk + 1)
+
+
+@pytest.mark.parametrize(("in_memory", "on_disk"), [(1000, 9999), (9999, 1000)])
+def test_what_does_not_fit_is_kept_as_bytes(network, monkeypatch, tmp_path, caplog, in_memory, on_disk):
+    fitting(monkeypatch, network, in_memory, on_disk)
+    assert affordable_views(network, 500, 4, tmp_path) == (500, False)
+    assert affordable_views(network, 501, 4, tmp_path) == (501, True)
+    assert affordable_views(network, 1000, 4, tmp_path) == (1000, True) and not caplog.text
+    assert affordable_views(network, 500, 4, tmp_path, processes=2) == (500, True)
+
+
+def test_what_does_not_fit_on_the_disk_is_left_out_whatever_memory_there_is(
+    network, monkeypatch, tmp_path, caplog
 ):
-    values = network.features.channels * 64
-    monkeypatch.setattr(feature_cache, "memory_bytes", lambda: 1000 * values / feature_cache.MEMORY_SHARE)
-    assert affordable_views(network, 500, 4) == (500, False)
-    assert affordable_views(network, 501, 4) == (501, True)
-    assert affordable_views(network, 1000, 4) == (1000, True) and not caplog.text
-    assert affordable_views(network, 1600, 4) == (1000, True)
-    assert "1000 views instead of 1600: no more fit into this machine's memory" in caplog.text
-    assert affordable_views(network, 800, 4, processes=2) == (500, True)
-    monkeypatch.setattr(feature_cache, "memory_bytes", lambda: 1)
-    assert affordable_views(network, 1600, 4) == (feature_cache.MIN_VIEWS, True)
-    assert affordable_views(network, 16, 4) == (16, True)
+    fitting(monkeypatch, network, 10, 1000)
+    assert affordable_views(network, 1600, 4, tmp_path) == (1000, True)
+    assert f"1000 views instead of 1600: no more fit on the disk of {tmp_path}" in caplog.text
+    assert affordable_views(network, 800, 4, tmp_path, processes=2) == (500, True)
+    fitting(monkeypatch, network, 10, 1)
+    assert affordable_views(network, 1600, 4, tmp_path) == (feature_cache.MIN_VIEWS, True)
+    assert affordable_views(network, 16, 4, tmp_path) == (16, True)
 
 
-def test_memory_for_less_than_a_view_of_each_image_is_refused(network, monkeypatch):
-    values = network.features.channels * 64
-    monkeypatch.setattr(feature_cache, "memory_bytes", lambda: 1000 * values / feature_cache.MEMORY_SHARE)
-    assert affordable_views(network, 1600, 1000) == (1000, True)
-    assert affordable_views(network, 800, 1000, processes=2) == (500, True)
-    with pytest.raises(RelocError, match="1001 training images need as many views, but 1000 fit"):
-        affordable_views(network, 1600, 1001)
+def test_a_disk_for_less_than_a_view_of_each_image_is_refused(network, monkeypatch, tmp_path):
+    fitting(monkeypatch, network, 9999, 1000)
+    assert affordable_views(network, 1600, 1000, tmp_path) == (1000, True)
+    assert affordable_views(network, 800, 1000, tmp_path, processes=2) == (500, True)
+    with pytest.raises(
+        RelocError, match=r"1001 training images need as many views.* but 1000 fit on the disk"
+    ):
+        affordable_views(network, 1600, 1001, tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int8])
+def test_rows_on_disk_are_what_a_tensor_would_give(tmp_path, dtype):
+    whole = (100 * torch.randn((11, 3, 4, 5))).to(dtype)
+    rows = StoredRows(tmp_path, (3, 4, 5), dtype)
+    for part in whole.split(4):
+        rows.append(part)
+    assert rows.shape == whole.shape and len(rows) == 11
+    for key in (3, -1, slice(None), slice(1, 9, 3), torch.tensor([7, 0, 7])):
+        torch.testing.assert_close(rows[key], whole[key], rtol=0, atol=0)
+    file = rows._file
+    del rows
+    assert file.closed and not list(tmp_path.iterdir())
