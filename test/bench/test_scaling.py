@@ -33,6 +33,7 @@ def test_the_corridor_is_seen_where_its_model_says(corridor):
 def test_a_verb_is_run_and_its_time_and_peak_are_told(corridor):
     row = run_verb("select", corridor)
     assert (corridor / "ws" / "landmarks.npz").is_file()
+    run_verb("web", corridor)
     assert row["verb"] == "select" and row["cpu_s"] > 0 and 20 < row["peak_mb"] < 2000
 
 

@@ -37,8 +37,9 @@ import sys
 from pathlib import Path
 from reloc_ros.offline.picking.landmark_session import LandmarkSession
 from reloc_ros.offline.picking.web import Page
+from reloc_ros.offline.picking.web_guard import Guard
 from reloc_ros.offline.workspace import Workspace
-Page(LandmarkSession(Workspace.open(Path(sys.argv[1]))), "localhost", 0).stop()
+Page(LandmarkSession(Workspace.open(Path(sys.argv[1]))), Guard("localhost"), 0).stop()
 """
 _RELOC = ("-m", "reloc_ros.cli")
 VERBS: dict[str, tuple[str, ...]] = {
