@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import typer
 
-from reloc_ros.bench.scaling.__main__ import exponent, run_verb, to_grid
+from reloc_ros.bench.scaling.__main__ import RUN, exponent, run_verb, to_grid
 from reloc_ros.bench.scaling.corridor import NOISE_PX, make_workspace
 from reloc_ros.offline.landmarks.labels import observed_landmarks
 from reloc_ros.offline.landmarks.select_landmarks import cloud_landmarks
@@ -16,6 +18,7 @@ from reloc_ros.offline.model.sfm import SfmModel
 def corridor(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corridor")
     make_workspace(folder, 20)
+    shutil.copytree(folder / "ws", folder / RUN)
     return folder
 
 
@@ -32,7 +35,7 @@ def test_the_corridor_is_seen_where_its_model_says(corridor):
 
 def test_a_verb_is_run_and_its_time_and_peak_are_told(corridor):
     row = run_verb("select", corridor)
-    assert (corridor / "ws" / "landmarks.npz").is_file()
+    assert (corridor / RUN / "landmarks.npz").is_file()
     run_verb("web", corridor)
     assert row["verb"] == "select" and row["cpu_s"] > 0 and 20 < row["peak_mb"] < 2000
 
