@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as ET
 
 import cv2
 import figures
@@ -123,3 +124,23 @@ def test_a_figure_can_be_drawn_again(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "DOCS", tmp_path)
     figures.FIGURES["frames"]()
     assert cv2.imread(str(tmp_path / "frames.jpg")).shape == (480, 640, 3)
+
+
+ROS_OWN = {"/tf_static", "/clock", "/bond", "/rosout", "/parameter_events", "~/transition_event"}
+"""Topics that every managed node has, or that say nothing of what this one is for."""
+LIFECYCLE_AND_PARAMETERS = r"~/(change_state|get_\w+|describe_parameters|list_parameters|set_parameters\w*)"
+
+
+def test_the_node_page_has_every_topic_and_service_with_its_type():
+    """Those of the policy for SROS 2, which test/ros/test_security_policy.py compares with a running node."""
+    policy = ET.parse(ROOT / "config" / "security" / "reloc.policy.xml").getroot()
+    topics = {each.text for each in policy.iter("topic")} - ROS_OWN
+    services = {each.text for each in policy.iter("service")}
+    services = {name for name in services if not re.fullmatch(LIFECYCLE_AND_PARAMETERS, name)}
+    page = sections_of("node.md")
+    for heading, names in (("Topics", topics), ("Services", services)):
+        rows = re.findall(r"^\| (`.*?) \| (.*?) \|", page[heading], re.MULTILINE)
+        assert {name for cell, _ in rows for name in re.findall("`(.*?)`", cell)} == names
+        for package, kind in re.findall(r"(\w+)/(\w+)", "".join(types for _, types in rows)):
+            interfaces = pytest.importorskip(f"{package}.{'msg' if heading == 'Topics' else 'srv'}")
+            assert hasattr(interfaces, kind), f"{package}/{kind}"
