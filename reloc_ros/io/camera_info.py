@@ -162,10 +162,10 @@ def _projection(message: CameraInfo) -> Array:
 
 
 def _turn_deg(message: CameraInfo) -> float:
-    """By how much R turns the rectified camera; not filled in, it does not."""
+    """By how much R turns the rectified camera; where it is no rotation, it does not."""
     r = np.asarray(message.r, dtype=np.float64)
-    if r.size != 9 or not r.any():
-        return 0.0
+    if r.size != 9 or not r.any() or not (np.abs(r) <= 1 + 1e-6).all():
+        return 0.0  # not filled in, or no rotation at all
     return rotation_error_deg(SE3(r.reshape(3, 3), np.zeros(3)), SE3.identity())
 
 

@@ -43,6 +43,13 @@ def read_npz(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]
         raise ValueError(f"{path} is not a readable .npz file") from error
 
 
+def of_kind(array: NDArray[Any], dtype: type) -> NDArray[Any]:
+    """An array as another kind of number, which it may be without changing its meaning; ValueError else."""
+    if not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise ValueError(f"an array is of {array.dtype}")
+    return array.astype(dtype, copy=False)
+
+
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError("it is compressed as no .npz file is")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -201,8 +202,17 @@ class SfmModel:
             raise RelocError(f"model '{path}' is damaged; run `reloc map` again") from error
         if str(contents.get("kind")) != "reloc sfm model":
             raise RelocError(f"'{path}' is not a model that `reloc map` wrote")
-        if contents["format"] != FORMAT:
-            raise RelocError(f"model '{path}' has format {contents['format']}, this version reads {FORMAT}")
+        if str(contents.get("format")) != str(FORMAT):
+            raise RelocError(
+                f"model '{path}' has format {contents.get('format')}, this version reads {FORMAT}"
+            )
+        try:
+            return cls._from_arrays(contents)
+        except (ValueError, KeyError, TypeError, AttributeError, RelocError) as error:
+            raise RelocError(f"model '{path}' is damaged; run `reloc map` again") from error
+
+    @classmethod
+    def _from_arrays(cls, contents: Mapping[str, NDArray[Any]]) -> SfmModel:
         cameras = parse_json(str(contents["cameras"]))
         poses = zip(contents["rotations"], contents["translations"], strict=True)
         return cls(

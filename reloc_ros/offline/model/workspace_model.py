@@ -94,7 +94,7 @@ def removed_points(workspace: Workspace) -> RemovedPoints:
         return RemovedPoints(contents["ids"], tuple(contents["reasons"].tolist()))
     except FileNotFoundError:
         return RemovedPoints.none()
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise RelocError(f"'{file}' is damaged; run reloc clean --undo -w {workspace.path}") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,8 @@ def read_exif(file: Path) -> Noted | None:
         register_heif(file)
     pillow = pillow_image()
     try:
-        with pillow.open(file) as image:
+        with warnings.catch_warnings(), pillow.open(file) as image:
+            warnings.simplefilter("ignore", UserWarning)  # of EXIF that ends too soon
             exif, info, mode = image.getexif(), image.info, image.mode
             is_tiff = image.format == "TIFF"  # of which some versions of Pillow give the size when turned
             size = (exif[_WIDTH], exif[_HEIGHT]) if is_tiff else image.size

@@ -1,0 +1,89 @@
+"""Feeds odd data to readers for minutes, each time other data; see scripts/fuzz."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import time
+import traceback
+import warnings
+
+from fuzz.targets import TARGETS, Target
+from hypothesis import HealthCheck, Phase, given, settings
+
+ROUND = 500
+
+
+class Run:
+    """What came of one target."""
+
+    def __init__(self, name: str, target: Target) -> None:
+        self.name, self.target = name, target
+        self.inputs = self.taken = 0
+        self.faults: dict[str, str] = {}
+        """What went wrong, by its kind and the line of ours that it came from."""
+
+    def feed(self, data: object) -> None:
+        self.inputs += 1
+        try:
+            self.taken += self.target.takes(data)
+        except Exception as error:
+            ours = [
+                frame for frame in traceback.extract_tb(error.__traceback__) if "reloc_ros" in frame.filename
+            ]
+            place = f"{ours[-1].filename}:{ours[-1].lineno}" if ours else "test"
+            told = f"{traceback.format_exc(limit=-3)}of {str(data)[:2000]}"
+            self.faults.setdefault(f"{type(error).__name__} at {place}", told)
+
+    def go(self, minutes: float) -> None:
+        until_s = time.monotonic() + 60 * minutes
+        checks = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+        read = settings(max_examples=ROUND, phases=[Phase.generate], **checks)(
+            given(self.target.inputs)(self.feed)
+        )
+        while time.monotonic() < until_s:
+            read()
+
+    def __str__(self) -> str:
+        kinds = "".join(f"\n{kind}\n{told}\n" for kind, told in self.faults.items())
+        return f"{self.name}: {self.inputs} inputs, {self.taken} taken, {len(self.faults)} faults{kinds}"
+
+
+def with_atheris(name: str, minutes: float) -> None:
+    """The same data, chosen by what it reaches; ends the process."""
+    import atheris
+
+    atheris.instrument_all()
+    run = Run(name, TARGETS[name]())
+    checks = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    fuzz = checks(given(run.target.inputs)(run.target.takes)).hypothesis.fuzz_one_input
+    atheris.Setup([name, f"-max_total_time={round(60 * minutes)}", "-rss_limit_mb=4096"], fuzz)
+    atheris.Fuzz()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="scripts/fuzz", description="Feed odd data to what reads data of others."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", choices=[*TARGETS, []], help=f"of {', '.join(TARGETS)}"
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="for each")
+    parser.add_argument(
+        "--atheris", action="store_true", help="guided by coverage; one NAME, and atheris installed"
+    )
+    given_ = parser.parse_args()
+    warnings.simplefilter("error")
+    if given_.atheris:
+        with_atheris(given_.names[0], given_.minutes)
+    faults = collections.Counter()
+    for name in given_.names or TARGETS:
+        run = Run(name, TARGETS[name]())
+        run.go(given_.minutes)
+        faults[name] += len(run.faults)
+        print(run, flush=True)
+    raise SystemExit(int(faults.total() > 0))
+
+
+if __name__ == "__main__":
+    main()
