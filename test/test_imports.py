@@ -159,3 +159,18 @@ def test_no_modules_import_each_other_not_even_lazily():
 
     for name in sorted(names):
         visit(name, ())
+
+
+EXECUTING_MODULES = {"pickle", "marshal", "shelve", "dill", "joblib"}
+EXECUTING_CALLS = {"eval", "exec", "yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load"}
+
+
+@pytest.mark.parametrize("file", ALL, ids=module_name)
+def test_data_is_never_executed(file):
+    assert not {name.split(".")[0] for name in imported(file)} & EXECUTING_MODULES
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called, given = ast.unparse(node.func), {ast.unparse(word) for word in node.keywords}
+            where = f"{file}:{node.lineno}"
+            assert called not in EXECUTING_CALLS and "allow_pickle=True" not in given, where
+            assert called != "torch.load" or "weights_only=True" in given, where

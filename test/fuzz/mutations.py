@@ -138,6 +138,9 @@ def odd_text(draw: st.DrawFn, good: str) -> bytes:
 _word = st.sampled_from(WORDS) | st.floats().map(repr) | st.integers().map(str) | st.text(max_size=10)
 
 
+_value = st.sampled_from(VALUES) | st.floats() | st.integers() | st.text(max_size=10)
+
+
 @st.composite
 def odd_json(draw: st.DrawFn, good: Any) -> bytes:
     """With some values replaced, gone, or under another name, or its text spoilt."""
@@ -149,7 +152,7 @@ def odd_json(draw: st.DrawFn, good: Any) -> bytes:
             key = draw(st.sampled_from(list(owner) if isinstance(owner, dict) else range(len(owner))))
         way = draw(st.sampled_from(["value", "value", "value", "gone", "renamed", "twice"]))
         if way == "value" or owner is root:
-            owner[key] = draw(st.sampled_from(VALUES) | st.floats() | st.integers() | st.text(max_size=10))
+            owner[key] = copy.deepcopy(draw(_value))
         elif way == "gone":
             del owner[key]
         elif isinstance(owner, list):

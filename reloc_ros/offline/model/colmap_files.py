@@ -124,6 +124,14 @@ def _check_images(
             raise RelocError(
                 f"COLMAP model '{folder}' lacks camera {image.camera_id} of image '{image.name}'"
             )
+    outside = [
+        image.name for image in images if Path(image.name).is_absolute() or ".." in Path(image.name).parts
+    ]
+    if outside:
+        raise RelocError(
+            f"COLMAP model '{folder}' names an image outside of any folder of images, '{outside[0]}'; names are to be "
+            "relative to that folder"
+        )
     counts = Counter(image.name for image in images)
     doubled = sorted(name for name, count in counts.items() if count > 1)
     if doubled:

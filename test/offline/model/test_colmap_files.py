@@ -375,6 +375,14 @@ def test_a_mark_of_byte_order_is_no_part_of_a_file(folder):
     assert model.names == MODEL.names and len(model.points_map) == len(MODEL.points_map)
 
 
+@pytest.mark.parametrize("name", ["../image.jpg", "a/../../image.jpg", "/photos/image.jpg"])
+def test_names_that_lead_out_of_the_folder_of_images_are_refused(folder, name):
+    file = folder / "images.txt"
+    file.write_text(file.read_text().replace(MODEL.names[1], name))
+    with pytest.raises(RelocError, match=f"outside of any folder of images, '{name}'"):
+        read_colmap(folder)
+
+
 def test_names_with_spaces_are_read_whole_and_said_where_colmap_would_cut_them(folder):
     rewrite(folder / "images.txt", lambda lines: [line.replace("image_", "an image_") for line in lines])
     model, remarks = told(folder)
