@@ -44,10 +44,13 @@ class SE3:
     def from_quaternion_wxyz(quaternion_wxyz: ArrayLike, translation: ArrayLike) -> SE3:
         """From a quaternion (w, x, y, z) of any non-zero norm and a translation, (3,)."""
         quaternion = np.asarray(quaternion_wxyz, dtype=np.float64).reshape(4)
-        norm = np.linalg.norm(quaternion)
-        if not norm > 0:
+        largest = np.abs(quaternion).max()
+        if not 0 < largest < np.inf:
             raise ValueError(f"a quaternion needs a norm above zero, got {quaternion.tolist()}")
-        w, *vector = quaternion / norm
+        quaternion = (
+            quaternion / largest
+        )  # before anything is squared, which may be nothing then, or infinite
+        w, *vector = quaternion / np.linalg.norm(quaternion)
         # R = I + 2 w [v]x + 2 [v]x^2 for a unit quaternion (w, v).
         skew = cross_matrix(vector)
         rotation = np.eye(3) + 2 * w * skew + 2 * skew @ skew

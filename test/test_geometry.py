@@ -88,6 +88,13 @@ def test_quaternion_turns_counter_clockwise_about_its_axis(axis):
     np.testing.assert_allclose(turned[(axis + 1) % 3], np.eye(3)[(axis + 2) % 3], atol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e200, 1e307])
+def test_a_quaternion_whose_square_no_number_holds_is_a_rotation_all_the_same(scale):
+    expected = SE3.from_quaternion_wxyz([1.0, 2.0, -3.0, 0.5], np.zeros(3))
+    found = SE3.from_quaternion_wxyz(scale * np.array([1.0, 2.0, -3.0, 0.5]), np.zeros(3))
+    np.testing.assert_allclose(found.rotation, expected.rotation, atol=1e-9)
+
+
 def test_quaternion_of_norm_zero_is_refused():
     with pytest.raises(ValueError, match="norm"):
         SE3.from_quaternion_wxyz([0, 0, 0, 0], [0, 0, 0])

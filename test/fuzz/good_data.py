@@ -115,7 +115,7 @@ def manifest() -> dict[str, Any]:
         landmarks=random_landmarks(8),
         made_from={"map_images": 12},
         write_models=_write_models,
-        cameras={"a": TINY_CAMERA, "b": dataclasses.replace(TINY_CAMERA, fx=400.0)},
+        cameras={"a": TINY_CAMERA, "b": dataclasses.replace(TINY_CAMERA, width=1280, height=720)},
     )
     said = json.loads((FOLDER / "bundle" / MANIFEST).read_text())
     del said["sha256"]

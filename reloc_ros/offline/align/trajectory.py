@@ -109,7 +109,8 @@ def read_trajectory(file: str | Path) -> Trajectory:
     if len(bad):
         raise _not_a_pose(file, *list(lines.items())[bad[0]])
     _refuse_degrees(file, numbers[:, :3])
-    rotations = Rotation.from_quat(numbers[:, 3:]).as_matrix()
+    quaternions = numbers[:, 3:] / np.abs(numbers[:, 3:]).max(axis=1, keepdims=True)
+    rotations = Rotation.from_quat(quaternions).as_matrix()
     turned = bool(np.abs(rotations - np.eye(3)).max() > 1e-9)
     return Trajectory(keys, Poses(rotations, numbers[:, :3]), turned)
 

@@ -305,6 +305,14 @@ def test_what_ros2_topic_echo_writes_as_csv_is_read(tmp_path, frames):
     np.testing.assert_allclose(read.map_from_camera[1].quaternion_wxyz, [0.8, 0.6, 0, 0], atol=1e-12)
 
 
+def test_a_quaternion_whose_square_no_number_holds_is_a_rotation_all_the_same(tmp_path):
+    (tmp_path / "poses.txt").write_text(
+        "".join(f"{i}.0 {i} 0 0 0 0 {scale} {scale}\n" for i, scale in enumerate(("1e-310", "1", "1e300")))
+    )
+    rotations = read_trajectory(tmp_path / "poses.txt").map_from_camera.rotations
+    np.testing.assert_allclose(rotations, np.tile([[0, -1, 0], [1, 0, 0], [0, 0, 1]], (3, 1, 1)), atol=1e-9)
+
+
 def test_who_stands_still_is_not_taken_for_degrees(tmp_path):
     (tmp_path / "still.tum").write_text("1.5 10 20 3 0 0 0 1\n2.5 10 20 3 0 0 0 1\n")
     assert len(read_trajectory(tmp_path / "still.tum").keys) == 2
