@@ -28,6 +28,9 @@ _ROS_MODELS: Mapping[str, tuple[CameraModel, tuple[int, ...]]] = {
 """Which camera each of ROS's distortion models is, and how many coefficients it may have."""
 COEFFICIENT_COUNT: Mapping[CameraModel, int] = {"pinhole": 0, "brown": 8, "fisheye": 4}
 
+_LARGEST, _LARGEST_SIDE_PX = 1e9, 1 << 20
+"""Beyond what any camera has; squares and products stay finite."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
@@ -66,7 +69,11 @@ class Camera:
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.coefficients, self.skew)
         if not np.all(np.isfinite(numbers)):
             raise RelocError(f"camera intrinsics must be finite numbers, got {list(numbers)}")
-        if not (self.fx > 0 and self.fy > 0):
+        if max(map(abs, numbers)) > _LARGEST or max(self.width, self.height) > _LARGEST_SIDE_PX:
+            raise RelocError(
+                f"no camera has these intrinsics: {self.width}x{self.height} pixels, {list(numbers)}"
+            )
+        if not min(self.fx, self.fy) > 1 / _LARGEST:
             raise RelocError(
                 f"camera focal lengths must be above zero pixels, got fx={self.fx}, fy={self.fy}"
             )

@@ -291,3 +291,22 @@ def test_two_cameras_differ_by_how_far_apart_they_put_a_ray():
     assert camera.shift_px(camera) == 0
     longer = dataclasses.replace(camera, fx=1.02 * camera.fx)
     assert camera.shift_px(longer) == pytest.approx(0.02 * camera.cx)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fx": 1e12},
+        {"fy": 1e-12},
+        {"cx": -1e12},
+        {"coefficients": (1e12, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)},
+        {"skew": 1e12},
+        {"width": 1 << 21},
+        {"height": 1 << 21},
+    ],
+    ids=str,
+)
+def test_numbers_that_no_camera_has_are_refused(changes):
+    sound = Camera("brown", 640, 480, 500.0, 500.0, 319.5, 239.5, (0.1,) + (0.0,) * 7)
+    with pytest.raises(RelocError, match=r"no camera has these intrinsics|above zero pixels"):
+        dataclasses.replace(sound, **changes)

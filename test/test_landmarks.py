@@ -103,3 +103,20 @@ def test_fewer_landmarks_than_a_pose_needs_are_refused(tmp_path):
     random_landmarks(3).save(tmp_path / "landmarks.npz")
     with pytest.raises(RelocError, match="at least 4"):
         Landmarks.load(tmp_path / "landmarks.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": np.array([1, 1])},
+        {"positions_map": np.array([["x", "y", "z"]] * 9)},
+        {"positions_map": np.zeros((9, 3), dtype="M8[s]")},
+        {"directions_map": np.zeros((9, 3), dtype=complex)},
+        {"ids": np.arange(9.0)},
+    ],
+    ids=str,
+)
+def test_arrays_of_another_kind_are_refused(tmp_path, change):
+    np.savez(tmp_path / "a.npz", **{"format": 1} | contents(random_landmarks(9)) | change)
+    with pytest.raises(RelocError, match="not a readable landmark file"):
+        Landmarks.load(tmp_path / "a.npz")

@@ -18,7 +18,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.nested_text import parse_json
-from reloc_ros.io.npz import read_npz
+from reloc_ros.io.npz import of_kind, read_npz
 from reloc_ros.io.picture_head import refuse_huge
 
 Array = NDArray[np.float64]
@@ -107,20 +107,23 @@ class References:
 
 
 def _from_arrays(data: dict[str, NDArray[Any]]) -> References:
-    ends = np.cumsum(data["file_bytes"])
+    def numbers(name: str, kind: type = np.float64) -> NDArray[Any]:
+        return of_kind(data[name], kind)
+
+    ends = np.cumsum(numbers("file_bytes", np.int64))
     if len(ends) == 0 or ends[-1] != len(data["files"]):
         raise ValueError("pictures are missing")
     cameras = [Camera.from_json(entry) for entry in parse_json(str(data["cameras"]))]
-    poses = zip(data["rotations"].astype(float), data["translations"].astype(float), strict=True)
+    poses = zip(numbers("rotations"), numbers("translations"), strict=True)
     references = References(
         files=tuple(piece.tobytes() for piece in np.split(data["files"], ends[:-1])),
         cameras=tuple(cameras[index] for index in data["camera_of_view"].tolist()),
         camera_from_map=tuple(SE3(rotation, translation) for rotation, translation in poses),
-        points_map=data["points_map"].astype(float) + data.get("origin", np.zeros(3)),
-        normals_map=data["normals_map"].astype(float),
-        seen_view=data["seen_view"].astype(np.int32),
-        seen_point=data["seen_point"].astype(np.int32),
-        seen_px=data["seen_steps"] / _STEPS_PER_PX,
+        points_map=numbers("points_map") + (numbers("origin") if "origin" in data else 0),
+        normals_map=numbers("normals_map"),
+        seen_view=numbers("seen_view", np.int32),
+        seen_point=numbers("seen_point", np.int32),
+        seen_px=numbers("seen_steps") / _STEPS_PER_PX,
     )
     _check(references)
     return references

@@ -211,7 +211,8 @@ def _cloud() -> bytes:
 
 
 def _read_references(path: Path) -> object:
-    return References.load(path).pictures()
+    loaded = References.load(path)
+    return [loaded.picture(view) for view in range(len(loaded.files))]
 
 
 def _read_keypoints(path: Path) -> object:

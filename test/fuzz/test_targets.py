@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 EXAMPLES = 40
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.parametrize("name", TARGETS)
 def test_odd_data_is_taken_or_refused_with_a_sentence(name):
     target, taken = TARGETS[name](), []

@@ -174,7 +174,7 @@ def _check(
     if len(wrong):
         raise RelocError(f"{where}: keypoint {wrong[0]} is visible, but the landmark is not within the image")
     expected = unlabelled.keypoints_px[index]
-    off_px = np.where(inside, np.linalg.norm(pixels - expected, axis=1), 0.0)
+    off_px = np.where(inside, np.hypot(*(pixels - expected).T), 0.0)
     bad = np.flatnonzero(~(off_px <= max(MIN_OFF_PX, MAX_OFF * width_px)))  # no position is as wrong
     if len(bad):
         k = bad[0]

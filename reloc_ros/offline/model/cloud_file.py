@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
-from reloc_ros.offline.model.ply import read_ply, write_vertices
+from reloc_ros.offline.model.ply import Column, read_ply, write_vertices
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import fit_similarity, spread
 from reloc_ros.scene_size import extent, fits_single_precision, single_precision_step
@@ -82,7 +82,7 @@ def _read(path: Path) -> tuple[Array, NDArray[np.int64] | None, float]:
         raise RelocError(f"cannot read '{path}' as PLY: {error}") from error
     if not {"x", "y", "z"} <= vertices.keys():
         raise RelocError(f"'{path}' is not a point cloud: it has no vertices with x, y and z")
-    points = np.column_stack([np.asarray(vertices[axis], dtype=np.float64) for axis in "xyz"])
+    points = np.column_stack([_doubles(vertices[axis]) for axis in "xyz"])
     if len(points) == 0:
         raise RelocError(f"'{path}' holds no points")
     if not np.isfinite(points).all():
@@ -91,8 +91,16 @@ def _read(path: Path) -> tuple[Array, NDArray[np.int64] | None, float]:
     step = single_precision_step(points) if is_single else float(np.finfo(np.float32).eps) * extent(points)
     for name in vertices:
         if name.lower() in _ID_NAMES:
-            return points, np.rint(np.asarray(vertices[name], dtype=np.float64)).astype(np.int64), step
+            ids = _doubles(vertices[name])
+            if not (np.abs(ids) < 2**63).all():
+                raise RelocError(f"'{path}' holds points whose {ID_PROPERTY} is no number of a point")
+            return points, np.rint(ids).astype(np.int64), step
     return points, None, step
+
+
+def _doubles(column: Column) -> Array:
+    with np.errstate(invalid="ignore"):  # what is not finite is refused, whatever bits it has
+        return np.asarray(column, dtype=np.float64)
 
 
 def _by_position(path: Path, points: Array, step: float, model: SfmModel) -> NDArray[np.int64]:

@@ -99,7 +99,7 @@ def _parse_images_bin(data: bytes) -> list[ColmapImage]:
         (points_count,) = struct.unpack_from("<Q", data, end + 1)
         points = np.frombuffer(data, _POINT2D, points_count, end + 9)
         offset = end + 9 + points.nbytes
-        keypoints_px = px_from_colmap(points["xy"])
+        keypoints_px = _keypoints(points["xy"])
         images.append(
             ColmapImage(image_id, name, camera_id, _pose(pose), keypoints_px, points["point_id"].copy())
         )
@@ -116,7 +116,7 @@ def _parse_images_txt(text: str) -> list[ColmapImage]:
             continue
         image_id, *pose, camera_id, name = line.strip().split(maxsplit=9)
         table = np.array(next(lines, "").split(), dtype=np.str_).reshape(-1, 3)
-        keypoints_px = px_from_colmap(table[:, :2].astype(np.float64))
+        keypoints_px = _keypoints(table[:, :2].astype(np.float64))
         # Ids are read as integers: float64 would round large ones.
         ids = np.array([_point_id(value) for value in table[:, 2].tolist()], dtype=np.int64)
         images.append(ColmapImage(int(image_id), name, int(camera_id), _pose(pose), keypoints_px, ids))
@@ -136,6 +136,13 @@ def _pose(numbers: ArrayLike) -> SE3:
     if not (np.abs(numbers) < _LARGEST).all():
         raise ValueError("a pose is not finite")
     return SE3.from_quaternion_wxyz(numbers[:4], numbers[4:])
+
+
+def _keypoints(colmap_px: ArrayLike) -> NDArray[np.float64]:
+    keypoints_px = px_from_colmap(colmap_px)
+    if not (np.abs(keypoints_px) < _LARGEST).all():
+        raise ValueError("a keypoint is not finite")
+    return keypoints_px
 
 
 def _parse_points_bin(data: bytes) -> ColmapPoints:

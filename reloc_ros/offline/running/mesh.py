@@ -134,7 +134,8 @@ def _read_ply(path: Path) -> _Parts:
     vertex, face = elements.get("vertex", {}), elements.get("face", {})
     if not {"x", "y", "z"} <= vertex.keys():
         raise ValueError("it has no vertices with x, y and z")
-    vertices = np.column_stack([vertex[axis] for axis in "xyz"]).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # what is not finite is refused, whatever bits it has
+        vertices = np.column_stack([vertex[axis] for axis in "xyz"]).astype(np.float64)
     indices = face.get("vertex_indices", face.get("vertex_index", ()))
     return vertices, list(indices), _ply_colors(vertex), _ply_colors(face)
 

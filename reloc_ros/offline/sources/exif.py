@@ -102,12 +102,13 @@ def read_exif(file: Path) -> Noted | None:
         register_heif(file)
     pillow = pillow_image()
     try:
-        with warnings.catch_warnings(), pillow.open(file) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of EXIF that ends too soon
-            exif, info, mode = image.getexif(), image.info, image.mode
-            is_tiff = image.format == "TIFF"  # of which some versions of Pillow give the size when turned
-            size = (exif[_WIDTH], exif[_HEIGHT]) if is_tiff else image.size
-            details = exif.get_ifd(_EXIF)
+            with pillow.open(file) as image:
+                exif, info, mode = image.getexif(), image.info, image.mode
+                is_tiff = image.format == "TIFF"  # of which some versions of Pillow give the size when turned
+                size = (exif[_WIDTH], exif[_HEIGHT]) if is_tiff else image.size
+                details = exif.get_ifd(_EXIF)
     except (OSError, ValueError, SyntaxError, KeyError):  # Pillow's own are of the first
         return None
     camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (_MAKE, _MODEL) if tag in exif).strip()
