@@ -50,13 +50,13 @@ VERBS: dict[str, tuple[str, ...]] = {
     "select": (*_RELOC, "select", "-w", "{ws}"),
     "label": (*_RELOC, "label", "-w", "{ws}"),
     "web": ("-c", _OPEN_PAGE, "{ws}"),
-    "train": (*_RELOC, "train", "-w", "{ws}", "--steps", "8"),
+    "train": (*_RELOC, "train", "-w", "{ws}", "--steps", "8", "--width", "256"),
     "export": (*_RELOC, "export", "-w", "{ws}", "-o", "{folder}/bundle"),
     "eval": (*_RELOC, "eval", "-w", "{ws}"),
     "report": (*_RELOC, "report", "-w", "{ws}"),
 }
-"""Their arguments, in the order in which each needs the ones before. Training is of a few steps: encoding is what grows
-with the images, and steps are as many as one asks for."""
+"""Their arguments, in the order in which each needs the ones before. Training is of a few steps of small pictures: steps
+are as many as one asks for, reading and encoding is what may grow with the images."""
 
 
 def run_verb(verb: str, folder: Path) -> dict:
