@@ -55,8 +55,8 @@ VERBS: dict[str, tuple[str, ...]] = {
     "eval": (*_RELOC, "eval", "-w", "{ws}"),
     "report": (*_RELOC, "report", "-w", "{ws}"),
 }
-"""Their arguments, in the order in which each needs the ones before. Training is of a few steps of small pictures: steps
-are as many as one asks for, reading and encoding is what may grow with the images."""
+"""Their arguments, in the order in which each needs the ones before. Training is of a few steps of small pictures:
+steps are as many as one asks for, reading and encoding is what may grow with the images."""
 
 
 def run_verb(verb: str, folder: Path) -> dict:
