@@ -50,7 +50,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "select": (*_RELOC, "select", "-w", "{ws}"),
     "label": (*_RELOC, "label", "-w", "{ws}"),
     "web": ("-c", _OPEN_PAGE, "{ws}"),
-    "train": (*_RELOC, "train", "-w", "{ws}", "--steps", "8", "--width", "256"),
+    "train": (*_RELOC, "train", "-w", "{ws}", "--steps", "8", "--width", "128"),
     "export": (*_RELOC, "export", "-w", "{ws}", "-o", "{folder}/bundle"),
     "eval": (*_RELOC, "eval", "-w", "{ws}"),
     "report": (*_RELOC, "report", "-w", "{ws}"),
