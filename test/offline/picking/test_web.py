@@ -140,6 +140,20 @@ def saved_ids(workspace: Workspace) -> list[int]:
     return Landmarks.load(workspace.landmarks_path).ids.tolist()
 
 
+def test_the_address_with_the_token_opens_the_page_and_its_socket(browser, workspace):
+    guard = Guard("localhost", "a-word-of-its-own")
+    page = Page(LandmarkSession(workspace), guard, 0)
+    tab = browser.new_page(viewport=WINDOW)
+    try:
+        assert tab.goto(guard.address(page.port).partition("?")[0]).status == 403
+        tab.goto(guard.address(page.port))
+        says = "() => document.body.innerText.includes('12 landmarks')"  # which comes by the socket
+        tab.wait_for_function(says, timeout=1000 * PATIENCE_S)
+    finally:
+        tab.close()
+        page.stop()
+
+
 @pytest.mark.parametrize("shift", [np.zeros(3), np.array([500_123.4, 5_400_216.7, 312.0])])
 def test_a_click_adds_a_landmark_and_save_puts_it_into_the_workspace(visitor, workspace):
     before, row = saved_ids(workspace), visitor.clear_point()
