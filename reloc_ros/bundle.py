@@ -48,6 +48,8 @@ class NetworkShape:
     """Width of the head."""
     groups: int = 1
     """Parts of the landmarks, each with a head of its own."""
+    separable: bool = False
+    """Whether the head's convolutions are of channels and places apart; in older bundles they are not."""
 
     @property
     def glance(self) -> NetworkShape | None:

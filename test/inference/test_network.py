@@ -5,6 +5,7 @@ import pytest
 import torch
 from scenes import TINY_SHAPE, noise_image, tiny_network
 
+from reloc_ros.bundle import NetworkShape
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.encoders import ENCODERS, make_encoder
 from reloc_ros.inference.network import (
@@ -16,6 +17,7 @@ from reloc_ros.inference.network import (
     spatial_softmax,
 )
 from reloc_ros.inference.network import decode as decode_at
+from reloc_ros.offline.training.optimizer import hidden_convolutions
 
 
 def decode(maps: torch.Tensor) -> torch.Tensor:
@@ -147,6 +149,20 @@ def test_weights_go_to_disk_in_half_precision_and_back(tmp_path):
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0)
     size = (tmp_path / "network.pt").stat().st_size
     assert size < 2.2 * sum(value.numel() for value in loaded.state_dict().values())
+
+
+@pytest.mark.parametrize("separable", [False, True])
+def test_head_is_as_the_shape_says_and_that_of_older_bundles_has_whole_convolutions(tmp_path, separable):
+    assert not NetworkShape("efficientnet_lite0", landmarks=8, width=128, height=96).separable
+    shape, other = (dataclasses.replace(TINY_SHAPE, separable=which) for which in (separable, not separable))
+    network = LandmarkNetwork(shape)
+    assert sum(layer.kernel_size == (3, 3) for layer in hidden_convolutions(network.head)) == (
+        0 if separable else 2
+    )
+    save_network(network, tmp_path / "network.pt")
+    load_network(tmp_path / "network.pt", shape)
+    with pytest.raises(RelocError, match="does not hold this network's weights"):
+        load_network(tmp_path / "network.pt", other)
 
 
 @pytest.mark.parametrize("content", [b"", b"words", b"PK\x03\x04"])
@@ -281,7 +297,7 @@ def test_a_landmark_depends_on_its_own_group_alone():
     for k in range(5):
         head.zero_grad()
         head(features).logits[0, k].sum().backward()
-        touched = head.mix1.weight.grad.view(2, -1).abs().sum(1) > 0
+        touched = head.mix1[1].weight.grad.view(2, -1).abs().sum(1) > 0
         assert touched.tolist() == [k % 2 == 0, k % 2 == 1]
     assert logits.shape == (1, 5, 4, 5)
 

@@ -72,8 +72,9 @@ class MuonAndAdamW(torch.optim.Optimizer):
 
 
 def hidden_convolutions(head: LandmarkHead) -> list[nn.Conv2d]:
-    """The head's convolutions but the last."""
-    return [head.reduce, head.mix1, head.mix2]
+    """The head's convolutions across channels but the last."""
+    parts = [head.reduce, *head.mix1.modules(), *head.mix2.modules()]
+    return [part for part in parts if isinstance(part, nn.Conv2d) and part.weight.shape[1] > 1]
 
 
 def matrices(layer: nn.Conv2d) -> list[nn.Parameter]:

@@ -7,6 +7,8 @@ trains as a whole on fresh views.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
 import logging
 import time
@@ -79,6 +81,7 @@ def train_network(
     steps, seconds, encoder weights, final losses, and what the validation images gave.
     """
     started = time.monotonic()
+    _keep_freed_memory()
     lightning.seed_everything(config.seed, verbose=False)
     network = LandmarkNetwork(network_shape(images, labels, config))
     file = config.encoder_weights or (fetched_weights(config.encoder) if config.download else None)
@@ -107,6 +110,15 @@ def train_network(
         "validation": run.keep_best(),
     }
     return network.eval(), summary
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what is freed: a step's tensors come again, and the system clears each page it hands out."""
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of mallopt(3)
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)
 
 
 class _Run(lightning.LightningDataModule):
@@ -216,4 +228,5 @@ def network_shape(
     scale = config.width / max(width, height)
     width, height = (max(32, 32 * round(side * scale / 32)) for side in (width, height))
     landmarks = labels.keypoints_px.shape[1]
-    return NetworkShape(config.encoder, landmarks, width, height, groups=heads_for(landmarks))
+    groups = heads_for(landmarks)
+    return NetworkShape(config.encoder, landmarks, width, height, groups=groups, separable=True)

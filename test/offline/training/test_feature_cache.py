@@ -73,15 +73,15 @@ def test_encoded_views_are_standardized_features_of_the_network_itself(engine, n
         monkeypatch.setattr(feature_cache, "importlib", importlib)
     encode = fast_encoder(network.features, SHAPE, CPU)
     cache = encode_views(network, encode, sampler, 11)
-    assert cache.inputs.shape == (11, network.features.channels, 8, 8)
+    assert cache.inputs.shape == (11, 8, 8, network.features.channels)
     assert cache.inputs.dtype == torch.float16 and torch.isfinite(cache.inputs[:]).all()
-    assert cache.inputs[:8].float().mean(dim=(0, 2, 3)).abs().max() < 0.05
+    assert cache.inputs[:8].float().mean(dim=(0, 1, 2)).abs().max() < 0.05
     for index in (0, 10):
         view = sampler(index)
         with torch.inference_mode():
             expected = network.features(torch.from_numpy(view.image)[None])[0]
         rounding = 0.1 if engine == "openvino" else 0.001  # OpenVINO may compute in bfloat16
-        assert (cache.inputs[index].float() - expected).abs().mean() < rounding
+        assert (cache.inputs[index].float().permute(2, 0, 1) - expected).abs().mean() < rounding
         np.testing.assert_array_equal(cache.keypoints_px[index], view.keypoints_px)
         np.testing.assert_array_equal(cache.visibility[index], view.visibility)
 
@@ -112,7 +112,7 @@ def test_images_are_encoded_as_views_are(network, sampler):
     cache = encode_views(network, encode, sampler, 10)
     images = [sampler(i).image for i in range(10)]
     found = encode_images(network, images, encode, torch.float16)
-    torch.testing.assert_close(found, cache.inputs[:], rtol=0, atol=0)
+    torch.testing.assert_close(found, cache.inputs[:].permute(0, 3, 1, 2), rtol=0, atol=0)
 
 
 def test_time_limit_ends_the_encoding_with_whole_batches(network, sampler, monkeypatch):

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from reloc_ros.inference.network import STRIDE, HeadMaps, decode
+from reloc_ros.inference.network import STRIDE, LandmarkHead, decode
 from reloc_ros.offline.landmarks.labels import Visibility
+from reloc_ros.offline.training import losses
 from reloc_ros.offline.training.losses import landmark_loss as loss_of_head
 
 SEEN, HIDDEN, UNKNOWN = int(Visibility.SEEN), int(Visibility.HIDDEN), int(Visibility.UNKNOWN)
@@ -18,8 +19,14 @@ def random_maps(landmarks: int = 3, seed: int = 0) -> torch.Tensor:
 class FreeHead:
     """A head whose features (B, 4, K, h, w) are its maps: every value of every map is free."""
 
-    def __call__(self, maps: torch.Tensor) -> HeadMaps:
-        return HeadMaps(maps, maps[:, 0])
+    groups = 1
+
+    def context(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps
+
+    def logits_of(self, maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        images = torch.arange(len(maps))[:, None, None]
+        return maps[:, 0].flatten(2)[images, places]
 
     def offsets_of(self, maps, images, landmarks, cells):
         return maps[:, 1:].float().flatten(3)[images, :, landmarks, cells]
@@ -169,3 +176,43 @@ def test_loss_is_computed_in_single_precision_whatever_the_maps_are():
     found = landmark_loss(maps, keypoints(), MIXED)["loss"]
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, landmark_loss(maps.float(), keypoints(), MIXED)["loss"])
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_heads_own_maps_give_the_same_loss_as_free_ones(groups):
+    """Landmarks of several groups, 10 of them so that the groups are not equally large."""
+    torch.manual_seed(0)
+    head = LandmarkHead(5, 6, 10, groups)
+    features = torch.randn((2, 5, ROWS, COLUMNS))
+    places = keypoints(10)
+    visibility = torch.randint(-1, 2, (2, 10), dtype=torch.int8)
+    logits = head(features).logits
+    maps = torch.cat([logits[:, None], torch.zeros((2, 3, 10, ROWS, COLUMNS))], dim=1)
+    expected = landmark_loss(maps, places, visibility)["heatmap"]
+    torch.testing.assert_close(loss_of_head(head, features, places, visibility)["heatmap"], expected.detach())
+
+
+def test_drawn_hidden_landmarks_stand_for_all(monkeypatch):
+    """Of 40 hidden ones 5 are looked at, and over many draws the loss is that of all."""
+    maps = random_maps(48)
+    visibility = torch.full((2, 48), HIDDEN, dtype=torch.int8)
+    visibility[:, ::6] = SEEN
+
+    def heatmap_loss(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return loss_of_head(FreeHead(), maps, keypoints(48), visibility)["heatmap"]
+
+    whole = heatmap_loss(0)
+    monkeypatch.setattr(losses, "HIDDEN_DRAWS", 5)
+    drawn = torch.stack([heatmap_loss(seed) for seed in range(300)])
+    assert drawn.std() > 1e-4
+    assert drawn.mean().item() == pytest.approx(whole.item(), rel=2e-3)
+
+
+def test_seen_landmarks_are_never_left_out(monkeypatch):
+    monkeypatch.setattr(losses, "HIDDEN_DRAWS", 0)
+    visibility = states([SEEN, HIDDEN, SEEN], [HIDDEN, HIDDEN, SEEN])
+    maps = random_maps().requires_grad_()
+    landmark_loss(maps, keypoints(), visibility)["loss"].backward()
+    looked_at = (maps.grad[:, 0] != 0).flatten(2).any(dim=2)
+    assert looked_at[visibility == SEEN].all()

@@ -45,9 +45,9 @@ def test_every_weight_moves_and_the_loss_falls(groups):
 def test_a_step_turns_each_group_of_a_convolution_by_the_rate(groups):
     network = HeadOnly(groups)
     optimizer = MuonAndAdamW(network, 6e-3, 0.0)
-    before = [matrix.detach().clone() for matrix in matrices(network.head.mix1)]
+    before = [matrix.detach().clone() for matrix in matrices(network.head.mix1[1])]
     descend(network, optimizer, 1)
-    after = matrices(network.head.mix1)
+    after = matrices(network.head.mix1[1])
     assert len(after) == groups
     for old, new in zip(before, after, strict=True):
         values = torch.linalg.svdvals(new.detach() - old)
