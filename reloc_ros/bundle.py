@@ -13,6 +13,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.manifest import MANIFEST, digest_of, read_manifest, verify_file, write_manifest
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.local_features.feature_map import FeatureMap
 from reloc_ros.refinement.references import References
 from reloc_ros.version import __version__
 
@@ -21,6 +22,7 @@ ONNX_MODEL = "network.onnx"
 INT8_MODEL = "network.int8.onnx"
 TORCH_MODEL = "network.pt"
 REFERENCES = "references.npz"
+FEATURES = "features.npz"
 
 Scale = Literal["metric", "unknown"]
 _SMALLEST_GLANCE_PX = 256
@@ -92,6 +94,10 @@ class Bundle:
     """What poses are sharpened against; None when the bundle was exported without."""
     cameras: Mapping[str, Camera] = dataclasses.field(default_factory=dict)
     """All that the map was made with, by name, where it was made with several that differ; `camera` is one of them."""
+    features: FeatureMap | None = None
+    """What is tried where the network is lost; None when the bundle was exported without."""
+    features_calibration: Calibration = UNCALIBRATED
+    """Of poses from `features`."""
 
     @staticmethod
     def load(path: str | Path) -> Bundle:
@@ -110,8 +116,10 @@ class Bundle:
                 str(name): Camera.from_json(data) for name, data in manifest.get("cameras", {}).items()
             }
             scale, frame, made_from = manifest["scale"], manifest["frame"], manifest["made_from"]
-            measured = manifest.get("calibration")
-            calibration = UNCALIBRATED if measured is None else Calibration.from_json(measured)
+            calibration, features_calibration = (
+                Calibration.from_json(manifest[kind]) if kind in manifest else UNCALIBRATED
+                for kind in ("calibration", "features_calibration")
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise RelocError(f"{path / MANIFEST} is damaged ({error}); export the bundle again") from error
         except RelocError as error:
@@ -127,7 +135,6 @@ class Bundle:
             raise RelocError(
                 f"bundle {path} has {len(landmarks)} landmarks but a network for {network.landmarks}; export it again"
             )
-        references = References.load(path / REFERENCES) if REFERENCES in files else None
         return Bundle(
             path,
             scale,
@@ -138,9 +145,15 @@ class Bundle:
             made_from,
             str(frame),
             calibration,
-            references,
+            References.load(path / REFERENCES) if REFERENCES in files else None,
             cameras,
+            FeatureMap.load(path / FEATURES) if FEATURES in files else None,
+            features_calibration,
         )
+
+    def landmarks_of(self, found_by: str) -> Landmarks:
+        """What the rows of a result's keypoints are of, by its `found_by`."""
+        return self.features.landmarks if found_by == "features" and self.features else self.landmarks
 
     def own_camera(self, name: str = "") -> Camera:
         """The camera that the map was made with, the one of this name where it was made with several.
@@ -199,14 +212,14 @@ def write_bundle(
     landmarks: Landmarks,
     made_from: Mapping[str, Any],
     write_models: Callable[[Path], None],
-    calibrate: Callable[[Bundle], Calibration] | None = None,
+    calibrate: Callable[[Bundle], Mapping[str, Calibration]] | None = None,
     cameras: Mapping[str, Camera] | None = None,
 ) -> Bundle:
     """Write a bundle to `path`, whole or not at all.
 
     Args:
         write_models: adds the model files to a folder.
-        calibrate: measures the finished bundle; what it found is written into the manifest.
+        calibrate: measures the finished bundle; what it found is written into the manifest, by names of `Bundle`.
         cameras: all that the map was made with, by name; needed where there are several.
     """
     path = Path(path)
@@ -230,5 +243,6 @@ def write_bundle(
             manifest["cameras"] = {name: one.to_json() for name, one in cameras.items()}
         write_manifest(folder, manifest)
         if calibrate is not None:
-            write_manifest(folder, manifest | {"calibration": calibrate(Bundle.load(folder)).to_json()})
+            measured = calibrate(Bundle.load(folder))
+            write_manifest(folder, manifest | {name: one.to_json() for name, one in measured.items()})
     return Bundle.load(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -18,49 +17,10 @@ from reloc_ros.inference.keypoints import NO_KEYPOINTS, Keypoints
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.image_mask import ImageMask
-from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
-from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
-from reloc_ros.pose.prior import best_pose
-from reloc_ros.refinement.alignment import Support
+from reloc_ros.local_features.second_way import SecondWay
+from reloc_ros.pose.acceptance import LocalizerConfig, LostReason
+from reloc_ros.pose.finder import Localized, Lost, PoseFinder
 from reloc_ros.refinement.refine import Refiner
-
-_logger = logging.getLogger(__name__)
-_NOT_VERIFIED = LostReason.WEAK_EVIDENCE, "the reference views do not verify the pose"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Localized:
-    """A pose that passed every test."""
-
-    camera_from_map: SE3
-    covariance: NDArray[np.float64]
-    """(6, 6) of map_from_camera: x, y, z in the map, then rotation about the map's fixed axes (REP-103)."""
-    keypoints: Keypoints
-    inliers: NDArray[np.bool_]
-    """(N,) which keypoints agree with the pose."""
-    reprojection_rms_px: float
-    """Over the inliers, in the image's pixels."""
-    stage_ms: dict[str, float]
-    """Time of each stage and their `total`."""
-    refined: bool = False
-    """Whether the pose was sharpened against the reference views."""
-    support: Support | None = None
-    """How the reference views agree with the image; None when that was not asked."""
-    tracked: bool = False
-    """Whether the pose was followed from the image before by the reference views, without the network."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Lost:
-    """No pose, and why."""
-
-    reason: LostReason
-    detail: str
-    """One sentence for people."""
-    keypoints: Keypoints
-    inliers: NDArray[np.bool_]
-    """(N,) which keypoints agreed with the best pose, where there was one."""
-    stage_ms: dict[str, float]
 
 
 class Localizer:
@@ -77,12 +37,15 @@ class Localizer:
         self.backend = backend
         self.mask = mask
         self.config = (config or LocalizerConfig()).for_bundle(bundle.calibration)
-        self._solve = make_solver(self.config.solver)
         references = bundle.references if self.config.refine else None
         self.refiner = None if references is None else Refiner(references, mask)
         """None without reference views, or where they are not to be used."""
         glances = self.refiner is not None and self.config.glance and backend.any_size
         self._glance = bundle.network.glance if glances else None
+        self._finder = PoseFinder(bundle.landmarks, self.config, bundle.calibration, self.refiner, "network")
+        has_second = bundle.features is not None and self.config.fallback == "auto"
+        self.second_way = SecondWay(bundle, self.config, self.refiner) if has_second else None
+        """What localizes images by local features where the network is lost; None where there is nothing for that."""
 
     @staticmethod
     def from_bundle(
@@ -124,13 +87,39 @@ class Localizer:
         used = self._camera_of(image, camera, watch)
         if isinstance(used, Lost):
             return used
+        result = self._by_network(image, used, prior, glance, watch)
+        if isinstance(result, Localized) or self.second_way is None:
+            return result
+        second = self.second_way.localize(image, used, self.mask, watch)
+        if isinstance(second, Localized):
+            return second
+        detail = f"{result.detail}; by local features: {second.detail}"
+        return dataclasses.replace(result, detail=detail, stage_ms=second.stage_ms)
+
+    def look_again(self, image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
+        """Localize an image in which the network was lost by local features alone; arguments as for `localize`."""
+        watch = Stopwatch()
+        if self.second_way is None:
+            nothing = NO_KEYPOINTS, NO_KEYPOINTS.scores > 0, watch.times_ms()
+            return Lost(LostReason.NO_KEYPOINTS, "the bundle has no local features", *nothing)
+        used = self._camera_of(image, camera, watch)
+        if isinstance(used, Lost):
+            return used
+        result = self.second_way.localize(image, used, self.mask, watch)
+        if isinstance(result, Localized):
+            return result
+        return dataclasses.replace(result, detail=f"by local features, as by the network: {result.detail}")
+
+    def _by_network(
+        self, image: NDArray[np.uint8], camera: Camera, prior: SE3 | None, glance: bool, watch: Stopwatch
+    ) -> Localized | Lost:
         if glance and self._glance is not None:
-            keypoints = self._look(image, used, self._glance, watch)
-            glanced = self._locate(image, used, keypoints, prior, watch, glance=True)
+            keypoints = self._look(image, camera, self._glance, watch)
+            glanced = self._locate(image, camera, keypoints, watch, prior, glance=True)
             if isinstance(glanced, Localized) and glanced.support.share >= self.config.glance_share:
                 return glanced
-        keypoints = self._look(image, used, self.bundle.network, watch)
-        return self._locate(image, used, keypoints, prior, watch)
+        keypoints = self._look(image, camera, self.bundle.network, watch)
+        return self._locate(image, camera, keypoints, watch, prior)
 
     def confirms(self, image: NDArray[np.uint8], camera: Camera, camera_from_map: SE3) -> bool:
         """Whether what the network sees in an image speaks for a pose as for one that the reference views verified.
@@ -138,11 +127,10 @@ class Localizer:
         Args:
             image, camera: as for `localize`.
         """
+        unit_px = self._network_px(camera)
         for shape in filter(None, (self._glance, self.bundle.network)):
-            keypoints, matches = self._match(self._look(image, camera, shape, Stopwatch()), camera)
-            inliers = reprojection_errors(camera_from_map, matches) < self._limit(camera)
-            judged = (keypoints.positions_px, keypoints.scores, camera_from_map, inliers, camera.width)
-            if refuse_inliers(self.config, *judged, verified=True) is None:
+            keypoints = self._look(image, camera, shape, Stopwatch())
+            if self._finder.speaks_for(camera_from_map, camera, keypoints, unit_px, self.mask):
                 return True
         return False
 
@@ -155,62 +143,21 @@ class Localizer:
         """
         watch = Stopwatch()
         used = self._camera_of(image, camera, watch)
-        return used if isinstance(used, Lost) else self._locate(image, used, keypoints, None, watch)
+        if isinstance(used, Lost):
+            return used
+        return dataclasses.replace(self._locate(image, used, keypoints, watch), found_by="detections")
 
     def _locate(
         self,
         image: NDArray[np.uint8],
         camera: Camera,
         keypoints: Keypoints,
-        prior: SE3 | None,
         watch: Stopwatch,
+        prior: SE3 | None = None,
         glance: bool = False,
     ) -> Localized | Lost:
-        """The pose that the keypoints give: found robustly, refined, judged, and sharpened.
-
-        Those of a glance must speak for it as if nothing verified it, and the reference views must, too.
-        """
-        keypoints, matches = self._match(keypoints, camera)
-        pose, inliers = self._search(matches, keypoints.scores, prior, self._limit(camera))
-        judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
-        refusal = refuse_inliers(*judged, verified=self.refiner is not None and not glance)
-        if pose is not None and refusal is None:
-            agreeing = matches.subset(inliers)
-            seen = self.bundle.landmarks.subset(keypoints.landmarks[inliers])
-            try:
-                refined = refine(pose, agreeing).scaled(self.bundle.calibration.coarse_scale)
-                refusal = refuse_pose(self.config, refined, agreeing, seen, self._ray_per_network_px(camera))
-            except np.linalg.LinAlgError:
-                refusal = LostReason.UNCERTAIN_POSE, "the landmarks found lie so that they fix no pose"
-        watch.lap("pnp")
-        if refusal is not None:
-            return Lost(*refusal, keypoints, inliers, watch.times_ms())
-        refined, sharpened, support = self._sharpen(image, camera, refined, agreeing)
-        if support is not None:
-            watch.lap("refine")
-        if not sharpened and (refusal := _NOT_VERIFIED if glance else refuse_inliers(*judged)):
-            return Lost(*refusal, keypoints, inliers, watch.times_ms())
-        rms_px = float(np.sqrt(np.mean(refined.residuals**2)) * camera.mean_focal)
-        pose, covariance = refined.camera_from_map, refined.covariance
-        return Localized(pose, covariance, keypoints, inliers, rms_px, watch.times_ms(), sharpened, support)
-
-    def _sharpen(
-        self, image: NDArray[np.uint8], camera: Camera, coarse: Refined, agreeing: Correspondences
-    ) -> tuple[Refined, bool, Support | None]:
-        """The pose to report, whether it is a sharpened one, and the photometric support, if that was asked."""
-        if self.refiner is None:
-            return coarse, False, None
-        try:
-            refinement = self.refiner.refine(image, camera, coarse.camera_from_map, agreeing)
-        except np.linalg.LinAlgError:
-            _logger.debug("the pose was not sharpened: the patches fix none")
-            return coarse, False, None
-        if refinement.covariance is None:
-            _logger.debug("the pose was not sharpened: %s", refinement.doubt)
-            return coarse, False, refinement.support
-        pose = refinement.camera_from_map
-        sharpened = Refined(pose, refinement.covariance, reprojection_errors(pose, agreeing))
-        return sharpened.scaled(self.bundle.calibration.refined_scale), True, refinement.support
+        unit_px = self._network_px(camera)
+        return self._finder.find(image, camera, keypoints, unit_px, watch, self.mask, prior, glance)
 
     def _camera_of(self, image: NDArray[np.uint8], camera: Camera | None, watch: Stopwatch) -> Camera | Lost:
         """The camera to use, or what is wrong with the image."""
@@ -251,36 +198,9 @@ class Localizer:
         scale, floor_px = self.bundle.calibration.sigma_scale, self.config.min_sigma_px
         return Keypoints.of(found, letterbox, scale, floor_px)
 
-    def _ray_per_network_px(self, camera: Camera) -> float:
-        """A pixel of the network's input on the plane z = 1."""
-        return float(np.mean(_letterbox(camera, self.bundle.network).source_per_network)) / camera.mean_focal
-
-    def _limit(self, camera: Camera) -> float:
-        """Largest reprojection error of an inlier on the plane z = 1."""
-        return self.config.max_error_px * self._ray_per_network_px(camera)
-
-    def _match(self, keypoints: Keypoints, camera: Camera) -> tuple[Keypoints, Correspondences]:
-        """The keypoints that are in the image, not doubtful, and of use to PnP, and their landmarks."""
-        usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
-        if self.mask is not None:
-            usable &= self.mask.allows(keypoints.positions_px, camera.width, camera.height)
-        keypoints = keypoints.subset(usable)
-        rays = camera.unproject(keypoints.positions_px)
-        finite = np.isfinite(rays).all(axis=1)  # PnP cannot go beside or behind the camera, as fisheyes see
-        keypoints, rays = keypoints.subset(finite), rays[finite]
-        points_map = self.bundle.landmarks.positions_map[keypoints.landmarks]
-        return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / camera.mean_focal)
-
-    def _search(
-        self, matches: Correspondences, scores: NDArray[np.float64], prior: SE3 | None, limit: float
-    ) -> tuple[SE3 | None, NDArray[np.bool_]]:
-        """The pose that most keypoints speak for, and which of them agree with it (N,)."""
-        pose = None
-        if len(matches) >= self.config.min_keypoints:
-            pose = best_pose(self._solve(matches, limit), prior, matches, scores, limit)
-        if pose is None:
-            return None, np.zeros(len(matches), dtype=bool)
-        return pose, reprojection_errors(pose, matches) < limit
+    def _network_px(self, camera: Camera) -> float:
+        """A pixel of the network's input, in the image's."""
+        return float(np.mean(_letterbox(camera, self.bundle.network).source_per_network))
 
 
 def _letterbox(camera: Camera, shape: NetworkShape) -> Letterbox:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from feature_maps import make_feature_map
 from scenes import TINY_CAMERA, TINY_SHAPE, random_landmarks
 
-from reloc_ros.bundle import LANDMARKS, MANIFEST, ONNX_MODEL, TORCH_MODEL, Bundle, write_bundle
+from reloc_ros.bundle import FEATURES, LANDMARKS, MANIFEST, ONNX_MODEL, TORCH_MODEL, Bundle, write_bundle
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
@@ -101,18 +102,36 @@ def test_of_very_many_cameras_some_are_named(tmp_path):
 
 
 MEASURED = Calibration(1.5, 2.0, 4.0, 3.5, {"images": 8})
+OF_FEATURES = Calibration(1.0, 3.0, 2.0, 9.5, {"images": 8})
 
 
 def test_calibration_is_measured_on_the_finished_bundle_and_stays_in_it(tmp_path):
     seen = []
 
-    def calibrate(bundle: Bundle) -> Calibration:
+    def calibrate(bundle: Bundle) -> dict[str, Calibration]:
         seen.append(bundle.file(ONNX_MODEL).read_bytes())
-        return MEASURED
+        return {"calibration": MEASURED, "features_calibration": OF_FEATURES}
 
     written = write(tmp_path / "desk.bundle", calibrate=calibrate)
     assert seen == [b"a network"] and written.calibration == MEASURED
-    assert Bundle.load(written.path).calibration == MEASURED
+    loaded = Bundle.load(written.path)
+    assert loaded.calibration == MEASURED and loaded.features_calibration == OF_FEATURES
+
+
+def test_local_features_are_part_of_a_bundle_where_it_was_exported_with_some(tmp_path):
+    descriptors = np.random.default_rng(0).integers(0, 256, (20, 128)).astype(np.uint8)
+    known = make_feature_map(descriptors, np.arange(20) // 2, np.ones((10, 3)))
+
+    def write_models(folder: Path) -> None:
+        (folder / ONNX_MODEL).write_bytes(b"a network")
+        known.save(folder / FEATURES)
+
+    path = write(tmp_path / "desk.bundle", write_models=write_models).path
+    np.testing.assert_array_equal(Bundle.load(path).features.descriptors, descriptors)
+    assert Bundle.load(write(tmp_path / "other.bundle").path).features is None
+    with (path / FEATURES).open("ab") as stream:
+        stream.write(b"?")
+    assert "features.npz is truncated or altered" in refusal(path)
 
 
 def test_bundle_without_calibration_trusts_the_network_as_it_is(path):

@@ -144,12 +144,15 @@ def test_reported_uncertainty_covers_the_error():
 
 
 def test_calibration_scales_the_covariance_and_the_keypoints_sigma():
-    plain, scaled = make_localizer(noise_px=1.0), make_localizer(noise_px=1.0)
-    scaled.bundle = dataclasses.replace(scaled.bundle, calibration=Calibration(coarse_scale=3.0))
-    before, after = (localizer.localize(picture()) for localizer in (plain, scaled))
+    plain = make_localizer(noise_px=1.0)
+
+    def calibrated(calibration: Calibration) -> Localizer:
+        return Localizer(dataclasses.replace(plain.bundle, calibration=calibration), plain.backend)
+
+    before = plain.localize(picture())
+    after = calibrated(Calibration(coarse_scale=3.0)).localize(picture())
     np.testing.assert_allclose(after.covariance, 9 * before.covariance)
-    scaled.bundle = dataclasses.replace(scaled.bundle, calibration=Calibration(sigma_scale=1.5))
-    after = scaled.localize(picture())
+    after = calibrated(Calibration(sigma_scale=1.5)).localize(picture())
     np.testing.assert_allclose(after.keypoints.sigmas_px, 1.5 * before.keypoints.sigmas_px)
 
 
@@ -501,16 +504,14 @@ def test_thresholds_are_those_of_the_configuration():
         ({"max_position_sigma": 1e-9}, LostReason.UNCERTAIN_POSE),
         ({"max_rotation_sigma_deg": 1e-9}, LostReason.UNCERTAIN_POSE),
     ]:
-        localizer = make_localizer()
-        localizer.config = dataclasses.replace(localizer.config, **change)
-        assert reason(localizer.localize(picture())) == expected
+        assert reason(make_localizer(**change).localize(picture())) == expected
 
 
 def test_keypoints_that_fix_no_pose_are_a_lost_image(monkeypatch):
     def singular(*_):
         raise np.linalg.LinAlgError("Singular matrix")
 
-    monkeypatch.setattr("reloc_ros.localizer.refine", singular)
+    monkeypatch.setattr("reloc_ros.pose.finder.refine", singular)
     lost = make_localizer().localize(picture())
     assert reason(lost) == LostReason.UNCERTAIN_POSE
     assert "fix no pose" in lost.detail

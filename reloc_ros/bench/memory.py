@@ -19,7 +19,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 
 if TYPE_CHECKING:
-    from reloc_ros.offline.measuring.features import FeatureMap
+    from reloc_ros.local_features.feature_map import FeatureMap
 
 BACKEND = "onnx"
 IMAGES = 3
@@ -100,7 +100,8 @@ def _localize(file: str, place: str, kind: str, threads: str | None = None) -> d
     # Each imports what it needs: what the other does is not to be counted.
     if threads is None:
         from reloc_ros.bench.place import FEATURES
-        from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
+        from reloc_ros.local_features.feature_map import FeatureMap
+        from reloc_ros.offline.measuring.features import FeatureBaseline
 
         localizer = FeatureBaseline(FEATURES[kind](), FeatureMap.load(Path(place)))
     else:

@@ -13,9 +13,11 @@ from reloc_ros.bench.methods import SIFT, XFEAT
 from reloc_ros.bench.xfeat import XFeat
 from reloc_ros.bundle import Bundle
 from reloc_ros.errors import RelocError
+from reloc_ros.local_features.matching import Features
+from reloc_ros.local_features.sift import Sift
+from reloc_ros.offline.bundling.gather_features import gather_features
 from reloc_ros.offline.measuring.evaluate import Query, held_out_queries
-from reloc_ros.offline.measuring.features import FeatureBaseline, Features
-from reloc_ros.offline.measuring.sift import Sift
+from reloc_ros.offline.measuring.features import FeatureBaseline
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.progress import Progress, silent
@@ -47,7 +49,10 @@ class Place:
         """One of `FEATURES` with its index built, where the map's images are there."""
         if self.known is None:
             return None
-        return FeatureBaseline.of_model(FEATURES[name](), self.known, self.images_dir, progress)
+        features = FEATURES[name]()
+        return FeatureBaseline(
+            features, gather_features(features, self.known, self.images_dir, progress).known
+        )
 
 
 def workspace_place(path: Path, images: int | None = None) -> Place:

@@ -6,6 +6,7 @@ It is no dependency: the bench installs it into a folder of its own inside the e
 from __future__ import annotations
 
 import importlib.util
+import math
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,8 @@ class XFeat:
     name = XFEAT
     # Both chosen on map images alone. Its corners lie beside the map's blobs: those that stay there give a point.
     max_ratio = 0.9
-    reach_px = 5.0
+    reach_px = 5.0  # of the map's images
+    side = math.inf
 
     def __init__(self) -> None:
         _make_importable()

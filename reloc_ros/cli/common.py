@@ -42,6 +42,12 @@ GlanceOption = Annotated[
         help="Show the network an image in half its size first, and the whole one where no pose is verified by that.",
     ),
 ]
+FallbackOption = Annotated[
+    str,
+    typer.Option(
+        help="auto: where the network is lost, try the bundle's local features, which take longer; or off."
+    ),
+]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")]
 RectifiedOption = Annotated[
     bool | None,

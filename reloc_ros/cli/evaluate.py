@@ -63,13 +63,14 @@ def evaluate(
 
 
 def _print_scores(scores: list[Any]) -> None:
-    metric = scores[0].metric
+    metric, ours = scores[0].metric, scores[0].method
     columns: dict[str, Callable[[Any], str]] = {
         f"within {'5 cm' if metric else '5 %'}, 5 deg": lambda score: f"{100 * score.recall:.0f} %",
         "deg": lambda score: f"{score.median('rotation_deg'):.3f}",
         "cm": lambda score: f"{100 * score.median('position'):.1f}",
         "%": lambda score: f"{score.median('position_percent'):.3f}",
         "lost": lambda score: str(score.lost),
+        "by features": lambda score: str(score.by_features) if score.method == ours else "",
         "NEES mean": lambda score: f"{score.nees_mean:.1f}",
         "median": lambda score: f"{score.median('nees'):.1f}",
         "in 95 %": lambda score: f"{100 * score.nees_within_95:.0f} %",
@@ -78,6 +79,8 @@ def _print_scores(scores: list[Any]) -> None:
     }
     if not metric:
         del columns["cm"]
+    if not any(score.by_features for score in scores if score.method == ours):
+        del columns["by features"]
     title = f"{len(scores[0].outcomes)} held-out images; errors are medians"
     table = Table("method", "condition", title=title, title_justify="left")
     for heading in columns:

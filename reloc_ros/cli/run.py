@@ -9,6 +9,7 @@ import typer
 
 from reloc_ros.cli.common import (
     BackendOption,
+    FallbackOption,
     GlanceOption,
     PrecisionOption,
     RectifiedOption,
@@ -101,6 +102,7 @@ def run(
     precision: PrecisionOption = "auto",
     refine: RefineOption = True,
     glance: GlanceOption = True,
+    fallback: FallbackOption = "auto",
     tracking: Annotated[
         bool,
         typer.Option(
@@ -142,7 +144,7 @@ def run(
     tally = Tally()
     with bars() as progress:
         with phase(progress, "load the bundle"):
-            config = LocalizerConfig(refine=refine, glance=glance)
+            config = LocalizerConfig(fallback=fallback, refine=refine, glance=glance)
             localizer = Localizer.from_bundle(bundle, backend, config, threads, precision)
         if bundle_camera is not None:
             localizer.bundle.own_camera(bundle_camera)
@@ -173,6 +175,7 @@ def run(
     reasons = ", ".join(f"{reason} {count}" for reason, count in tally.reasons.most_common())
     tell(
         f"{tally.localized} of {tally.images} images localized by {keypoints_by}"
+        f"{f', {tally.by_features} of them by local features' if tally.by_features else ''}"
         f"{f' (lost: {reasons})' if reasons else ''}; results in {', '.join(map(str, outputs.paths))}"
     )
     if not tally.localized:

@@ -113,10 +113,16 @@ def export(
         f"{bundle.path}: {len(bundle.landmarks)} landmarks, scale {bundle.scale}, {fidelity}, {size_mb:.1f} MB"
     )
     tell(_sharpening_told(bundle))
-    if bundle.calibration.made_from:
-        tell(_calibration_told(bundle.calibration))
-        for problem in problems_of(bundle.calibration):
-            tell(f"- {problem}")
+    if features := bundle.made_from.get("features"):
+        tell(
+            f"local features for where the network is lost: {features['descriptors']:,} descriptors of "
+            f"{features['points']:,} points, {features['bytes'] / 1e6:.1f} MB"
+        )
+    for whose, calibration in (("", bundle.calibration), ("local features ", bundle.features_calibration)):
+        if calibration.made_from:
+            tell(f"{whose}{_calibration_told(calibration)}")
+            for problem in problems_of(calibration):
+                tell(f"- {whose and 'of poses by local features: '}{problem}")
 
 
 def _sharpening_told(bundle: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import logging
 import shutil
 from collections.abc import Sequence
@@ -11,11 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from reloc_ros.bundle import (
-    INT8_MODEL,
+    FEATURES,
     ONNX_MODEL,
     REFERENCES,
     TORCH_MODEL,
@@ -26,20 +22,21 @@ from reloc_ros.bundle import (
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.backends import make_backend
-from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.local_features.sift import Sift
 from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.offline.bundling.calibrate import calibrate
+from reloc_ros.offline.bundling.calibrate_features import calibrate_features
 from reloc_ros.offline.bundling.choose_references import make_references
+from reloc_ros.offline.bundling.gather_features import Gathered, compact_features, sift_features
 from reloc_ros.offline.bundling.trial_pictures import Photo
 from reloc_ros.offline.landmarks.label_step import has_labels
 from reloc_ros.offline.landmarks.label_step import label_step as label_step  # one of the steps, too
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.landmarks.select_step import select_step as select_step  # and another
-from reloc_ros.offline.measuring.conditions import CONDITIONS
 from reloc_ros.offline.measuring.evaluate import Localize, check_conditions, evaluate, held_out_queries
-from reloc_ros.offline.measuring.scores import Score, write_evaluation
+from reloc_ros.offline.measuring.scores import NETWORK_ALONE, Score, write_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import frame_facts, frame_summary, map_model, read_map_photo
 from reloc_ros.offline.progress import Progress, silent
@@ -52,8 +49,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NETWORK = Path("train") / "network.pt"
-CALIBRATION_PICTURES = 40
-"""So many map images set the ranges of the network in bytes, all where there are fewer; half as many test it."""
 
 
 def train_step(
@@ -142,21 +137,26 @@ def export_step(
     """Write the bundle to `output`."""
     from reloc_ros.inference.network import load_network
     from reloc_ros.offline.bundling.export import export_onnx
+    from reloc_ros.offline.bundling.quantize import add_int8
 
     trained = _refuse_stale(workspace)
     shape = NetworkShape(**trained["shape"])
     network = load_network(workspace.path / NETWORK, shape)
 
     model = map_model(workspace)
+    gathered = compact_features(workspace, model, progress)
 
     def write_models(folder: Path) -> None:
         export_onnx(network, folder / ONNX_MODEL)
-        made_from["int8"] = _add_int8(workspace, model, shape, folder)
+        made_from["int8"] = add_int8(folder, workspace.images_dir, model, shape)
         if with_torch:
             shutil.copyfile(workspace.path / NETWORK, folder / TORCH_MODEL)
         references = make_references(model, workspace.images_dir)
         if references is not None:
             references.save(folder / REFERENCES)
+        if gathered is not None:
+            gathered.known.save(folder / FEATURES)
+            made_from["features"] = gathered.told | {"bytes": (folder / FEATURES).stat().st_size}
 
     made_from: dict[str, Any] = {
         "map_images": len(model.names),
@@ -175,7 +175,7 @@ def export_step(
         landmarks=Landmarks.load(workspace.landmarks_path),
         made_from=made_from,
         write_models=write_models,
-        calibrate=lambda bundle: _calibrate(workspace, model, trained, bundle, progress),
+        calibrate=lambda bundle: _calibrate(workspace, model, trained, bundle, gathered, progress),
     )
     sizes = {file.name: file.stat().st_size for file in sorted(bundle.path.iterdir())}
     summary = {"bytes": sizes, "int8": made_from["int8"]}
@@ -184,24 +184,39 @@ def export_step(
 
 
 def _calibrate(
-    workspace: Workspace, model: SfmModel, trained: dict[str, Any], bundle: Bundle, progress: Progress
-) -> Calibration:
+    workspace: Workspace,
+    model: SfmModel,
+    trained: dict[str, Any],
+    bundle: Bundle,
+    gathered: Gathered | None,
+    progress: Progress,
+) -> dict[str, Calibration]:
     """Calibrate by the images that training did not see; once for the same network."""
+    names = (trained.get("validation") or {}).get("images") or []
+    if not names:
+        logger.warning("the bundle is not calibrated: training saw all images, see reloc train --validation")
+        return {}
+    rows = [model.names.index(name) for name in names]
+
+    def photos() -> list[Photo]:
+        shown = [(row, read_map_photo(workspace.images_dir, model, row)) for row in rows]
+        return [
+            Photo(image, model.camera(row), model.camera_from_map[row], model.names[row])
+            for row, image in shown
+        ]
+
+    measures = {"calibrate": lambda: calibrate(bundle, make_backend(bundle), photos(), progress=progress)}
+    if gathered is not None:
+        others = gathered.without(rows).known
+        measures["calibrate_features"] = lambda: calibrate_features(
+            bundle, others, photos(), progress=progress
+        )
     inputs = _calibration_inputs(workspace)
-    if not workspace.is_current("calibrate", inputs):
-        names = (trained.get("validation") or {}).get("images") or []
-        if not names:
-            logger.warning(
-                "the bundle is not calibrated: training saw all images, see reloc train --validation"
-            )
-            return UNCALIBRATED
-        photos = []
-        for row in map(model.names.index, names):
-            image = read_map_photo(workspace.images_dir, model, row)
-            photos.append(Photo(image, model.camera(row), model.camera_from_map[row], model.names[row]))
-        measured = calibrate(bundle, make_backend(bundle), photos, progress=progress)
-        workspace.record("calibrate", inputs, summary=measured.to_json())
-    return Calibration.from_json(workspace.summary("calibrate"))
+    for step, measure in measures.items():
+        if not workspace.is_current(step, inputs):
+            workspace.record(step, inputs, summary=measure().to_json())
+    kinds = {"calibrate": "calibration", "calibrate_features": "features_calibration"}
+    return {kinds[step]: Calibration.from_json(workspace.summary(step)) for step in measures}
 
 
 def is_of_this_network(workspace: Workspace, step: str) -> bool:
@@ -223,40 +238,6 @@ def _bundle_inputs(workspace: Workspace) -> dict[str, Path]:
         "landmarks": workspace.landmarks_path,
         "model": workspace.model_path,
     }
-
-
-def _add_int8(
-    workspace: Workspace, model: SfmModel, shape: NetworkShape, folder: Path
-) -> dict[str, Any] | None:
-    """Add the network in bytes, unless it is too far from the original; returns how far it is."""
-    from reloc_ros.offline.bundling.quantize import quantize
-
-    def pictures(chosen: Sequence[int], conditions: Sequence[str]) -> list[NDArray[np.uint8]]:
-        made = []
-        for row, condition in zip(chosen, itertools.cycle(conditions), strict=False):
-            image, camera = read_map_photo(workspace.images_dir, model, row), model.camera(row)
-            degraded, camera = CONDITIONS[condition](image, camera)
-            made.append(Letterbox(camera.width, camera.height, shape.width, shape.height).apply(degraded))
-        return made
-
-    def spread(count: int) -> list[int]:
-        return np.unique(np.linspace(0, len(model.names) - 1, count).round().astype(int)).tolist()
-
-    fidelity = quantize(
-        folder / ONNX_MODEL,
-        folder / INT8_MODEL,
-        pictures(spread(CALIBRATION_PICTURES), ("clean", "dark", "noise")),
-        pictures(spread(CALIBRATION_PICTURES // 2), ("clean",)),
-    )
-    if not fidelity.good:
-        logger.warning(
-            "no int8 network in the bundle: its keypoints are %.2f px from the original's, and %.0f %% are missing",
-            fidelity.median_px,
-            100 * fidelity.missing,
-        )
-        (folder / INT8_MODEL).unlink()
-        return None
-    return {"median_px": round(fidelity.median_px, 3), "missing": round(fidelity.missing, 4)}
 
 
 def own_bundle(workspace: Workspace, progress: Progress = silent) -> Path:
@@ -287,10 +268,14 @@ def evaluate_step(
     config = LocalizerConfig(refine=refine)
     localizer = Localizer.from_bundle(own_bundle(workspace, progress), backend, config, threads, precision)
     methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
+    if localizer.second_way is not None:
+        config = dataclasses.replace(config, fallback="off")
+        methods[NETWORK_ALONE] = Localizer(localizer.bundle, localizer.backend, config).localize
     if with_sift:
-        from reloc_ros.offline.measuring.sift import sift_baseline
+        from reloc_ros.offline.measuring.features import FeatureBaseline
 
-        methods["SIFT + LO-RANSAC"] = sift_baseline(workspace, map_model(workspace), progress).localize
+        known = sift_features(workspace, map_model(workspace), progress).known
+        methods["SIFT + LO-RANSAC"] = FeatureBaseline(Sift(), known).localize
     metric = workspace.scale == "metric"
     landmarks = localizer.bundle.landmarks
     scores = evaluate(methods, queries, workspace.images_dir, landmarks, metric, conditions, progress)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import typing
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.calibration import UNCALIBRATED, Calibration
+from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.pose.pnp import Correspondences, Refined, Solver
@@ -30,11 +33,16 @@ class LostReason(str, enum.Enum):
     IMPLAUSIBLE_VIEW = "implausible_view"
 
 
+Fallback = Literal["auto", "off"]
+
+
 @dataclasses.dataclass(frozen=True)
 class LocalizerConfig:
     """When a pose is good enough to be published."""
 
     solver: Solver = "auto"
+    fallback: Fallback = "auto"
+    """`auto`: where the network is lost, the map's local features are tried, if the bundle has some."""
     refine: bool = True
     """Sharpen poses against the bundle's reference views, where it has some."""
     glance: bool = True
@@ -69,6 +77,10 @@ class LocalizerConfig:
     cone_margin_deg: float = 30.0
     min_sigma_px: float = 0.5
     """Floor of the network's own sigma, in pixels of its input."""
+
+    def __post_init__(self) -> None:
+        if self.fallback not in typing.get_args(Fallback):
+            raise RelocError(f"unknown fallback {self.fallback!r}; use auto or off")
 
     def for_bundle(self, calibration: Calibration) -> LocalizerConfig:
         """The same with what is left to the bundle filled in."""

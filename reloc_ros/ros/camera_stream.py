@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -58,6 +59,7 @@ class CameraStream:
         self._bursts = Bursts()
         self.limit = RateLimit()
         self.input: CameraInput | None = None
+        self._counting = threading.Lock()
         self._counted: Header | None = None
         self._failures = 0
         self._last: tuple[StampedPose, float] | None = None
@@ -153,10 +155,11 @@ class CameraStream:
 
     def count(self, header: Header, *, found: bool) -> None:
         """Count an image that was looked at, once."""
-        if self._counted is not header:
-            self.counts.localized += found
-            self.counts.lost += not found
-        self._counted = header
+        with self._counting:  # images are looked at by two threads
+            if self._counted is not header:
+                self.counts.localized += found
+                self.counts.lost += not found
+            self._counted = header
 
     def tell(
         self,

@@ -21,7 +21,7 @@ from reloc_ros.ros.tf.config import TfConfig
 from reloc_ros.scene_size import extent, single_precision_step
 from reloc_ros.stream.correction import CorrectionConfig
 from reloc_ros.stream.status import StatusConfig
-from reloc_ros.stream.tracker import Tracker, TrackerConfig
+from reloc_ros.stream.tracker import SecondLooks, Tracker, TrackerConfig
 
 FINEST_STEP = 1e-3
 """Metres that must not be lost in single precision: those of coordinates up to 16 km."""
@@ -32,7 +32,7 @@ class LoadedMap:
     """A localizer and what the node needs to know about its map."""
 
     localizer: Localizer
-    tracker: Tracker
+    tracker: Tracker | SecondLooks
     """Of the stream of images, which are localized by it."""
     frame: str
     """Frame of the poses."""
@@ -42,6 +42,8 @@ class LoadedMap:
     """Median distance of the landmarks from their middle, in the map's unit."""
     of_cameras: Mapping[str, LoadedMap] = dataclasses.field(default_factory=dict)
     """As each of several cameras has it, by its name: a bundle that two of them share is loaded once."""
+    second: SecondLooks | None = None
+    """For images in which the network was lost; None where there is nothing to try."""
 
     @staticmethod
     def load(given: Parameters, bundle: str) -> LoadedMap:
@@ -70,6 +72,17 @@ class LoadedMap:
     def of(self, camera: str) -> LoadedMap:
         """As a camera has it."""
         return self.of_cameras.get(camera, self)
+
+    @property
+    def has_second(self) -> bool:
+        """Whether images in which the network was lost can be looked at again."""
+        return self.second is not None or any(each.has_second for each in self.of_cameras.values())
+
+    @property
+    def again(self) -> LoadedMap:
+        """The same for images in which the network was lost."""
+        of_cameras = {name: each.again for name, each in self.of_cameras.items()}
+        return dataclasses.replace(self, tracker=self.second or self.tracker, of_cameras=of_cameras)
 
     @property
     def is_metric(self) -> bool:
@@ -148,14 +161,18 @@ def _localizer(given: Parameters, bundle: str) -> Localizer:
 
 def _for_camera(given: Parameters, localizer: Localizer) -> LoadedMap:
     """Args: given: as they hold for this camera."""
-    localizer = copy.copy(localizer)  # the engine and the reference views are shared
-    localizer.mask = ImageMask.load(given.image_mask) if given.image_mask else None
+    both = copy.copy(localizer)  # the engine and the reference views are shared
+    both.mask = ImageMask.load(given.image_mask) if given.image_mask else None
+    localizer = copy.copy(both)
+    localizer.second_way = None  # which has a thread of its own
+    tracker = Tracker(localizer, given.config(TrackerConfig))
     return LoadedMap(
         localizer,
-        Tracker(localizer, given.config(TrackerConfig)),
+        tracker,
         given.map_frame or localizer.bundle.frame.lstrip("/"),
         _fixed_camera(given, localizer.bundle),
         extent(localizer.bundle.landmarks.positions_map),
+        second=SecondLooks(both, tracker) if both.second_way is not None else None,
     )
 
 

@@ -11,8 +11,9 @@ from builtin_interfaces.msg import Time as Stamp
 from std_msgs.msg import Header
 
 from reloc_ros.inference.keypoints import Keypoints
-from reloc_ros.localizer import Localized
+from reloc_ros.localizer import Localized, Lost
 from reloc_ros.pose.covariance import moved_covariance, step_between
+from reloc_ros.pose.finder import FoundBy
 from reloc_ros.pose.fusion import Measured, agreeing, distance, fused
 from reloc_ros.pose.level import tilt_problem
 from reloc_ros.ros.camera_stream import Arrived
@@ -26,6 +27,9 @@ from reloc_ros.ros.tf.frame_pose import refused_if_tilted
 from reloc_ros.ros.tf.tree import TfTree
 from reloc_ros.stream.status import StampedPose
 
+_WEAKEST_FIRST: tuple[FoundBy, ...] = ("features", "network", "tracking")
+"""Of cameras that were localized in different ways, the way that is told: the one that costs most."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Seen:
@@ -37,6 +41,12 @@ class Seen:
     """Of each image."""
     refused: Mapping[str, TfOutcome]
     """By camera: why its pose is no part of the robot's."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether images could be looked at, and none of them gave the robot a pose."""
+        looked_at = any(isinstance(one.result, Lost) for one in self.outcomes)
+        return looked_at and not isinstance(self.outcome.result, Localized)
 
 
 def localized(
@@ -171,5 +181,5 @@ def _result(base: Measured, results: Sequence[Localized]) -> Localized:
         float(np.sqrt(np.mean(np.square(errors_px)))) if errors_px else math.nan,
         {},
         refined=all(each.refined for each in results),
-        tracked=all(each.tracked for each in results),
+        found_by=next(way for way in _WEAKEST_FIRST if any(each.found_by == way for each in results)),
     )

@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
-from reloc_ros.localizer import Localized
-from reloc_ros.ros.camera_stream import Arrived, CameraStream
 from reloc_ros.ros.control.manager_bond import ManagerBond, bond_class
 from reloc_ros.ros.control.parameters import Parameters
-from reloc_ros.ros.control.relocalize_requests import RelocalizeRequests
-from reloc_ros.ros.conversions import seconds_from_stamp
-from reloc_ros.ros.input.image_outcome import ImageOutcome, failed_image
+from reloc_ros.ros.image_way import ImageWay
 from reloc_ros.ros.input.initial_pose_input import InitialPoseInput
-from reloc_ros.ros.input.mailbox import Mailbox
-from reloc_ros.ros.input.worker import Worker
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.output.debug_views import MapCloud
-from reloc_ros.ros.output.pose_outputs import PoseOutputs
 from reloc_ros.ros.output.status import StatusPublisher
-from reloc_ros.ros.rig import localized
 from reloc_ros.ros.tf.audience import others_listen
 from reloc_ros.ros.tf.tree import TfTree
-from reloc_ros.stream.health import Health
-from reloc_ros.stream.status import State, StatusMachine, Verdict
 
 WATCH_PERIOD_S = 0.1
 """How often publishers, listeners and silence are looked at."""
 
 
-class Session:
+class Session(ImageWay):
     """From configure to cleanup. Methods are for the executor's thread, unless they say otherwise."""
 
     def __init__(self, node: Node, given: Parameters, status: StatusPublisher) -> None:
@@ -45,24 +33,13 @@ class Session:
         Raises:
             RelocError: what is given does not work.
         """
-        self._node, self.given, self._status = node, given, status
-        self.loaded = LoadedMap.load(given, given.bundle)
-        self.loaded.tf_config(given)  # refuses what cannot be broadcast in this map
+        loaded = LoadedMap.load(given, given.bundle)
+        loaded.tf_config(given)  # refuses what cannot be broadcast in this map
         if given.bond:
             bond_class()
-        self._lock = threading.Lock()  # guards the status machine, and which map is in use
-        self._machine = StatusMachine()
-        self.health = Health()
-        self.requests = RelocalizeRequests(node)
-        self.outputs = PoseOutputs(node, given)
+        super().__init__(node, given, status, loaded)
         self.cloud = MapCloud(node, self.loaded)
-        self.streams = [CameraStream(node, camera, status) for camera in given.each_camera]
-        self._admitted_s = -math.inf  # stamp of the image that was taken last
-        self._mailbox: Mailbox[Arrived] | None = None
-        self._worker: Worker[Arrived] | None = None
-        self._tree: TfTree | None = None
         self._bond: ManagerBond | None = None
-        self._hints: InitialPoseInput | None = None
         self._timer = None
         self.change_parameters(given)
         node.get_logger().info(str(self.loaded))
@@ -88,12 +65,7 @@ class Session:
         self._machine.forget()
         self.health.restart(time.monotonic())
         self._renew_tree()
-        self._mailbox = Mailbox(
-            lambda image, late: image.stream.drop(late=late), self.given.camera_tolerance_s
-        )
-        self._worker = Worker(self._mailbox, self._work_on, self._on_broken_images, fail)
-        for stream in self.streams:
-            stream.listen(self.given, self._on_image)
+        self._begin(fail)
         if self.given.take_initial_pose:
             self._hints = InitialPoseInput(
                 self._node, lambda: self.loaded.frame, self.outputs.has_told, self._forget
@@ -107,66 +79,6 @@ class Session:
         self._node.get_logger().info(f"images from {topics}")
         waiting = f"no image has arrived on {topics} yet"
         self._status.publish_idle("waiting_for_image", waiting, self.loaded)
-
-    # The way of an image: received, localized, judged, published.
-
-    def _on_image(self, arrived: Arrived) -> None:
-        stamp_s = seconds_from_stamp(arrived.message.header.stamp)
-        with self._lock:
-            self._machine.arrived(self._now_s())
-        # Who goes with an image that is looked at is looked at, too.
-        in_time = bool(self.given.rig) and abs(stamp_s - self._admitted_s) <= self.given.camera_tolerance_s
-        if not (arrived.stream.limit.admits(time.monotonic()) or in_time):
-            arrived.stream.counts.skipped += 1
-            return
-        self._admitted_s = stamp_s
-        self._mailbox.put(arrived, arrived.stream.name, stamp_s)
-
-    def _work_on(self, images: Sequence[Arrived]) -> None:
-        """Called on the worker's thread, with the images of one time."""
-        tree, given = self._tree, self.given  # the same for all of them
-        with self._lock:
-            loaded, believed = self.loaded, self._machine.last_good
-        seen = localized(images, loaded, believed, given, self._hints, tree)
-        outcome, stamp_s = seen.outcome, seconds_from_stamp(seen.outcome.header.stamp)
-        with self._lock:
-            judged, asked = self._judge(loaded, outcome), self.requests.asked()
-        for image, one in zip(images, seen.outcomes, strict=True):
-            found = isinstance(one.result, Localized) and loaded is self.loaded
-            image.stream.count(image.message.header, found=found)
-            if judged.publish and found and image.stream.name not in seen.refused:
-                image.stream.remember(one, stamp_s)
-        sent = self.outputs.send(outcome, judged, given, loaded, tree)
-        verdict = sent.added_to(judged)
-        told = {"loaded": loaded, "outcome": outcome, "transform": sent.transform.reason}
-        status = self._status.publish(verdict, **told)
-        found, age_s = isinstance(outcome.result, Localized), float(status.frame_age_s)
-        self.health.add(time.monotonic(), latency_s=outcome.latency_s, age_s=age_s, found=found)
-        self.requests.image(asked, verdict, sent.pose)
-        for image, one in zip(images, seen.outcomes, strict=True):
-            image.stream.tell(one, verdict, seen.refused, loaded, given)
-        for image in images:
-            loaded.of(image.stream.name).tracker.confirm()
-
-    def _judge(self, loaded: LoadedMap, outcome: ImageOutcome) -> Verdict:
-        """Called on the worker's thread, under the lock."""
-        if loaded is not self.loaded:
-            return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
-        if isinstance(outcome.result, Localized):
-            stamp_s = seconds_from_stamp(outcome.header.stamp)
-            return self._machine.localized(outcome.result.camera_from_map, stamp_s)
-        return self._machine.lost(outcome.reason, outcome.detail)
-
-    def _on_broken_images(self, images: Sequence[Arrived], error: Exception) -> None:
-        """Called on the worker's thread: the work on images of one time raised, which costs them."""
-        outcome = failed_image(images[0].message.header, error)
-        self._node.get_logger().warning(outcome.detail)
-        for each in images:
-            each.stream.count(each.message.header, found=False)
-            each.stream.say(outcome.reason, outcome.detail, self.loaded)
-        with self._lock:
-            verdict = self._machine.lost(outcome.reason, outcome.detail)
-        self._status.publish(verdict, loaded=self.loaded, outcome=outcome)
 
     # Beside the images: silence, and whether anybody listens.
 
@@ -207,9 +119,6 @@ class Session:
         if len(self.requests) or self.outputs.is_wanted or views_wanted:
             return True
         return self.given.tf_mode != "none" and others_listen(self._node)
-
-    def _now_s(self) -> float:
-        return self._node.get_clock().now().nanoseconds * 1e-9
 
     # What may be asked for meanwhile.
 
@@ -285,9 +194,8 @@ class Session:
             self._hints.close()
         if self._tree is not None:
             self._tree.close()  # before the worker, which may wait for a transform
-        if self._worker is not None:
-            self._worker.stop()
-        self._mailbox = self._worker = self._tree = self._hints = None
+        self._end()
+        self._tree = self._hints = None
         self.requests.close()
 
     def close(self) -> None:

@@ -71,6 +71,8 @@ class Verdict:
     """The poses go on somewhere else: what was derived from the ones before must not be carried over."""
 
 
+LATE_S = 1.0
+"""An image that is older by less than that came late; by more, its clock is another or a recording started over."""
 _ARRIVALS = 2
 """Consistent poses in a row, at least, that are believed far from where the camera was tracked."""
 
@@ -150,6 +152,15 @@ class StatusMachine:
         """An image gave no pose."""
         self._chain.clear()
         return self._fail(reason, detail)
+
+    def undecided(self, reason: str, detail: str) -> Verdict:
+        """An image gave no pose, and it, or one soon after, will be looked at once more: there is none until then."""
+        self.state = min(self.state, State.DEGRADED)
+        return Verdict(self.state, False, reason, detail)
+
+    def is_behind(self, stamp_s: float) -> bool:
+        """Whether an image is older than one that gave a pose; by `LATE_S` or more, its clock is another."""
+        return bool(self._chain) and 0 <= self._chain[-1].stamp_s - stamp_s < LATE_S
 
     def silence(self, now_s: float) -> Verdict | None:
         """Call now and then; a verdict, once, when the images have stopped."""

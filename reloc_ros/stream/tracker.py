@@ -80,6 +80,7 @@ class Tracker:
         self._localizer = localizer
         self.config = config or TrackerConfig()
         self._anchor: _Anchor | None = None
+        self._adopted: _Anchor | None = None
         self._unconfirmed: tuple[NDArray[np.uint8], Camera, SE3] | None = None
 
     def localize(
@@ -99,6 +100,8 @@ class Tracker:
             last: the last pose that the stream counts on; None while it is lost.
             expected: camera_from_map where odometry puts the camera; None where that is not known.
         """
+        if self._adopted is not None and last is not None and last.stamp_s == self._adopted.newest.stamp_s:
+            self._anchor, self._adopted = self._adopted, None
         anchor, self._unconfirmed = self._anchor, None
         counts = anchor is not None and last is not None and last.stamp_s == anchor.newest.stamp_s
         prior = expected or (last and (_moved_on(anchor, stamp_s) if counts else last.camera_from_map))
@@ -135,6 +138,13 @@ class Tracker:
             _logger.debug("the network does not speak for the pose that was followed")
             self._anchor = None
         self._unconfirmed = None
+
+    def adopt(self, result: Localized | Lost, camera: Camera, stamp_s: float) -> None:
+        """Follow from a pose that was found by something else, once the stream counts on it.
+
+        May be called from another thread than the rest.
+        """
+        self._adopted = self._anchored(result, camera, stamp_s, None)
 
     def _anchored(
         self, result: Localized | Lost, camera: Camera, stamp_s: float, former: _Anchor | None
@@ -174,7 +184,7 @@ class Tracker:
             watch.times_ms(),
             refined=True,
             support=followed.support,
-            tracked=True,
+            found_by="tracking",
         )
 
     def _holds(self, result: Localized, start: Localized) -> bool:
@@ -184,6 +194,26 @@ class Tracker:
             result.support.share >= (1 - self.config.max_share_loss) * start.support.share
             and sigmas[0] <= self.config.max_sigma_growth * sigmas[1]
         )
+
+
+class SecondLooks:
+    """Localizes images of a stream that the network lost, by local features, and lets the tracker go on from there."""
+
+    def __init__(self, localizer: Localizer, tracker: Tracker) -> None:
+        self._localizer, self._tracker = localizer, tracker
+
+    def localize(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        stamp_s: float,
+        last: StampedPose | None,
+        expected: SE3 | None = None,
+    ) -> Localized | Lost:
+        """As `Tracker.localize`, from this image alone."""
+        result = self._localizer.look_again(image, camera)
+        self._tracker.adopt(result, camera, stamp_s)
+        return result
 
 
 def _moved_on(anchor: _Anchor, stamp_s: float) -> SE3:

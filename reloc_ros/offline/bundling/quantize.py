@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -15,7 +16,12 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from reloc_ros.bundle import INT8_MODEL, ONNX_MODEL, NetworkShape
+from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.offline.bundling.export import forget_origins, halve_weights
+from reloc_ros.offline.measuring.conditions import CONDITIONS
+from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.model.workspace_model import read_map_photo
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +30,8 @@ QUANTIZED = ("Conv", "Clip", "Relu", "Add")
 FIRST_IN_FLOAT = 3
 """Convolutions at the start that stay as they are: their few channels differ so much in size that bytes blur them."""
 MIN_BYTES_ELEMENTS = 50_000
+CALIBRATION_PICTURES = 40
+"""So many map images set the ranges of the network in bytes, all where there are fewer; half as many test it."""
 MIN_SCORE = 0.3
 MAX_MEDIAN_PX = 1.0
 MAX_MISSING = 0.1
@@ -42,6 +50,37 @@ class Fidelity:
     @property
     def good(self) -> bool:
         return self.median_px <= MAX_MEDIAN_PX and self.missing <= MAX_MISSING
+
+
+def add_int8(folder: Path, images_dir: Path, model: SfmModel, shape: NetworkShape) -> dict[str, Any] | None:
+    """Add the network in bytes to a bundle's folder, unless it is too far from the original; tells how far it is."""
+
+    def pictures(chosen: Sequence[int], conditions: Sequence[str]) -> list[NDArray[np.uint8]]:
+        made = []
+        for row, condition in zip(chosen, itertools.cycle(conditions), strict=False):
+            image, camera = read_map_photo(images_dir, model, row), model.camera(row)
+            degraded, camera = CONDITIONS[condition](image, camera)
+            made.append(Letterbox(camera.width, camera.height, shape.width, shape.height).apply(degraded))
+        return made
+
+    def spread(count: int) -> list[int]:
+        return np.unique(np.linspace(0, len(model.names) - 1, count).round().astype(int)).tolist()
+
+    fidelity = quantize(
+        folder / ONNX_MODEL,
+        folder / INT8_MODEL,
+        pictures(spread(CALIBRATION_PICTURES), ("clean", "dark", "noise")),
+        pictures(spread(CALIBRATION_PICTURES // 2), ("clean",)),
+    )
+    if not fidelity.good:
+        logger.warning(
+            "no int8 network in the bundle: its keypoints are %.2f px from the original's, and %.0f %% are missing",
+            fidelity.median_px,
+            100 * fidelity.missing,
+        )
+        (folder / INT8_MODEL).unlink()
+        return None
+    return {"median_px": round(fidelity.median_px, 3), "missing": round(fidelity.missing, 4)}
 
 
 def quantize(

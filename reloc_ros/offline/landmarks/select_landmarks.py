@@ -128,22 +128,32 @@ def picture_widths(model: SfmModel) -> NDArray[np.float64]:
     return sums / np.maximum(model.track_lengths, 1)
 
 
-def view_cones(model: SfmModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Per point, the mean unit direction towards the cameras that saw it (P, 3) and the cone's half-angle (P,)."""
-    rays = model.centers_map[model.observation_image] - model.points_map[model.observation_point]
+def view_cones(
+    points_map: NDArray[np.float64], seen_point: NDArray[np.integer], centers_map: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Per point, the mean unit direction towards the cameras that saw it (P, 3) and the cone's half-angle (P,).
+
+    Args:
+        points_map: (P, 3)
+        seen_point: (M,) of each observation, the point.
+        centers_map: (M, 3) and its camera's centre.
+    """
+    rays = centers_map - points_map[seen_point]
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    means = np.zeros_like(model.points_map)
-    np.add.at(means, model.observation_point, rays)
+    means = np.zeros_like(points_map)
+    np.add.at(means, seen_point, rays)
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    cosines = np.einsum("ij,ij->i", rays, means[model.observation_point])
+    cosines = np.einsum("ij,ij->i", rays, means[seen_point])
     smallest = np.ones(len(means))
-    np.minimum.at(smallest, model.observation_point, cosines)
+    np.minimum.at(smallest, seen_point, cosines)
     return means, np.arccos(np.clip(smallest, -1, 1))
 
 
 def cloud_landmarks(model: SfmModel) -> Landmarks:
     """Every point of the model, in its order, as the landmark that it would be."""
-    directions, cones = view_cones(model)
+    directions, cones = view_cones(
+        model.points_map, model.observation_point, model.centers_map[model.observation_image]
+    )
     return Landmarks(model.point_ids, model.points_map, directions, cones)
 
 

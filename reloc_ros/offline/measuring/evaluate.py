@@ -84,7 +84,9 @@ def check_conditions(conditions: Sequence[str]) -> None:
 
 def outcome_of(query: Query, result: Localized | Lost, distance: float) -> Outcome:
     """What localizing one image gave; position errors are a share of `distance`."""
-    found = {"stage_ms": result.stage_ms, "keypoints": result.keypoints, "inliers": result.inliers}
+    found = {"stage_ms": result.stage_ms, "found_by": result.found_by}
+    if result.found_by != "features":  # whose keypoints are no landmarks
+        found |= {"keypoints": result.keypoints, "inliers": result.inliers}
     if isinstance(result, Lost):
         return Outcome(query.name, result.reason.value, None, None, None, None, **found)
     pose, true = result.camera_from_map, query.camera_from_map

@@ -22,6 +22,8 @@ FORMAT = 1
 MAX_ROTATION_DEG = 5.0
 MAX_POSITION_PERCENT = 5.0
 MAX_POSITION_M = 0.05
+NETWORK_ALONE = "network alone"
+"""The method that has no second way where the network is lost."""
 CHI_SQUARE_95 = 12.592
 """Of six degrees of freedom: the error of an honest pose lies in this region of its covariance 19 times of 20."""
 
@@ -49,6 +51,8 @@ class Outcome:
         default_factory=lambda: NO_KEYPOINTS.scores > 0, compare=False
     )
     """(N,) which of them agree with the pose."""
+    found_by: str = "network"
+    """What found the keypoints, and the pose by them; with local features, none of the keypoints are kept."""
 
     def excess(self, metric: bool) -> float:
         """The larger of its errors as a share of what still counts as localized; infinite when it was lost."""
@@ -59,7 +63,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the keypoints."""
-        entry = {name: getattr(self, name) for name in ("name", "reason", *_ERRORS, "stage_ms")}
+        entry = {name: getattr(self, name) for name in ("name", "reason", *_ERRORS, "stage_ms", "found_by")}
         pose = self.camera_from_map
         written = pose and {
             "rotation_wxyz": pose.quaternion_wxyz.tolist(),
@@ -88,6 +92,11 @@ class Score:
     @property
     def lost(self) -> int:
         return sum(outcome.reason is not None for outcome in self.outcomes)
+
+    @property
+    def by_features(self) -> int:
+        """Images localized by local features."""
+        return sum(outcome.reason is None and outcome.found_by == "features" for outcome in self.outcomes)
 
     def errors(self, field: str) -> NDArray[np.float64]:
         """(L,) one kind of error, or `nees`, of the localized images."""
@@ -226,7 +235,7 @@ def _score(entry: dict[str, Any], metric: bool) -> Score:
 
 def _outcome(entry: dict[str, Any]) -> Outcome:
     pose, found = entry["camera_from_map"], entry.get("keypoints")
-    further: dict[str, Any] = {}
+    further: dict[str, Any] = {"found_by": str(entry.get("found_by", "network"))}
     if pose is not None:
         further["camera_from_map"] = SE3.from_quaternion_wxyz(pose["rotation_wxyz"], pose["translation"])
     if found is not None:

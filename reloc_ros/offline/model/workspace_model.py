@@ -30,7 +30,7 @@ from reloc_ros.offline.workspace import Workspace, fingerprint
 FORMAT = 1
 _KNOWN, _KNOWN_RULE = "model_known", (1, MAX_ERROR_PX, MIN_TRIANGULATION_ANGLE_DEG)
 """The name of the file that keeps `map_model`, and how that is made; a change of it counts the first number up."""
-STEPS_OF_ANY_FRAME = ("select", "label", "calibrate")
+STEPS_OF_ANY_FRAME = ("select", "label", "calibrate", "calibrate_features")
 """Choosing and labelling landmarks depends on ratios alone, labels are pixels, and a calibration is of ratios."""
 
 

@@ -11,7 +11,13 @@ from markupsafe import Markup, escape
 from scipy.stats import chi2
 
 from reloc_ros.offline.measuring.conditions import describe
-from reloc_ros.offline.measuring.scores import MAX_POSITION_M, MAX_POSITION_PERCENT, MAX_ROTATION_DEG, Score
+from reloc_ros.offline.measuring.scores import (
+    MAX_POSITION_M,
+    MAX_POSITION_PERCENT,
+    MAX_ROTATION_DEG,
+    NETWORK_ALONE,
+    Score,
+)
 from reloc_ros.offline.report.charts import (
     Axis,
     Plot,
@@ -24,7 +30,7 @@ from reloc_ros.offline.report.charts import (
 )
 from reloc_ros.offline.report.collect import Facts
 
-OURS, OTHER = "s1", "s2"
+OURS, OTHER, WITHOUT = "s1", "s2", "muted"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +43,9 @@ class ConditionCurves:
 
 
 def style_of(score: Score, scores: Sequence[Score]) -> str:
-    return OURS if score.method == scores[0].method else OTHER
+    if score.method == scores[0].method:
+        return OURS
+    return WITHOUT if score.method == NETWORK_ALONE else OTHER
 
 
 def table_rows(facts: Facts) -> list[tuple[bool, list[str]]]:

@@ -33,6 +33,8 @@ class Tally:
     images: int = 0
     reasons: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     """Lost images by their reason."""
+    by_features: int = 0
+    """Localized ones that the map's local features found."""
     examples: dict[str, str] = dataclasses.field(default_factory=dict)
     """Of each reason, the first image and what was wrong with it."""
 
@@ -43,6 +45,8 @@ class Tally:
             reason = result.reason.value
             self.reasons[reason] += 1
             self.examples.setdefault(reason, f"{name}: {result.detail}")
+        else:
+            self.by_features += result.found_by == "features"
 
     @property
     def localized(self) -> int:

@@ -48,6 +48,7 @@ def pose_entry(frame: Frame, result: Localized | Lost) -> dict[str, Any]:
         "reprojection_rms_px": None,
         "refined": None,
         "tracked": None,
+        "found_by": None,
         "latency_ms": result.stage_ms.get("total"),
     }
     if isinstance(result, Lost):
@@ -62,6 +63,7 @@ def pose_entry(frame: Frame, result: Localized | Lost) -> dict[str, Any]:
         "reprojection_rms_px": None if result.tracked else result.reprojection_rms_px,
         "refined": result.refined,
         "tracked": result.tracked,
+        "found_by": result.found_by,
     }
 
 

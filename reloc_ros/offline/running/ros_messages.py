@@ -29,6 +29,7 @@ uint32 keypoints
 uint32 inliers
 float32 reprojection_rms_px
 bool tracked
+string found_by
 float32 latency_s
 float32 frame_age_s
 bool scale_known
@@ -109,6 +110,7 @@ class PoseMessages:
             inliers=int(result.inliers.sum()),
             reprojection_rms_px=math.nan if lost else result.reprojection_rms_px,
             tracked=not lost and result.tracked,
+            found_by="" if lost else result.found_by,
             latency_s=1e-3 * result.stage_ms.get("total", math.nan),
             frame_age_s=math.nan,
             scale_known=self.bundle.scale == "metric",

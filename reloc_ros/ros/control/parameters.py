@@ -7,7 +7,7 @@ import typing
 from typing import Any, TypeVar
 
 from reloc_ros.inference.backends import PRECISIONS
-from reloc_ros.pose.acceptance import LocalizerConfig
+from reloc_ros.pose.acceptance import Fallback, LocalizerConfig
 from reloc_ros.pose.pnp import Solver
 from reloc_ros.ros.control.camera_parameters import RigParameters
 from reloc_ros.ros.control.parameter_field import SWITCH, Change, live, parameter
@@ -51,13 +51,16 @@ class Parameters(RigParameters):
         "What finds the pose among the keypoints; `auto` is PoseLib where it is installed, else OpenCV.",
         choices=typing.get_args(Solver),
     )
-    refine: bool = parameter(
-        True, "Sharpen poses against the bundle's reference views, where it has some and they agree."
-    )
+    refine: bool = parameter(True, "Sharpen poses against the bundle's reference views where they agree.")
     glance: bool = parameter(
         LocalizerConfig.glance,
         "Show the network an image in half its size first, a quarter of the work, and the whole one where the "
         "reference views do not verify the pose. Needs refine.",
+    )
+    fallback: str = parameter(
+        LocalizerConfig.fallback,
+        "`auto` looks again, beside newer images and by the bundle's local features, where the network was lost.",
+        choices=typing.get_args(Fallback),
     )
     use_prior: bool = live(
         True,
@@ -131,9 +134,7 @@ class Parameters(RigParameters):
         "starts in it (REP-105). The last two need a map in metres.",
         choices=typing.get_args(TfMode),
     )
-    base_frame: str = parameter(
-        "base_link", "The robot's frame, for tf_mode map_base, planar and publish_initial_pose."
-    )
+    base_frame: str = parameter("base_link", "The robot's frame, for map_base, planar and initial poses.")
     odom_frame: str = parameter("odom", "The odometry's frame, for tf_mode map_odom and use_prior.")
     transform_tolerance_s: float = parameter(
         0.1, "How far ahead of now map_odom is dated, so that it holds until the next one.", (0.0, 10.0)
@@ -233,7 +234,7 @@ class Parameters(RigParameters):
         "there is used.",
     )
     min_inliers: int = parameter(
-        LocalizerConfig.min_inliers, "Landmarks that must agree on a pose, at least.", (4, 1000)
+        LocalizerConfig.min_inliers, "Landmarks that must agree on a pose.", (4, 1000)
     )
     min_evidence: float = parameter(
         0.0,

@@ -105,7 +105,7 @@ class DebugViews:
 
 def keypoints_of(outcome: ImageOutcome, loaded: LoadedMap) -> KeypointArray:
     """The keypoints of a localizer's result as a message."""
-    found, landmarks = outcome.result.keypoints, loaded.localizer.bundle.landmarks
+    found, landmarks = outcome.result.keypoints, loaded.localizer.bundle.landmarks_of(outcome.result.found_by)
     rows = zip(
         landmarks.ids[found.landmarks].tolist(),
         found.positions_px.tolist(),
@@ -133,7 +133,8 @@ def markers_of(outcome: ImageOutcome, loaded: LoadedMap) -> MarkerArray:
 
     Where coordinates are large, points are about an origin in the markers' pose: RViz draws in single precision.
     """
-    result, positions = outcome.result, loaded.localizer.bundle.landmarks.positions_map
+    result = outcome.result
+    positions = loaded.localizer.bundle.landmarks_of(result.found_by).positions_map
     seen, localized = result.keypoints.landmarks, isinstance(result, Localized)
     unseen = np.setdiff1d(np.arange(len(positions)), seen)
     used = seen[result.inliers] if localized else seen[:0]

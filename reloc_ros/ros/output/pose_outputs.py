@@ -54,7 +54,7 @@ class Sent:
 
 
 class PoseOutputs:
-    """The topics for poses that count. Poses are sent on one thread."""
+    """The topics for poses that count. Poses are sent by one thread at a time."""
 
     def __init__(self, node: Node, given: Parameters) -> None:
         self._node = node

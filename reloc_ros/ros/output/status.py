@@ -23,7 +23,7 @@ from reloc_ros.stream.status import State, Verdict
 
 @dataclasses.dataclass
 class ImageCounts:
-    """Of the images since the node started; each number is written by one thread only."""
+    """Of the images since the node started; each number is written by one thread at a time."""
 
     received: int = 0
     localized: int = 0
@@ -101,6 +101,7 @@ class StatusPublisher:
             inliers=int(np.count_nonzero(result.inliers)) if result else 0,
             reprojection_rms_px=result.reprojection_rms_px if isinstance(result, Localized) else math.nan,
             tracked=isinstance(result, Localized) and result.tracked,
+            found_by=result.found_by if isinstance(result, Localized) else "",
             latency_s=outcome.latency_s if outcome else math.nan,
             frame_age_s=age_s if outcome else math.nan,
             scale_known=loaded is not None and loaded.is_metric,

@@ -75,7 +75,8 @@ def refused_if_tilted(outcome: ImageOutcome, given: Parameters, tree: TfTree) ->
         f"{given.base_frame} would lie {tilted_deg:.1f} deg off level, and with planar {limit_deg:.1f} are allowed "
         "(planar_max_tilt)"
     )
-    lost = Lost(LostReason.IMPLAUSIBLE_VIEW, detail, found.keypoints, found.inliers, found.stage_ms)
+    seen = found.keypoints, found.inliers, found.stage_ms, found.found_by
+    lost = Lost(LostReason.IMPLAUSIBLE_VIEW, detail, *seen)
     return dataclasses.replace(outcome, result=lost, reason="tilted", detail=detail)
 
 

@@ -1,73 +1,15 @@
 import dataclasses
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from colour_place import ColourFinder, bundle, photographs
 
-from reloc_ros.bundle import Bundle, NetworkShape
 from reloc_ros.calibration import UNCALIBRATED
-from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
-from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline.bundling import calibrate as calibration
 from reloc_ros.offline.bundling import trial_pictures
 from reloc_ros.offline.bundling.calibrate import Trial, calibrate
-from reloc_ros.offline.bundling.trial_pictures import Photo
-
-CAMERA = Camera("pinhole", 320, 240, 250.0, 250.0, 160.0, 120.0)
-SHAPE = NetworkShape("none", landmarks=48, width=320, height=256)
-POSES = [SE3.from_rotation_vector([0.05 * i, -0.04 * i, 0.02], [0.1 * i, 0, 4.0]) for i in range(4)]
-_LEVELS = (70, 130, 190, 250)
-COLOURS = np.array([(b, g, r) for b in _LEVELS for g in _LEVELS for r in _LEVELS])[: SHAPE.landmarks]
-
-
-def make_landmarks() -> Landmarks:
-    positions = np.random.default_rng(0).uniform(-1, 1, (SHAPE.landmarks, 3)) * [1.2, 0.9, 0.6]
-    directions = np.tile([0.0, 0.0, -1.0], (SHAPE.landmarks, 1))
-    return Landmarks(np.arange(SHAPE.landmarks), positions, directions, np.full(SHAPE.landmarks, 1.0))
-
-
-def photographs() -> list[Photo]:
-    """Every landmark is a disc of a colour of its own."""
-    photos = []
-    for pose in POSES:
-        image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
-        for pixel, colour in zip(
-            CAMERA.project(pose.apply(make_landmarks().positions_map)), COLOURS, strict=True
-        ):
-            cv2.circle(image, np.rint(16 * pixel).astype(int).tolist(), 16 * 5, colour.tolist(), -1, shift=4)
-        photos.append(Photo(image, CAMERA, pose))
-    return photos
-
-
-class ColourFinder:
-    """Finds the landmarks by their colours, and errs by `error_px` where it says that it errs by `told_px`."""
-
-    name = "colours"
-    any_size = False
-
-    def __init__(self, error_px: float, told_px: float) -> None:
-        self.error_px, self.told_px, self.runs = error_px, told_px, 0
-
-    def infer(self, image: np.ndarray) -> np.ndarray:
-        self.runs += 1
-        rng = np.random.default_rng(self.runs)
-        found = np.zeros((SHAPE.landmarks, 4), np.float32)
-        # Each colour channel is one of four levels; the three together are the landmark's number.
-        nearest = np.abs(np.arange(256)[:, None] - _LEVELS)
-        digit = np.where(nearest.min(axis=1) <= 12, nearest.argmin(axis=1), 1000)[image]
-        number = digit @ [16, 4, 1]
-        for row in range(SHAPE.landmarks):
-            y, x = np.nonzero(number == row)
-            if 15 <= len(x) <= 300:
-                found[row] = (*np.mean([x, y], axis=1) + rng.normal(0, self.error_px, 2), 0.9, self.told_px)
-        return found
-
-
-def bundle() -> Bundle:
-    return Bundle(Path("made up"), "unknown", CAMERA, SHAPE, make_landmarks(), {}, {})
 
 
 @pytest.fixture
@@ -107,13 +49,13 @@ def normal_errors(factor: float, count: int = 4000) -> list[Trial]:
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.7])
 def test_the_scale_makes_normal_errors_what_the_covariance_says(factor):
-    scale = calibration._pose_scale(normal_errors(factor), 4.0)
+    scale = calibration.pose_scale(normal_errors(factor), 4.0)
     assert scale == pytest.approx(factor, rel=0.02)
 
 
 def test_wrong_and_unbelieved_poses_do_not_widen_the_covariance_of_the_others():
     spoiled = [*normal_errors(1.0), *[Trial(10.0, 5.0, 1e4, True)] * 50, *[Trial(3.0, 0.1, 1e4, True)] * 50]
-    assert calibration._pose_scale(spoiled, 4.0) == calibration._pose_scale(normal_errors(1.0), 4.0)
+    assert calibration.pose_scale(spoiled, 4.0) == calibration.pose_scale(normal_errors(1.0), 4.0)
 
 
 def gross(nees: float, photo: str, off: float = 0.8) -> Trial:
@@ -124,14 +66,14 @@ def gross(nees: float, photo: str, off: float = 0.8) -> Trial:
 def test_a_few_poses_that_are_far_off_do_not_widen_the_covariance_of_all():
     sound = normal_errors(1.0, 57)
     spoiled = [*sound, *(gross(nees, "bent.jpg") for nees in (2e4, 5e4, 9e4))]
-    assert calibration._pose_scale(spoiled, 4.0) == calibration._pose_scale(sound, 4.0)
+    assert calibration.pose_scale(spoiled, 4.0) == calibration.pose_scale(sound, 4.0)
     assert [trial.photo for trial in calibration._astray(spoiled, 4.0)] == ["bent.jpg"] * 3
 
 
 def test_many_poses_that_are_far_off_are_part_of_the_truth():
     sound = normal_errors(1.0, 50)
     spoiled = [*sound, *(gross(2e4, "bent.jpg") for _ in range(10))]
-    assert calibration._pose_scale(spoiled, 4.0) == calibration.SCALE_RANGE[1]
+    assert calibration.pose_scale(spoiled, 4.0) == calibration.SCALE_RANGE[1]
 
 
 def test_what_is_wrong_with_a_calibration_is_said_and_the_images_named():
@@ -156,13 +98,13 @@ def test_a_photograph_whose_own_pose_is_wrong_is_named(clean):
 
 def test_too_few_poses_or_keypoints_change_nothing():
     few = normal_errors(3.0, calibration.MIN_SAMPLES - 1)
-    assert calibration._pose_scale(few, 4.0) == 1
+    assert calibration.pose_scale(few, 4.0) == 1
     assert calibration._sigma_scale(np.full(calibration.MIN_SAMPLES - 1, 9.0)) == UNCALIBRATED.sigma_scale
 
 
 def test_evidence_needed_is_what_one_picture_in_a_thousand_of_no_place_reaches():
     rng = np.random.default_rng(3)
-    asked = [calibration._min_evidence(rng.exponential(0.9, 240) - 1) for _ in range(40)]
+    asked = [calibration.needed_evidence(rng.exponential(0.9, 240) - 1) for _ in range(40)]
     assert np.median(asked) == pytest.approx(0.9 * np.log(1000) - 1, abs=0.5)
-    assert calibration._min_evidence(np.full(50, -9.0)) == calibration.EVIDENCE_RANGE[0]
-    assert calibration._min_evidence(rng.exponential(9.0, 240)) == calibration.EVIDENCE_RANGE[1]
+    assert calibration.needed_evidence(np.full(50, -9.0)) == calibration.EVIDENCE_RANGE[0]
+    assert calibration.needed_evidence(rng.exponential(9.0, 240)) == calibration.EVIDENCE_RANGE[1]

@@ -219,7 +219,8 @@ def test_count_is_a_number_or_auto():
 
 
 def test_view_cone_holds_every_camera_that_saw_the_point(model):
-    directions, cones = view_cones(model)
+    centers = model.centers_map[model.observation_image]
+    directions, cones = view_cones(model.points_map, model.observation_point, centers)
     np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1)
     rays = model.centers_map[model.observation_image] - model.points_map[model.observation_point]
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)

@@ -13,12 +13,14 @@ from reloc_ros.demo.film.trajectories import mapping
 from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.errors import RelocError
+from reloc_ros.local_features.sift import Sift
+from reloc_ros.offline.bundling.gather_features import sift_features
 from reloc_ros.offline.extending.extend_map import extend_map
 from reloc_ros.offline.mapping.attempts import read_features
 from reloc_ros.offline.mapping.map_images import map_images
 from reloc_ros.offline.mapping.options import SfmOptions
 from reloc_ros.offline.matching import learned
-from reloc_ros.offline.measuring.sift import sift_baseline
+from reloc_ros.offline.measuring.features import FeatureBaseline
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import fingerprint
 
@@ -144,7 +146,8 @@ def test_sift_makes_points_of_its_own_in_such_a_map_to_be_compared_with(of_xfeat
     workspace = of_xfeat[0]
     truth = dict(zip(photos.names, photos.camera_from_map, strict=True))
     model = SfmModel.load(workspace.model_path)
-    baseline = sift_baseline(workspace, model.without(workspace.is_held_out(model.names)))
+    known = sift_features(workspace, model.without(workspace.is_held_out(model.names))).known
+    baseline = FeatureBaseline(Sift(), known)
     placed = dict(zip(model.names, model.camera_from_map, strict=True))
     held_out = [name for name in model.names if workspace.is_held_out([name])[0]]
     for name in held_out:

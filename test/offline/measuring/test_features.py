@@ -3,13 +3,17 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from feature_maps import make_feature_map
 from synthetic_model import make_model
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+from reloc_ros.local_features.feature_map import FeatureMap
+from reloc_ros.local_features.matching import Matcher
 from reloc_ros.localizer import Localized, Lost, LostReason
-from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
+from reloc_ros.offline.bundling.gather_features import gather_features
+from reloc_ros.offline.measuring.features import FeatureBaseline
 
 CAMERA = Camera("pinhole", 640, 480, 500.0, 500.0, 320.0, 240.0)
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -24,6 +28,7 @@ class Planted:
     name: str = "planted"
     max_ratio: float = 0.8
     reach_px: float = 1.5
+    side: float = np.inf
 
     def detect(self, image):
         return self.keypoints_px, self.descriptors
@@ -35,7 +40,7 @@ def planted(count: int = 200, of_other_places: float = 0.5):
     points_map = rng.uniform(-1, 1, (count, 3))
     descriptors = rng.normal(size=(count, 32)).astype(np.float32)
     both = np.concatenate([descriptors, descriptors + 0.01 * rng.normal(size=descriptors.shape)])
-    known = FeatureMap(both.astype(np.float32), np.tile(np.arange(count), 2), points_map)
+    known = make_feature_map(both.astype(np.float32), np.tile(np.arange(count), 2), points_map)
     pose = SE3.from_rotation_vector([0.1, -0.2, 0.05], [0.1, 0.2, 4.0])
     keypoints_px = CAMERA.project(pose.apply(points_map)) + rng.normal(0, 0.3, (count, 2))
     wrong = rng.random(count) < of_other_places
@@ -54,8 +59,8 @@ def test_any_features_are_localized_by_their_matches_though_half_are_wrong():
 
 def test_ambiguous_features_match_nothing():
     known, features, _ = planted()
-    twins = FeatureMap(
-        known.descriptors, np.arange(len(known.descriptors)), np.tile(known.points_map, (2, 1))
+    twins = make_feature_map(
+        known.descriptors, np.arange(len(known.descriptors)), np.tile(known.landmarks.positions_map, (2, 1))
     )
     between = Planted(features.keypoints_px, features.descriptors + np.float32(0.1))
     found = FeatureBaseline(between, twins).localize(IMAGE, CAMERA)
@@ -78,7 +83,7 @@ def test_map_holds_the_points_where_the_features_see_them(tmp_path):
 
     for image, name in enumerate(model.names):
         cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), 20 * image, np.uint8))
-    known = FeatureMap.of_model(Beside(reach_px=4.0), model, tmp_path)
+    known = gather_features(Beside(reach_px=4.0), model, tmp_path).known
     own = known.descriptors[:, 0].astype(int)
     assert len(known.points) > 0.8 * len(model.observation_px)
     errors = []
@@ -86,12 +91,14 @@ def test_map_holds_the_points_where_the_features_see_them(tmp_path):
         rows = model.observations_of(image)
         point_of = dict(zip(own.tolist(), known.points.tolist(), strict=True))
         there = np.isin(model.observation_point[rows], own)
-        points = known.points_map[[point_of[p] for p in model.observation_point[rows[there]].tolist()]]
+        points = known.landmarks.positions_map[
+            [point_of[p] for p in model.observation_point[rows[there]].tolist()]
+        ]
         expected = model.observation_px[rows[there]] + beside
         errors.append(np.linalg.norm(model.camera(image).project(pose.apply(points)) - expected, axis=1))
     assert np.median(np.concatenate(errors)) < 1  # 3 without another triangulation
     with pytest.raises(RelocError, match="planted finds only"):
-        FeatureMap.of_model(Beside(reach_px=0.1), model, tmp_path)
+        gather_features(Beside(reach_px=0.1), model, tmp_path)
 
 
 def test_map_that_was_saved_localizes_as_the_one_in_memory(tmp_path):
@@ -106,12 +113,11 @@ def test_map_that_was_saved_localizes_as_the_one_in_memory(tmp_path):
 
 def test_ratio_is_that_to_the_nearest_descriptor_of_another_point():
     descriptors = np.eye(5, 128, dtype=np.float32)
-    baseline = FeatureBaseline(
-        Planted(), FeatureMap(descriptors, np.array([7, 7, 8, 7, 9]), np.zeros((10, 3)))
-    )
+    known = make_feature_map(descriptors, np.array([7, 7, 8, 7, 9]), np.zeros((10, 3)))
+    matcher = Matcher(Planted(), known)
     nearest = np.array([[0, 1, 2, 3], [2, 4, 0, 1], [1, 0, 3, 3]])
     distances = np.array([[0.1, 0.2, 0.4, 0.5], [0.3, 0.3, 0.6, 0.6], [0.2, 0.3, 0.4, 0.8]])
-    points, ratios = baseline._ratios(nearest, distances)
+    points, ratios = matcher._ratios(nearest, distances)
     assert points.tolist() == [7, 8, 7]
     np.testing.assert_allclose(
         ratios, [0.1 / 0.4, 1.0, 0.2 / 0.8]
@@ -122,6 +128,6 @@ def test_each_map_descriptor_matches_its_own_point():
     rng = np.random.default_rng(0)
     descriptors = np.sqrt(rng.dirichlet(np.full(128, 0.3), 600)).astype(np.float32)
     points = np.arange(600) // 2
-    baseline = FeatureBaseline(Planted(), FeatureMap(descriptors, points, rng.normal(size=(300, 3))))
-    found = baseline._match(rng.uniform(0, 600, (600, 2)), descriptors)
+    matcher = Matcher(Planted(), make_feature_map(descriptors, points, rng.normal(size=(300, 3))))
+    found = matcher._match(rng.uniform(0, 600, (600, 2)), descriptors)
     assert len(found) == 600 and (found.landmarks == points).all() and found.scores.min() > 0.99

@@ -5,19 +5,20 @@ import pytest
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import center_error, rotation_error_deg
+from reloc_ros.local_features.sift import Sift
 from reloc_ros.localizer import Localized, Lost, LostReason
-from reloc_ros.offline.measuring.features import FeatureBaseline, FeatureMap
-from reloc_ros.offline.measuring.sift import Sift
+from reloc_ros.offline.bundling.gather_features import gather_features
+from reloc_ros.offline.measuring.features import FeatureBaseline
 from reloc_ros.offline.model.colmap_files import read_colmap
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.sources.photographs import read_photo
 
 pytest.importorskip("pycolmap")
-SNOWMIKU = Path(__file__).parents[4] / "shared" / "scenes" / "snowmiku"
+SNOWMIKU = Path(__file__).parents[3] / "shared" / "scenes" / "snowmiku"
 
 
 def baseline(known: SfmModel, images_dir: Path) -> FeatureBaseline:
-    return FeatureBaseline(Sift(), FeatureMap.of_model(Sift(), known, images_dir))
+    return FeatureBaseline(Sift(), gather_features(Sift(), known, images_dir).known)
 
 
 @pytest.fixture(scope="module")

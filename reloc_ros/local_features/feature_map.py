@@ -1,0 +1,95 @@
+"""What the map's images show of its points: descriptors, as a bundle carries them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+from reloc_ros.io.npz import read_npz
+from reloc_ros.landmarks import Landmarks
+
+FORMAT = 1
+_KIND = "reloc local features"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """M descriptors of P points: one for each view that saw a point, or fewer."""
+
+    descriptors: NDArray[Any]
+    """(M, D), of the features' own type: bytes of SIFT."""
+    points: NDArray[np.int64]
+    """(M,) the row of `landmarks` each is of."""
+    landmarks: Landmarks
+    """The P points."""
+
+    def save(self, path: Path) -> None:
+        """Write as .npz to `path`; the caller makes that atomic."""
+        # Single precision would round projected coordinates, of millions of metres, to half a metre.
+        origin = np.median(self.landmarks.positions_map, axis=0)
+        descriptors = self.descriptors
+        if descriptors.dtype != np.uint8:
+            descriptors = descriptors.astype(np.float16)  # as hloc stores them
+        with path.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                kind=_KIND,
+                format=FORMAT,
+                descriptors=descriptors,
+                points=self.points.astype(np.int32),
+                ids=self.landmarks.ids,
+                origin=origin,
+                positions_map=(self.landmarks.positions_map - origin).astype(np.float32),
+                directions_map=self.landmarks.directions_map.astype(np.float16),
+                view_cones_rad=self.landmarks.view_cones_rad.astype(np.float16),
+            )
+
+    @staticmethod
+    def load(path: Path) -> FeatureMap:
+        """Read what `save` wrote; anything else is refused with a sentence."""
+        try:
+            data = read_npz(path)
+            kind, version = str(data["kind"]), int(data["format"])
+            if kind != _KIND:
+                raise ValueError(f"it is of kind {kind}")
+            features = _from_arrays(data) if version == FORMAT else None
+        except FileNotFoundError as error:
+            raise RelocError(f"{path} does not exist; export the bundle again") from error
+        except (RelocError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise RelocError(
+                f"{path} is not a readable file of local features; export the bundle again"
+            ) from error
+        if features is None:
+            raise RelocError(f"{path} has format {version}; this version reads {FORMAT}")
+        return features
+
+
+def _from_arrays(data: dict[str, NDArray[Any]]) -> FeatureMap:
+    landmarks = Landmarks(
+        data["ids"].astype(np.int64),
+        data["positions_map"].astype(float) + data["origin"],
+        data["directions_map"].astype(float),
+        data["view_cones_rad"].astype(float),
+    )
+    features = FeatureMap(data["descriptors"], data["points"].astype(np.int64), landmarks)
+    _check(features)
+    return features
+
+
+def _check(features: FeatureMap) -> None:
+    """Refuse what does not fit together."""
+    landmarks, points, count = features.landmarks, features.points, len(features.landmarks)
+    numbers = (landmarks.positions_map, landmarks.directions_map, landmarks.view_cones_rad)
+    if [array.shape for array in numbers] != [(count, 3), (count, 3), (count,)]:
+        raise ValueError("points do not fit")
+    if features.descriptors.ndim != 2 or points.shape != features.descriptors.shape[:1]:
+        raise ValueError("descriptors do not fit")
+    if not all(np.isfinite(array).all() for array in (*numbers, features.descriptors)):
+        raise ValueError("numbers are not finite")
+    if len(points) == 0 or points.min() < 0 or points.max() >= count:
+        raise ValueError("descriptors are of points that are not there")

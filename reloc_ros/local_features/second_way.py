@@ -1,0 +1,49 @@
+"""What a localizer tries when the network is lost: local features, under the same tests with limits of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.bundle import Bundle
+from reloc_ros.cameras import Camera
+from reloc_ros.inference.stopwatch import Stopwatch
+from reloc_ros.io.image_mask import ImageMask
+from reloc_ros.local_features.matching import Matcher
+from reloc_ros.local_features.sift import Sift
+from reloc_ros.pose.acceptance import LocalizerConfig
+from reloc_ros.pose.finder import Localized, Lost, PoseFinder
+from reloc_ros.refinement.refine import Refiner
+
+SIDE = 640
+"""Longer side to which images are shrunk, here as when a bundle's features were gathered."""
+UNIT_WIDTH = 1280
+"""Limits in pixels are those of an image so wide."""
+LIMITS: dict[str, Any] = {"min_score": 0.0, "min_inliers": 8, "max_error_px": 6.0, "max_rms_px": 4.0}
+"""COLMAP's for an image to be registered: features are exact, but most of their matches are wrong."""
+
+
+class SecondWay:
+    """Localizes images by a bundle's local features."""
+
+    def __init__(self, bundle: Bundle, config: LocalizerConfig, refiner: Refiner | None) -> None:
+        """Build the index."""
+        known, calibration = bundle.features, bundle.features_calibration
+        limits = dataclasses.replace(config, min_evidence=calibration.min_evidence, **LIMITS)
+        self._matcher = Matcher(Sift(SIDE), known)
+        self._finder = PoseFinder(known.landmarks, limits, calibration, refiner, "features")
+
+    def localize(
+        self, image: NDArray[np.uint8], camera: Camera, mask: ImageMask | None, watch: Stopwatch
+    ) -> Localized | Lost:
+        """Localize an image, (H, W, 3) BGR or (H, W) grey; its keypoints are of `bundle.features`."""
+        keypoints = self._matcher.find(image, watch)
+        return self._finder.find(image, camera, keypoints, unit_px(camera), watch, mask)
+
+
+def unit_px(camera: Camera) -> float:
+    """How many of a camera's pixels one is that limits are in."""
+    return camera.width / UNIT_WIDTH

@@ -1,0 +1,200 @@
+"""From keypoints of any kind to a pose that is believed, or the reason why there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.calibration import Calibration
+from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
+from reloc_ros.inference.keypoints import Keypoints
+from reloc_ros.inference.stopwatch import Stopwatch
+from reloc_ros.io.image_mask import ImageMask
+from reloc_ros.landmarks import Landmarks
+from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
+from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
+from reloc_ros.pose.prior import best_pose
+from reloc_ros.refinement.alignment import Support
+from reloc_ros.refinement.refine import Refiner
+
+_logger = logging.getLogger(__name__)
+FoundBy = Literal["network", "features", "tracking", "detections"]
+"""Whose keypoints a pose is from: of the network, of local features, or detections made elsewhere; or it was followed
+from the image before."""
+_NOT_VERIFIED = LostReason.WEAK_EVIDENCE, "the reference views do not verify the pose"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Localized:
+    """A pose that passed every test."""
+
+    camera_from_map: SE3
+    covariance: NDArray[np.float64]
+    """(6, 6) of map_from_camera: x, y, z in the map, then rotation about the map's fixed axes (REP-103)."""
+    keypoints: Keypoints
+    """What was found in the image: landmarks of the map, or points of its local features."""
+    inliers: NDArray[np.bool_]
+    """(N,) which keypoints agree with the pose."""
+    reprojection_rms_px: float
+    """Over the inliers, in the image's pixels."""
+    stage_ms: dict[str, float]
+    """Time of each stage and their `total`."""
+    refined: bool = False
+    """Whether the pose was sharpened against the reference views."""
+    support: Support | None = None
+    """How the reference views agree with the image; None when that was not asked."""
+    found_by: FoundBy = "network"
+
+    @property
+    def tracked(self) -> bool:
+        """Whether the pose was followed from the image before by the reference views, without the network."""
+        return self.found_by == "tracking"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lost:
+    """No pose, and why."""
+
+    reason: LostReason
+    detail: str
+    """One sentence for people."""
+    keypoints: Keypoints
+    inliers: NDArray[np.bool_]
+    """(N,) which keypoints agreed with the best pose, where there was one."""
+    stage_ms: dict[str, float]
+    found_by: FoundBy = "network"
+    """What found the keypoints."""
+
+
+class PoseFinder:
+    """Finds poses by keypoints of one kind."""
+
+    def __init__(
+        self,
+        landmarks: Landmarks,
+        config: LocalizerConfig,
+        calibration: Calibration,
+        refiner: Refiner | None,
+        found_by: FoundBy,
+    ) -> None:
+        """Args: landmarks: what the keypoints are of; refiner: what sharpens poses, None: nothing does."""
+        self.config = config
+        self._landmarks, self._calibration = landmarks, calibration
+        self._refiner, self._found_by = refiner, found_by
+        self._solve = make_solver(config.solver)
+
+    def find(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        keypoints: Keypoints,
+        unit_px: float,
+        watch: Stopwatch,
+        mask: ImageMask | None = None,
+        prior: SE3 | None = None,
+        glance: bool = False,
+    ) -> Localized | Lost:
+        """The pose that the keypoints give: found robustly, refined, judged, and sharpened.
+
+        Args:
+            image, camera: where they were found.
+            unit_px: how many of the image's pixels one of the pixels is that the limits are in.
+            mask: what of the image shows the robot.
+            prior: camera_from_map where the camera is expected.
+            glance: whether the keypoints must speak for the pose as if nothing verified it, and the views must, too.
+        """
+        keypoints, matches = self.match(keypoints, camera, mask)
+        unit = unit_px / camera.mean_focal
+        pose, inliers = self._search(matches, keypoints.scores, prior, self.config.max_error_px * unit)
+        judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
+        refusal = refuse_inliers(*judged, verified=self._refiner is not None and not glance)
+        if pose is not None and refusal is None:
+            agreeing = matches.subset(inliers)
+            seen = self._landmarks.subset(keypoints.landmarks[inliers])
+            try:
+                refined = refine(pose, agreeing).scaled(self._calibration.coarse_scale)
+                refusal = refuse_pose(self.config, refined, agreeing, seen, unit)
+            except np.linalg.LinAlgError:
+                refusal = LostReason.UNCERTAIN_POSE, "the landmarks found lie so that they fix no pose"
+        watch.lap("pnp")
+        if refusal is not None:
+            return Lost(*refusal, keypoints, inliers, watch.times_ms(), self._found_by)
+        refined, sharpened, support = self._sharpen(image, camera, refined, agreeing)
+        if support is not None:
+            watch.lap("refine")
+        if not sharpened and (refusal := _NOT_VERIFIED if glance else refuse_inliers(*judged)):
+            return Lost(*refusal, keypoints, inliers, watch.times_ms(), self._found_by)
+        return Localized(
+            refined.camera_from_map,
+            refined.covariance,
+            keypoints,
+            inliers,
+            float(np.sqrt(np.mean(refined.residuals**2)) * camera.mean_focal),
+            watch.times_ms(),
+            sharpened,
+            support,
+            self._found_by,
+        )
+
+    def speaks_for(
+        self,
+        camera_from_map: SE3,
+        camera: Camera,
+        keypoints: Keypoints,
+        unit_px: float,
+        mask: ImageMask | None = None,
+    ) -> bool:
+        """Whether keypoints speak for a pose as for one that the reference views verified; arguments as for `find`."""
+        keypoints, matches = self.match(keypoints, camera, mask)
+        limit = self.config.max_error_px * unit_px / camera.mean_focal
+        inliers = reprojection_errors(camera_from_map, matches) < limit
+        judged = (keypoints.positions_px, keypoints.scores, camera_from_map, inliers, camera.width)
+        return refuse_inliers(self.config, *judged, verified=True) is None
+
+    def match(
+        self, keypoints: Keypoints, camera: Camera, mask: ImageMask | None = None
+    ) -> tuple[Keypoints, Correspondences]:
+        """The keypoints that are in the image, not doubtful, and of use to PnP, and their landmarks."""
+        usable = camera.contains(keypoints.positions_px) & (keypoints.scores >= self.config.min_score)
+        if mask is not None:
+            usable &= mask.allows(keypoints.positions_px, camera.width, camera.height)
+        keypoints = keypoints.subset(usable)
+        rays = camera.unproject(keypoints.positions_px)
+        finite = np.isfinite(rays).all(axis=1)  # PnP cannot go beside or behind the camera, as fisheyes see
+        keypoints, rays = keypoints.subset(finite), rays[finite]
+        points_map = self._landmarks.positions_map[keypoints.landmarks]
+        return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / camera.mean_focal)
+
+    def _search(
+        self, matches: Correspondences, scores: NDArray[np.float64], prior: SE3 | None, limit: float
+    ) -> tuple[SE3 | None, NDArray[np.bool_]]:
+        """The pose that most keypoints speak for, and which of them agree with it (N,)."""
+        pose = None
+        if len(matches) >= self.config.min_keypoints:
+            pose = best_pose(self._solve(matches, limit), prior, matches, scores, limit)
+        if pose is None:
+            return None, np.zeros(len(matches), dtype=bool)
+        return pose, reprojection_errors(pose, matches) < limit
+
+    def _sharpen(
+        self, image: NDArray[np.uint8], camera: Camera, coarse: Refined, agreeing: Correspondences
+    ) -> tuple[Refined, bool, Support | None]:
+        """The pose to report, whether it is a sharpened one, and the photometric support, if that was asked."""
+        if self._refiner is None:
+            return coarse, False, None
+        try:
+            refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing)
+        except np.linalg.LinAlgError:
+            _logger.debug("the pose was not sharpened: the patches fix none")
+            return coarse, False, None
+        if refinement.covariance is None:
+            _logger.debug("the pose was not sharpened: %s", refinement.doubt)
+            return coarse, False, refinement.support
+        pose = refinement.camera_from_map
+        sharpened = Refined(pose, refinement.covariance, reprojection_errors(pose, agreeing))
+        return sharpened.scaled(self._calibration.refined_scale), True, refinement.support

@@ -1,0 +1,123 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from feature_maps import make_feature_map
+from test_localizer import CAMERA_FROM_MAP, MAP_CAMERA, make_localizer, picture
+
+from reloc_ros.errors import RelocError
+from reloc_ros.geometry import center_error, rotation_error_deg
+from reloc_ros.io.image_mask import ImageMask
+from reloc_ros.local_features import second_way
+from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost
+
+COUNT = 120
+
+
+class Planted:
+    """Finds the points of the map where they are, but for some that lie anywhere."""
+
+    name, max_ratio, reach_px, side = "planted", 0.8, 1.5, np.inf
+    wrong = 0.4
+
+    def __init__(self, side=np.inf):
+        """Whatever the side, it is told the image's own pixels."""
+
+    def detect(self, image):
+        rng = np.random.default_rng(1)
+        keypoints_px = MAP_CAMERA.project(CAMERA_FROM_MAP.apply(points())) + rng.normal(0, 0.3, (COUNT, 2))
+        anywhere = rng.random(COUNT) < self.wrong
+        keypoints_px[anywhere] = rng.uniform(0, 1000, (np.count_nonzero(anywhere), 2))
+        return keypoints_px, descriptors()
+
+
+def points() -> np.ndarray:
+    return np.random.default_rng(5).uniform(-1, 1, (COUNT, 3)) * [1, 0.8, 0.7]
+
+
+def descriptors() -> np.ndarray:
+    return np.random.default_rng(6).integers(0, 200, (COUNT, 128)).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def planted(monkeypatch):
+    monkeypatch.setattr(second_way, "Sift", Planted)
+
+
+def blind(found: np.ndarray) -> None:
+    """A network that sees nothing."""
+    found[:, 2] = 0
+
+
+def with_features(spoil=blind, **config) -> Localizer:
+    network = make_localizer(spoil)
+    features = make_feature_map(descriptors(), np.arange(COUNT), points())
+    bundle = dataclasses.replace(network.bundle, features=features)
+    return Localizer(bundle, network.backend, LocalizerConfig(**config))
+
+
+def test_where_the_network_is_lost_local_features_find_the_pose():
+    result = with_features().localize(picture())
+    assert isinstance(result, Localized) and result.found_by == "features" and not result.tracked
+    assert rotation_error_deg(result.camera_from_map, CAMERA_FROM_MAP) < 0.1
+    assert center_error(result.camera_from_map, CAMERA_FROM_MAP) < 0.01
+    assert {"network", "detect", "match", "pnp"} <= result.stage_ms.keys()
+    assert 0.5 * COUNT < result.inliers.sum() < 0.8 * COUNT
+
+
+def test_the_network_comes_first():
+    result = with_features(lambda found: None).localize(picture())
+    assert isinstance(result, Localized) and result.found_by == "network"
+
+
+def test_without_fallback_or_features_a_lost_image_stays_lost():
+    for localizer in (with_features(fallback="off"), make_localizer(blind)):
+        result = localizer.localize(picture())
+        assert isinstance(result, Lost) and "features" not in result.detail
+        assert localizer.second_way is None
+
+
+def test_what_neither_finds_is_lost_for_both_reasons(monkeypatch):
+    monkeypatch.setattr(Planted, "wrong", 1.0)
+    result = with_features().localize(picture())
+    assert isinstance(result, Lost) and result.reason.value == "no_keypoints" and len(result.keypoints) == 0
+    assert result.detail.startswith("no landmark of the map was found in the image; by local features: ")
+
+
+def test_a_pose_by_features_needs_the_evidence_that_was_measured_for_them():
+    localizer = with_features()
+    asked = dataclasses.replace(localizer.bundle.features_calibration, min_evidence=1e3)
+    strict = dataclasses.replace(localizer.bundle, features_calibration=asked)
+    result = Localizer(strict, localizer.backend).localize(picture())
+    assert isinstance(result, Lost) and "1000.0 needed" in result.detail
+    scaled = dataclasses.replace(localizer.bundle.features_calibration, coarse_scale=3.0)
+    wide = dataclasses.replace(localizer.bundle, features_calibration=scaled)
+    before, after = localizer.localize(picture()), Localizer(wide, localizer.backend).localize(picture())
+    np.testing.assert_allclose(after.covariance, 9 * before.covariance)
+
+
+def test_keypoints_are_of_the_features_points_and_none_is_where_the_robot_is_seen():
+    localizer = with_features()
+    result = localizer.localize(picture())
+    known = localizer.bundle.landmarks_of(result.found_by)
+    assert known is localizer.bundle.features.landmarks
+    assert localizer.bundle.landmarks_of("network") is localizer.bundle.landmarks
+    seen = MAP_CAMERA.project(CAMERA_FROM_MAP.apply(known.positions_map[result.keypoints.landmarks]))
+    assert np.abs(seen - result.keypoints.positions_px)[result.inliers].max() < 10
+    used = np.ones((MAP_CAMERA.height, MAP_CAMERA.width), bool)
+    used[:, :640] = False
+    localizer.mask = ImageMask(used)
+    masked = localizer.localize(picture())
+    assert len(masked.keypoints) < len(result.keypoints) and masked.keypoints.positions_px[:, 0].min() >= 639
+
+
+def test_an_image_is_looked_at_again_by_features_alone():
+    result = with_features().look_again(picture(), MAP_CAMERA)
+    assert isinstance(result, Localized) and "network" not in result.stage_ms
+    assert isinstance(make_localizer(blind).look_again(picture(), MAP_CAMERA), Lost)
+    assert isinstance(with_features().look_again(picture()[:10], MAP_CAMERA), Lost)
+
+
+def test_an_unknown_fallback_is_refused():
+    with pytest.raises(RelocError, match="unknown fallback 'sift'; use auto or off"):
+        LocalizerConfig(fallback="sift")

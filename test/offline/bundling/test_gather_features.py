@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from feature_maps import make_feature_map
+from synthetic_model import make_model
+
+from reloc_ros.offline.bundling import gather_features as module
+from reloc_ros.offline.bundling.gather_features import Gathered, choose
+
+MODEL = make_model(camera="pinhole")
+
+
+@pytest.fixture
+def gathered() -> Gathered:
+    """A descriptor for every observation."""
+    count = len(MODEL.observation_point)
+    descriptors = np.random.default_rng(0).integers(0, 256, (count, 128)).astype(np.uint8)
+    known = make_feature_map(descriptors, MODEL.observation_point.astype(np.int64), MODEL.points_map)
+    return Gathered(known, MODEL.observation_image, MODEL.observation_px)
+
+
+def test_a_part_of_the_descriptors_brings_its_points_along(gathered):
+    kept = np.zeros(len(gathered.views), bool)
+    kept[7::11] = True
+    part = gathered.subset(kept)
+    np.testing.assert_array_equal(part.known.descriptors, gathered.known.descriptors[kept])
+    before, after = (one.known.landmarks.positions_map[one.known.points] for one in (gathered, part))
+    np.testing.assert_array_equal(after, before[kept])
+    assert part.told == {"points": len(np.unique(gathered.known.points[kept])), "descriptors": kept.sum()}
+
+
+def test_what_some_images_show_can_be_left_out(gathered):
+    part = gathered.without([1, 4])
+    assert set(part.views.tolist()) == set(range(12)) - {1, 4}
+    assert part.known.points.max() == len(part.known.landmarks) - 1
+
+
+def test_a_bundle_carries_as_many_as_it_may_of_every_image_and_nearly_every_point(gathered, monkeypatch):
+    assert choose(gathered, MODEL).all()
+    monkeypatch.setattr(module, "MOST", 240)
+    kept = choose(gathered, MODEL)
+    assert kept.sum() == 240
+    counts = np.bincount(gathered.views[kept], minlength=12)
+    assert counts.min() >= 10
+    assert len(np.unique(gathered.known.points[kept])) > 60
