@@ -32,7 +32,7 @@ from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
 logger = logging.getLogger(__name__)
 
 MOST = 30_000
-"""Descriptors that a bundle carries, about 4 MB; more of a small place find no more images."""
+"""Descriptors that a bundle carries, about 3 MB; more of a small place find no more images."""
 CELLS = 10
 """Of an image, along a side, over which they spread."""
 MAX_POINT_ERROR_PX = 2.0
