@@ -63,14 +63,13 @@ def evaluate(
 
 
 def _print_scores(scores: list[Any]) -> None:
-    metric, ours = scores[0].metric, scores[0].method
+    metric = scores[0].metric
     columns: dict[str, Callable[[Any], str]] = {
         f"within {'5 cm' if metric else '5 %'}, 5 deg": lambda score: f"{100 * score.recall:.0f} %",
         "deg": lambda score: f"{score.median('rotation_deg'):.3f}",
         "cm": lambda score: f"{100 * score.median('position'):.1f}",
         "%": lambda score: f"{score.median('position_percent'):.3f}",
         "lost": lambda score: str(score.lost),
-        "by features": lambda score: str(score.by_features) if score.method == ours else "",
         "NEES mean": lambda score: f"{score.nees_mean:.1f}",
         "median": lambda score: f"{score.median('nees'):.1f}",
         "in 95 %": lambda score: f"{100 * score.nees_within_95:.0f} %",
@@ -79,8 +78,6 @@ def _print_scores(scores: list[Any]) -> None:
     }
     if not metric:
         del columns["cm"]
-    if not any(score.by_features for score in scores if score.method == ours):
-        del columns["by features"]
     title = f"{len(scores[0].outcomes)} held-out images; errors are medians"
     table = Table("method", "condition", title=title, title_justify="left")
     for heading in columns:
@@ -89,6 +86,10 @@ def _print_scores(scores: list[Any]) -> None:
         table.add_row(score.method, score.condition, *(cell(score) for cell in columns.values()))
     output = Console(width=None if sys.stdout.isatty() else 120)
     output.print(table)
+    ours = [score for score in scores if score.method == scores[0].method]
+    if any(score.by_features for score in ours):
+        counts = ", ".join(f"{score.condition} {score.by_features}" for score in ours)
+        output.print(f"{ours[0].method}, images found by local features where the network is lost: {counts}")
     for score in scores:
         if score.condition == scores[0].condition:
             stages = ", ".join(f"{stage} {time_ms:.1f}" for stage, time_ms in score.stage_ms(50).items())
