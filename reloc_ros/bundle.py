@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.cameras import Camera
-from reloc_ros.errors import RelocError
+from reloc_ros.errors import RelocError, first_line
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.manifest import MANIFEST, digest_of, read_manifest, verify_file, write_manifest
 from reloc_ros.landmarks import Landmarks
@@ -121,7 +121,9 @@ class Bundle:
                 for kind in ("calibration", "features_calibration")
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise RelocError(f"{path / MANIFEST} is damaged ({error}); export the bundle again") from error
+            raise RelocError(
+                f"{path / MANIFEST} is damaged ({first_line(error)}); export the bundle again"
+            ) from error
         except RelocError as error:
             raise RelocError(f"{path / MANIFEST}: {error}") from error
         if scale not in ("metric", "unknown"):

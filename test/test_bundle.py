@@ -226,6 +226,7 @@ NETWORK = dataclasses.asdict(TINY_SHAPE)
         {"network": 3},
         {"network": {}},
         {"network": NETWORK | {"depth": 3}},
+        {"network": NETWORK | {"two\nlines": 3}},
         {"network": NETWORK | {"width": "wide"}},
         {"network": NETWORK | {"height": 0}},
         {"network": NETWORK | {"width": 100}},

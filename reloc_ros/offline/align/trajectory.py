@@ -197,6 +197,8 @@ def _named_quaternion(names: Sequence[str]) -> tuple[int, ...] | None:
 def _parse_table(lines: Sequence[str], layout: _Layout) -> _Rows | None:
     """All lines at once, as a long file needs it; None where there are names, or a line is at fault."""
     separator = "," if layout.commas else None
+    if not all(map(str.strip, lines)):
+        return None
     try:
         table = np.loadtxt(lines, delimiter=separator, comments=None, ndmin=2)
     except ValueError:
@@ -219,7 +221,9 @@ def _parse_lines(file: Path, lines: Mapping[int, str], layout: _Layout) -> _Rows
         if layout.commas:
             key, *words = line.rstrip(" ,").split(",")
         else:
-            key, *words = line.rsplit(maxsplit=layout.columns - 1)
+            key, *words = line.rsplit(maxsplit=layout.columns - 1) or [
+                ""
+            ]  # of a header longer than its lines
             if len(key.split()) > 1 and all(map(_is_number, line.split())):
                 raise _not_a_pose(file, number, line)
         try:

@@ -313,6 +313,13 @@ def test_a_quaternion_whose_square_no_number_holds_is_a_rotation_all_the_same(tm
     np.testing.assert_allclose(rotations, np.tile([[0, -1, 0], [1, 0, 0], [0, 0, 1]], (3, 1, 1)), atol=1e-9)
 
 
+def test_a_header_with_more_columns_than_its_lines_have_is_refused(tmp_path):
+    names = "# timestamp " + 2 * "a b c d e f g h " + "tx ty tz qx qy qz qw\n"
+    (tmp_path / "poses.txt").write_text(names + "1.0 0 0 0 0 0 0 1\n2.0 0 0 0 0 0 0 1\n")
+    with pytest.raises(RelocError, match="line 2 is not"):
+        read_trajectory(tmp_path / "poses.txt")
+
+
 def test_who_stands_still_is_not_taken_for_degrees(tmp_path):
     (tmp_path / "still.tum").write_text("1.5 10 20 3 0 0 0 1\n2.5 10 20 3 0 0 0 1\n")
     assert len(read_trajectory(tmp_path / "still.tum").keys) == 2
