@@ -53,7 +53,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "train": (*_RELOC, "train", "-w", "{ws}", "--steps", "8", "--width", "128"),
     "export": (*_RELOC, "export", "-w", "{ws}", "-o", "{folder}/bundle"),
     "eval": (*_RELOC, "eval", "-w", "{ws}"),
-    "report": (*_RELOC, "report", "-w", "{ws}"),
+    "report": (*_RELOC, "report", "-w", "{ws}", "-o", "{folder}/report.html"),
 }
 """Their arguments, in the order in which each needs the ones before. Training is of a few steps of small pictures:
 steps are as many as one asks for, reading and encoding is what may grow with the images."""
