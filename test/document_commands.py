@@ -185,7 +185,7 @@ def _module(words: list[str]) -> None:
 @functools.lru_cache
 def options_of_module(module: str) -> frozenset[str]:
     """The options that `python -m MODULE --help` tells."""
-    path = os.pathsep.join(filter(None, (str(ROOT / "test"), os.environ.get("PYTHONPATH"))))  # as scripts/fuzz has it
+    path = os.pathsep.join(filter(None, (str(ROOT / "test"), os.environ.get("PYTHONPATH"))))
     run = subprocess.run(
         [sys.executable, "-m", module, "--help"],
         env=os.environ | {"COLUMNS": "200", "OMP_NUM_THREADS": "1", "TERM": "dumb", "PYTHONPATH": path},
