@@ -14,7 +14,7 @@ from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.sources.photographs import read_photo
 
 pytest.importorskip("pycolmap")
-SNOWMIKU = Path(__file__).parents[3] / "shared" / "scenes" / "snowmiku"
+SNOWMIKU = Path(__file__).parents[4] / "shared" / "scenes" / "snowmiku"
 
 
 def baseline(known: SfmModel, images_dir: Path) -> FeatureBaseline:
