@@ -38,7 +38,7 @@ class Localizer:
         self.mask = mask
         self.config = (config or LocalizerConfig()).for_bundle(bundle.calibration)
         references = bundle.references if self.config.refine else None
-        self.refiner = None if references is None else Refiner(references, mask)
+        self.refiner = None if references is None else Refiner(references)
         """None without reference views, or where they are not to be used."""
         glances = self.refiner is not None and self.config.glance and backend.any_size
         self._glance = bundle.network.glance if glances else None

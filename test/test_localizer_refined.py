@@ -1,5 +1,6 @@
 """The localizer with a bundle that holds reference views."""
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from test_localizer import SHAPE, Oracle
 from reloc_ros.bundle import Bundle
 from reloc_ros.calibration import UNCALIBRATED
 from reloc_ros.geometry import center_error, rotation_error_deg
+from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost, LostReason
 
@@ -103,3 +105,17 @@ def test_the_image_may_have_another_size():
     localizer.backend.camera = camera
     result = found(localizer.localize(picture(3, camera), camera))
     assert result.refined and rotation_error_deg(result.camera_from_map, TRUTH) < 0.03
+
+
+def test_a_mask_that_comes_later_keeps_the_reference_views_off_the_robot_too():
+    """As a node gives one to each of its cameras, which share the reference views."""
+    image, half = picture(3).copy(), CAMERA.height // 2
+    image[half:] = picture(3, seed=10)[half:]
+    used = np.ones((CAMERA.height, CAMERA.width), bool)
+    used[half:] = False
+    plain = make_localizer()
+    masked = copy.copy(plain)
+    masked.mask = ImageMask(used)
+    misled, right = (found(each.localize(image)).support for each in (plain, masked))
+    assert right.patches < 0.8 * misled.patches
+    assert right.share > 0.8 > misled.share

@@ -124,7 +124,7 @@ class PoseFinder:
         watch.lap("pnp")
         if refusal is not None:
             return Lost(*refusal, keypoints, inliers, watch.times_ms(), self._found_by)
-        refined, sharpened, support = self._sharpen(image, camera, refined, agreeing)
+        refined, sharpened, support = self._sharpen(image, camera, refined, agreeing, mask)
         if support is not None:
             watch.lap("refine")
         if not sharpened and (refusal := _NOT_VERIFIED if glance else refuse_inliers(*judged)):
@@ -182,13 +182,18 @@ class PoseFinder:
         return pose, reprojection_errors(pose, matches) < limit
 
     def _sharpen(
-        self, image: NDArray[np.uint8], camera: Camera, coarse: Refined, agreeing: Correspondences
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        coarse: Refined,
+        agreeing: Correspondences,
+        mask: ImageMask | None,
     ) -> tuple[Refined, bool, Support | None]:
         """The pose to report, whether it is a sharpened one, and the photometric support, if that was asked."""
         if self._refiner is None:
             return coarse, False, None
         try:
-            refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing)
+            refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing, mask)
         except np.linalg.LinAlgError:
             _logger.debug("the pose was not sharpened: the patches fix none")
             return coarse, False, None

@@ -72,16 +72,19 @@ class Refinement:
 class Refiner:
     """Sharpens poses in one map."""
 
-    def __init__(self, references: References, mask: ImageMask | None = None) -> None:
-        """Args: mask: what of every image shows the robot and is not compared."""
-        self._mask = mask
+    def __init__(self, references: References) -> None:
         self._sightings = Sightings(references)
         sizes = np.array([[camera.width, camera.height] for camera in references.cameras])
         self._atlas = Atlas(sizes, references.picture)
         self._focal = float(np.median([camera.mean_focal for camera in references.cameras]))
 
     def refine(
-        self, image: NDArray[np.uint8], camera: Camera, start: SE3, landmarks: Correspondences
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        start: SE3,
+        landmarks: Correspondences,
+        mask: ImageMask | None = None,
     ) -> Refinement:
         """Sharpen a first pose.
 
@@ -90,8 +93,9 @@ class Refiner:
             camera: its intrinsics.
             start: the first camera_from_map.
             landmarks: what the first pose was found from; a sharpened pose must still explain them.
+            mask: what of the image shows the robot and is not compared.
         """
-        picture = Picture(image, camera, self._focal, self._mask)
+        picture = Picture(image, camera, self._focal, mask)
         # A degree or two does not change how a small patch looks: it is warped once.
         looks = self.appearance(camera, start)
         near = _support(start, picture, looks, _TOGETHER[:_NEAR]).share >= _ENOUGH
@@ -117,7 +121,9 @@ class Refiner:
         seen = self._sightings.choose(camera_from_map, shrunk_camera(camera, self._focal), _ALONE.count)
         return Appearance(self._atlas, seen, camera, camera_from_map)
 
-    def follow(self, image: NDArray[np.uint8], looks: Appearance, expected: SE3) -> Refinement:
+    def follow(
+        self, image: NDArray[np.uint8], looks: Appearance, expected: SE3, mask: ImageMask | None = None
+    ) -> Refinement:
         """Sharpen the pose that is expected of an image, where nothing else than the patches speaks for it.
 
         So they must agree as those of a sharpened pose of no doubt do, be spread, and lead to the same pose by halves.
@@ -126,8 +132,9 @@ class Refiner:
             image: (H, W, 3) BGR or (H, W) grey, of the camera that `looks` was made for.
             looks: from a pose some degrees off at most.
             expected: camera_from_map, a few pixels off at most.
+            mask: as for `refine`.
         """
-        picture = Picture(image, looks.camera, self._focal, self._mask)
+        picture = Picture(image, looks.camera, self._focal, mask)
         # Not compared with the expected pose's, which may be as exact as the patches can tell.
         pose = _approach(expected, picture, looks, _FOLLOWING)
         support = _support(pose, picture, looks, _FOLLOWING)

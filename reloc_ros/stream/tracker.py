@@ -163,7 +163,7 @@ class Tracker:
         if anchor.looks is None or not anchor.looks.suits(expected):
             anchor.looks = self._localizer.refiner.appearance(anchor.camera, expected)
         try:
-            followed = self._localizer.refiner.follow(image, anchor.looks, expected)
+            followed = self._localizer.refiner.follow(image, anchor.looks, expected, self._localizer.mask)
         except np.linalg.LinAlgError:  # the patches fix no pose
             return None
         watch.lap("refine")

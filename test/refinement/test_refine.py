@@ -34,8 +34,10 @@ def landmarks(pose: SE3) -> Correspondences:
     return Correspondences(points, camera[:, :2] / camera[:, 2:], np.full(len(points), 20 / 500))
 
 
-def sharpen(refiner: Refiner, image: np.ndarray, start: SE3, camera: Camera = CAMERA) -> Refinement:
-    return refiner.refine(image, camera, start, landmarks(start))
+def sharpen(
+    refiner: Refiner, image: np.ndarray, start: SE3, camera: Camera = CAMERA, mask: ImageMask | None = None
+) -> Refinement:
+    return refiner.refine(image, camera, start, landmarks(start), mask)
 
 
 def errors(found: Refinement, truth: SE3) -> tuple[float, float]:
@@ -196,11 +198,11 @@ def test_a_part_of_the_robot_that_looks_like_the_place_moves_no_pose_where_it_is
     image[half:] = np.roll(image[half:], 4, axis=1)
     used = np.ones((CAMERA.height, CAMERA.width), bool)
     used[half:] = False
+    refiner = Refiner(references())
     for mask, is_right in ((None, False), (ImageMask(used), True), (ImageMask(used[::4, ::4]), True)):
-        refiner = Refiner(references(), mask)
         for found in (
-            sharpen(refiner, image, off(truth, 0.3, 0.3)),
-            refiner.follow(image, refiner.appearance(CAMERA, truth), off(truth, 0.1, 0.1)),
+            sharpen(refiner, image, off(truth, 0.3, 0.3), mask=mask),
+            refiner.follow(image, refiner.appearance(CAMERA, truth), off(truth, 0.1, 0.1), mask),
         ):
             deg, percent = errors(found, truth)
             assert (found.doubt is None and deg < 0.05 and percent < 0.1) == is_right
