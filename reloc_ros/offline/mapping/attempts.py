@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,13 +143,19 @@ class _Search:
             self.told.append(f"{self._problem()}; mapping again by {named} failed: {error}")
             return
         self._go(plain, matches)
-        for way in further_ways(matches.verified, self._groups, self._mapper):
-            is_own = self.best is None or self.best.matches is matches
-            if is_own and way.may_help(self.best):
-                self._go(way, matches)
+        untried = further_ways(matches.verified, self._groups, self._mapper)
+        # Of those that may help the best so far the cheapest; after each it may be one that could not help before.
+        while self.best is None or self.best.matches is matches:
+            way = next((way for way in untried if way.may_help(self.best)), None)
+            if way is None:
+                break
+            untried.remove(way)
+            self._go(way, matches)
 
     def _go(self, way: Way, matches: Matches) -> None:
         number, self._tried = self._tried, self._tried + 1
+        if self.best is not None and self.best.way.assumes_lens and way.mapper == "incremental":
+            way = replace(way, assumes_lens=True)  # nothing less led so far
         source = matches.mapped
         if way.pairs is not None:
             source = limited(source, self._folder, way.pairs(self.best))

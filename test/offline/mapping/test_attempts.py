@@ -124,6 +124,36 @@ def test_a_folded_walk_that_near_matches_leave_in_pieces_is_mapped_by_those_fart
     assert "all that agrees with them: 12 images that agree, which is taken" in told[2] and len(told) == 3
 
 
+def test_what_may_mend_a_model_is_tried_though_it_is_a_later_way_that_folds(tmp_path, monkeypatch):
+    """Few images find a place until intrinsics are assumed; then all matches fold, and near ones hold."""
+    write_database(*straight_ahead(), tmp_path / "database.db")
+    given = []
+
+    def run_mapper(images_dir, groups, database, scratch, mapper, progress, assumes_lens=False):
+        scratch.mkdir(parents=True)
+        reaches = [NAMES.index(b) - NAMES.index(a) for a, b in (p.names for p in verified_pairs(database))]
+        given.append((max(reaches), assumes_lens))
+        return Made((NAMES,), (scratch,))
+
+    def judge(way, made, matches, _):
+        reach, assumed = given[-1]
+        kept, placed = (12, 12) if reach < 11 else (6, 12) if assumed else (3, 3)
+        pairs = np.array([pair for pair in itertools.combinations(range(12), 2) if np.diff(pair) <= reach])
+        every = np.ones(len(pairs))
+        parts = (np.arange(kept), np.arange(kept, placed)) if placed > kept else (np.arange(kept),)
+        agreement = Agreement(pairs, 99 * every, every, every > 1, parts)
+        return ways.Candidate(way, matches, made, agreement, placed / len(NAMES), False)
+
+    monkeypatch.setattr(attempts, "run_mapper", run_mapper)
+    monkeypatch.setattr(attempts, "judge", judge)
+    group, sparse = Group("photos", NAMES, False), tmp_path / "sparse"
+    find_model(tmp_path, [group], sparse, ["sift"], lambda _: tmp_path / "database.db", "incremental", silent)
+    found = read_found(sparse, "incremental", frozenset())
+    assert given[:3] == [(11, False), (11, True), (4, True)]
+    assert "by the order of the walk alone: 12 images that agree, which is taken" in found.told[1]
+    assert found.lens_is_assumed
+
+
 @pytest.fixture
 def search(tmp_path):
     """Maps what two kinds of features link, and gives what was found."""
