@@ -37,6 +37,8 @@ rendered walks 1.8 at most, 4.4 where a piece of the walk was left out; on folde
 MIN_HOLDING = 60
 """Points that hold what lies beyond an odd step where it is; on right maps of rendered walks 200 at the very least.
 A third of what an image sees is enough, too: a model that one has may hold few points, or none."""
+MAX_ODD_SHARE = 0.1
+"""Of steps, beyond the four that one jump makes odd: no points hold a model whose scale runs away as often as that."""
 _AROUND = 5
 """Steps on either side of one that it is compared with."""
 
@@ -84,8 +86,9 @@ def measure_agreement(
         groups: names of the images that were taken in one go, in their order.
     """
     index = {name: i for i, name in enumerate(model.names)}
-    known = [pair for pair in verified if pair.names[0] in index and pair.names[1] in index]
-    known = [pair for pair in known if len(pair.first_px) >= MIN_MATCHES]
+    known = [
+        pair for pair in verified if index.keys() >= set(pair.names) and len(pair.first_px) >= MIN_MATCHES
+    ]
     pairs = np.array([[index[name] for name in pair.names] for pair in known], np.int64).reshape(-1, 2)
     matches = np.array([len(pair.first_px) for pair in known], np.int64)
     shares = np.array([_agreeing_share(model, pair, *ab) for pair, ab in zip(known, pairs, strict=True)])
@@ -171,12 +174,8 @@ def _agreeing_share(model: SfmModel, pair: VerifiedPair, first: int, second: int
     ]
     second_from_first = model.camera_from_map[second] @ model.camera_from_map[first].inverse()
     camera = model.camera(first)
-    return float(
-        np.mean(
-            _epipolar_errors(*rays, second_from_first.rotation, second_from_first.translation)
-            <= MAX_EPIPOLAR_SHARE * camera.width / camera.fx
-        )
-    )
+    errors = _epipolar_errors(*rays, second_from_first.rotation, second_from_first.translation)
+    return float(np.mean(errors <= MAX_EPIPOLAR_SHARE * camera.width / camera.fx))
 
 
 def _epipolar_errors(rays: Array, other_rays: Array, rotation: Array, translation: Array) -> Array:
@@ -262,7 +261,8 @@ def beyond_odd_steps(
     ends = {step.names[0] for step in steps}
     beyond = np.zeros(len(model.names), dtype=bool)
     of_image = np.bincount(model.observation_image, minlength=len(model.names))
-    enough = min(MIN_HOLDING, float(np.median(of_image)) / 3)
+    runs_away = len(steps) > 4 + MAX_ODD_SHARE * len(model.names)
+    enough = np.inf if runs_away else min(MIN_HOLDING, float(np.median(of_image)) / 3)
     for rows in _walks(model, places):
         stretch = np.zeros(len(model.names), np.int64)  # 0 for the images of other walks, and of none
         stretch[rows] = 1 + np.cumsum([0, *(model.names[row] in ends for row in rows[:-1])])

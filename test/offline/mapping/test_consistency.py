@@ -11,6 +11,7 @@ from synthetic_model import make_model
 
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.mapping.consistency import (
+    OddStep,
     beyond_odd_steps,
     consistent_parts,
     measure_agreement,
@@ -183,6 +184,12 @@ def test_a_wide_step_is_confirmed_by_its_own_matches_and_by_points_on_either_sid
     ]
     found = measure_agreement(model, at_odds, ORDER)
     assert [step.names for step in found.odd_steps] == [MODEL.names[6:8]]
+
+
+def test_a_walk_whose_steps_run_away_is_cut_though_points_hold_it():
+    steps = [OddStep(names, 9.0) for names in itertools.pairwise(MODEL.names)]
+    assert not beyond_odd_steps(MODEL, PLACES, steps[:5]).any()
+    assert beyond_odd_steps(MODEL, PLACES, steps[:6]).tolist() == 6 * [True] + 6 * [False]
 
 
 def test_a_model_without_points_is_not_cut():
