@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reloc_ros.errors import RelocError
+
+Made = TypeVar("Made")
 
 MOST_BYTES = 1 << 30
 """Of all arrays together."""
@@ -41,6 +46,36 @@ def read_npz(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]
         raise
     except (OSError, EOFError, TypeError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a readable .npz file") from error
+
+
+def load_bundled(
+    path: Path,
+    kind: str,
+    readable: Sequence[int],
+    what: str,
+    from_arrays: Callable[[dict[str, NDArray[Any]]], Made],
+) -> Made:
+    """Make of an .npz file of a bundle what was saved in it; anything else is refused with a sentence.
+
+    Args:
+        kind: what the file says that it is.
+        readable: its formats that this version reads.
+        what: it is, for people.
+    """
+    try:
+        data = read_npz(path)
+        found, version = str(data["kind"]), int(data["format"])
+        if found != kind:
+            raise ValueError(f"it is of kind {found}")
+        made = from_arrays(data) if version in readable else None
+    except FileNotFoundError as error:
+        raise RelocError(f"{path} does not exist; export the bundle again") from error
+    except (RelocError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise RelocError(f"{path} is not a readable file of {what}; export the bundle again") from error
+    if made is None:
+        formats = " and ".join(map(str, readable))
+        raise RelocError(f"{path} has format {version}; this version reads {formats}")
+    return made
 
 
 def of_kind(array: NDArray[Any], dtype: type) -> NDArray[Any]:

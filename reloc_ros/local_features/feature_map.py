@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.errors import RelocError
-from reloc_ros.io.npz import read_npz
+from reloc_ros.io.npz import load_bundled
 from reloc_ros.landmarks import Landmarks
 
 FORMAT = 1
@@ -52,21 +51,7 @@ class FeatureMap:
     @staticmethod
     def load(path: Path) -> FeatureMap:
         """Read what `save` wrote; anything else is refused with a sentence."""
-        try:
-            data = read_npz(path)
-            kind, version = str(data["kind"]), int(data["format"])
-            if kind != _KIND:
-                raise ValueError(f"it is of kind {kind}")
-            features = _from_arrays(data) if version == FORMAT else None
-        except FileNotFoundError as error:
-            raise RelocError(f"{path} does not exist; export the bundle again") from error
-        except (RelocError, ValueError, KeyError, IndexError, TypeError) as error:
-            raise RelocError(
-                f"{path} is not a readable file of local features; export the bundle again"
-            ) from error
-        if features is None:
-            raise RelocError(f"{path} has format {version}; this version reads {FORMAT}")
-        return features
+        return load_bundled(path, _KIND, (FORMAT,), "local features", _from_arrays)
 
 
 def _from_arrays(data: dict[str, NDArray[Any]]) -> FeatureMap:

@@ -18,7 +18,7 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.io.nested_text import parse_json
-from reloc_ros.io.npz import of_kind, read_npz
+from reloc_ros.io.npz import load_bundled, of_kind
 from reloc_ros.io.picture_head import refuse_huge
 
 Array = NDArray[np.float64]
@@ -87,23 +87,7 @@ class References:
     @staticmethod
     def load(path: Path) -> References:
         """Read what `save` wrote; anything else is refused with a sentence."""
-        try:
-            data = read_npz(path)
-            kind, version = str(data["kind"]), int(data["format"])
-            if kind != _KIND:
-                raise ValueError(f"it is of kind {kind}")
-            references = _from_arrays(data) if version in READABLE else None
-        except FileNotFoundError as error:
-            raise RelocError(f"{path} does not exist; export the bundle again") from error
-        except (RelocError, ValueError, KeyError, IndexError, TypeError) as error:
-            raise RelocError(
-                f"{path} is not a readable file of reference views; export the bundle again"
-            ) from error
-        if references is None:
-            raise RelocError(
-                f"{path} has format {version}; this version reads {' and '.join(map(str, READABLE))}"
-            )
-        return references
+        return load_bundled(path, _KIND, READABLE, "reference views", _from_arrays)
 
 
 def _from_arrays(data: dict[str, NDArray[Any]]) -> References:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import compress
 from typing import Any
 
@@ -98,22 +99,16 @@ def calibrate(
         unseen = dataclasses.replace(bundle, references=references, calibration=calibration)
         return Localizer(unseen, backend, dataclasses.replace(OPEN, refine=refine))
 
-    def tell(phase: str, pictures: Iterator[Photo]) -> Iterator[Photo]:
-        for done, picture in enumerate(pictures):
-            yield picture
-            progress(phase, done + 1, count)
-
+    tell = partial(counted, count=count, progress=progress)
     raw = opened(UNCALIBRATED, refine=False)
     here = [of_the_place(photos[seed % len(photos)], seed) for seed in range(count)]
-    squares = [_squares(bundle, picture, _run(raw, picture)) for picture in tell("calibrate", iter(here))]
+    squares = [_squares(bundle, picture, _run(raw, picture)) for picture in tell("calibrate", here)]
     measured = dataclasses.replace(UNCALIBRATED, sigma_scale=_sigma_scale(np.concatenate(squares)))
     there = (of_no_place(photos[seed % len(photos)], seed) for seed in range(count))
     strays = np.array([evidence_of(_run(raw, picture)) for picture in tell("pictures of no place", there)])
     needed = needed_evidence(strays)
     localizers = [opened(measured, refine) for refine in (False, True)]
-    trials = [
-        [judge(bundle.landmarks, p, _run(one, p)) for one in localizers] for p in tell("poses", iter(here))
-    ]
+    trials = [[judge(bundle.landmarks, p, _run(one, p)) for one in localizers] for p in tell("poses", here)]
     coarse = [trial for trial, _ in trials]
     sharpened = [trial for _, trial in trials if trial.refined]
     return dataclasses.replace(
@@ -123,6 +118,13 @@ def calibrate(
         min_evidence=needed,
         made_from=account(photos, coarse, sharpened, strays, needed),
     )
+
+
+def counted(phase: str, pictures: Iterable[Photo], count: int, progress: Progress) -> Iterator[Photo]:
+    """The pictures, each told as done once the caller asks for the next."""
+    for done, picture in enumerate(pictures):
+        yield picture
+        progress(phase, done + 1, count)
 
 
 def _run(localizer: Localizer, picture: Photo) -> Localized | Lost:

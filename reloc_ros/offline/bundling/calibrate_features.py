@@ -7,7 +7,8 @@ much as it will be asked for less.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.bundling.calibrate import (
     OPEN,
     account,
+    counted,
     evidence_of,
     judge,
     needed_evidence,
@@ -64,11 +66,7 @@ def calibrate_features(
         shown = picture.image, picture.camera, keypoints, unit_px(picture.camera)
         return [finder.find(*shown, Stopwatch()) for finder in finders]
 
-    def tell(phase: str, pictures: Iterable[Photo]) -> Iterable[Photo]:
-        for done, picture in enumerate(pictures):
-            yield picture
-            progress(phase, done + 1, count)
-
+    tell = partial(counted, count=count, progress=progress)
     there = (of_no_place(photos[seed % len(photos)], seed) for seed in range(count))
     strays = np.array([_reached(*look(picture)) for picture in tell("features of no place", there)])
     needed = needed_evidence(strays, EVIDENCE_RANGE)
