@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from reloc_ros.demo.scene import objects, surfaces
 from reloc_ros.demo.scene.drawing import pick
@@ -35,13 +36,13 @@ def cluttered_room(seed: int = 21) -> Scene:
         panel("ceiling", rng, surfaces.plaster, (0, 0, WALL_M), (WIDTH_M, 0, 0), (0, DEPTH_M, 0), 120),
     ]
     for wall, painter in _WALLS:
-        faces += [wall.face(rng, painter), *_prints(wall, rng), *_things(wall, rng)]
-    faces += _laden_table(rng)
+        faces += [wall.face(rng, painter), *prints(wall, rng), *things(wall, rng)]
+    faces += laden_table(rng, MIDDLE_MAP)
     lamp = Lamp((WIDTH_M / 2 + 0.4, DEPTH_M / 2 - 0.3, 2.45), 0.3)
     return Scene(tuple(baked(faces, lamp, rng)))
 
 
-def _prints(wall: Wall, rng: Generator) -> list[Face]:
+def prints(wall: Wall, rng: Generator) -> list[Face]:
     """Prints in a row, of kinds and heights drawn by lot; some wall stays bare."""
     faces, at = [], float(rng.uniform(0.15, 0.4))
     for number, kind in enumerate(rng.permutation(len(PRINTS))):
@@ -55,7 +56,7 @@ def _prints(wall: Wall, rng: Generator) -> list[Face]:
     return faces
 
 
-def _things(wall: Wall, rng: Generator) -> list[Face]:
+def things(wall: Wall, rng: Generator) -> list[Face]:
     """Boxes along a wall, each with another upon it."""
     faces = []
     for number, at in enumerate(np.arange(0.45, wall.length_m - 0.4, 0.85)):
@@ -69,8 +70,9 @@ def _things(wall: Wall, rng: Generator) -> list[Face]:
     return faces
 
 
-def _laden_table(rng: Generator) -> list[Face]:
-    x, y, _ = MIDDLE_MAP
+def laden_table(rng: Generator, middle_map: NDArray[np.float64]) -> list[Face]:
+    """A table with its middle over a point (3,) of the floor, and things of all kinds on it."""
+    x, y, _ = middle_map
     faces = box("table", rng, surfaces.wood, (x, y, 0), (1.1, 0.66, 0.72), 12)
     spots = ((-0.38, -0.12), (-0.1, 0.16), (0.08, -0.14), (0.36, 0.1), (0.38, -0.16))
     for number, (across, along) in enumerate(spots):
