@@ -34,9 +34,9 @@ def main(
     queries/ taken off the walks that were mapped, and truth.json: place, session and pose of each picture.
     """
     started = time.perf_counter()
-    if folder.exists() and any(folder.iterdir()):
-        raise typer.BadParameter(f"'{folder}' is not empty; name a new folder")
     try:
+        if folder.exists() and any(folder.iterdir()):
+            raise RelocError(f"'{folder}' is not empty; name a new folder")
         with bars() as progress:
             workspace = make(folder, Building(columns), images, sessions, asked, asked_twin, seed, progress)
     except RelocError as error:

@@ -24,7 +24,7 @@ from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace
 
 HOLDOUT = "every:10:0"
-TRUTH = "truth.json"
+TRUTH, TRAJECTORY = "truth.json", "trajectory.txt"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,10 +32,11 @@ class Picture:
     """One picture of a building, and where it was taken."""
 
     name: str
+    kind: str
+    """The folder it is in: images or queries."""
     place: str
     session: int
     camera_from_map: SE3
-    is_query: bool
 
     def to_json(self) -> dict[str, Any]:
         pose = self.camera_from_map
@@ -54,22 +55,23 @@ def plan(
         for place, number in pictures_of_places(building, count).items():
             wanted = asked_twin if place in building.twins else asked
             wanted = wanted * (session + 1) // sessions - wanted * session // sessions
-            taken = walk(building, place, number, rng), queries(building, place, wanted, rng)
-            for is_query, poses in enumerate(taken):
+            mapped = walk(building, place, number, rng), "images", ""
+            asked_about = queries(building, place, wanted, rng), "queries", "q"
+            for poses, kind, mark in (mapped, asked_about):
+                names = (f"{session}-{place}-{mark}{i:03}.jpg" for i in range(len(poses)))
                 planned += [
-                    Picture(f"{session}-{place}-{i:03}.jpg", place, session, pose, bool(is_query))
-                    for i, pose in enumerate(poses)
+                    Picture(name, kind, place, session, pose) for name, pose in zip(names, poses, strict=True)
                 ]
     return planned
 
 
 def take(
     building: Building, pictures: list[Picture], folder: Path, progress: Progress
-) -> NDArray[np.float32]:
-    """Render the pictures into images/ and queries/ of a folder; their grids of depths (N, h, w)."""
-    grids, renderer, at = [], None, None
-    for is_query in ("images", "queries"):
-        (folder / is_query).mkdir(parents=True)
+) -> dict[str, NDArray[np.float32]]:
+    """Render the pictures into the folders of their kinds; the grid of depths (h, w) of each, by its name."""
+    grids, renderer, at = {}, None, None
+    for kind in ("images", "queries"):
+        (folder / kind).mkdir(parents=True)
     for number, picture in enumerate(pictures):
         progress("render", number, len(pictures))
         if at != (picture.place, picture.session):
@@ -77,11 +79,10 @@ def take(
             renderer = Renderer(building.seen_from(*at), CAMERA)
         view = renderer.render(picture.camera_from_map)
         image = LIGHTS[picture.session].exposure.record(view.image, seed=number)
-        file = folder / ("queries" if picture.is_query else "images") / picture.name
-        cv2.imwrite(str(file), image, [cv2.IMWRITE_JPEG_QUALITY, 92])
-        grids.append(depth_grid(view.depths))
+        cv2.imwrite(str(folder / picture.kind / picture.name), image, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        grids[picture.name] = depth_grid(view.depths)
     progress("render", len(pictures), len(pictures))
-    return np.array(grids)
+    return grids
 
 
 def make(
@@ -97,24 +98,20 @@ def make(
     """Write a building into a new folder: images/ and queries/, model/ by COLMAP, ws/ in metres, and the truth."""
     pictures = plan(building, images, sessions, asked, asked_twin, seed)
     grids = take(building, pictures, folder, progress)
-    order = sorted(
-        (i for i, each in enumerate(pictures) if not each.is_query), key=lambda i: pictures[i].name
-    )
-    mapped = [pictures[i] for i in order]
+    mapped = sorted((each for each in pictures if each.kind == "images"), key=lambda each: each.name)
     names, poses = [each.name for each in mapped], [each.camera_from_map for each in mapped]
-    pairs = neighbours(CAMERA, poses, grids[order], np.array([each.session for each in mapped]))
+    seen, taken_in = np.array([grids[name] for name in names]), np.array([each.session for each in mapped])
+    pairs = neighbours(CAMERA, poses, seen, taken_in)
     model = map_at_poses(folder / "model", folder / "images", CAMERA, names, poses, pairs, progress)
-    lines = (f"{name} {format_tum_pose(pose.inverse())}\n" for name, pose in zip(names, poses, strict=True))
-    (folder / "trajectory.txt").write_text("".join(lines), encoding="utf-8")
     workspace = Workspace.create(folder / "ws", folder / "images", names, HOLDOUT)
     model.save(workspace.model_path)
     workspace.record("map", {}, [workspace.model_path], {"models": 1})
-    align(workspace, AlignSources(trajectory=folder / "trajectory.txt"))
-    kinds = {
-        kind: {each.name: each.to_json() for each in pictures if each.is_query == (kind == "queries")}
-        for kind in ("images", "queries")
-    }
+    lines = (f"{name} {format_tum_pose(pose.inverse())}\n" for name, pose in zip(names, poses, strict=True))
+    (folder / TRAJECTORY).write_text("".join(lines), encoding="utf-8")
+    align(workspace, AlignSources(trajectory=folder / TRAJECTORY))
     held_out = [name for name, held in zip(names, workspace.is_held_out(names), strict=True) if held]
     facts = {"columns": building.columns, "twins": list(building.twins), "held_out": held_out}
-    write_json(folder / TRUTH, facts | kinds)
+    for kind in ("images", "queries"):
+        facts[kind] = {each.name: each.to_json() for each in pictures if each.kind == kind}
+    write_json(folder / TRUTH, facts)
     return workspace
