@@ -11,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.duration import Duration
+from std_msgs.msg import Header
 
 from reloc_ros.bundle import Bundle
 from reloc_ros.cameras import Camera
@@ -37,8 +39,13 @@ class LoadCamera(PicturePublisher):
         camera, images = load_images(given.folder, bundle_camera, given.width, given.height)
         truths = load_truths(given.truth, len(images)) if given.truth else [None] * len(images)
         super().__init__("load_camera", camera, "camera_optical_frame", reliability=given.reliability)
+        self._behind = Duration(seconds=given.behind)
         frames = ((images[row], truths[row]) for row in to_and_fro(len(images)))
         self.create_timer(1 / given.rate_hz, lambda: self.publish(*next(frames)))
+
+    def _header(self) -> Header:
+        stamp = (self.get_clock().now() - self._behind).to_msg()
+        return Header(stamp=stamp, frame_id=self._frame)
 
     def start(self, shutdown: Shutdown) -> None:
         """The timer does all."""
@@ -117,6 +124,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("height", type=int)
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--reliability", default="reliable")
+    parser.add_argument("--behind", type=float, default=0.0, help="seconds, of its clock")
     parser.add_argument("--large-segment", action="store_true")
     return parser
 

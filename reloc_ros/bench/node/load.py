@@ -20,27 +20,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseStamped
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.time import Time
 
 from reloc_ros.bench.memory import process_memory_mb
 from reloc_ros.bench.node.camera import rendered_walk
-from reloc_ros.bench.node.report import WRONG_SHARE, HeardPose, Load, Usage, load_from
+from reloc_ros.bench.node.faults import FaultThread, Stage, busy
+from reloc_ros.bench.node.listener import Listener
+from reloc_ros.bench.node.plan import LoadPlan, start_node
+from reloc_ros.bench.node.report import WRONG_SHARE, HeardPose, Load, Soak, Usage, load_from, soak_from
 from reloc_ros.bundle import Bundle
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.demo.ros.domain import claim_domain
-from reloc_ros.demo.ros.picture_publisher import TRUTH_PROFILE
 from reloc_ros.demo.ros.processes import Child
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
-from reloc_ros.msg import RelocStatus
-from reloc_ros.ros.conversions import se3_from_pose, seconds_from_stamp
-from reloc_ros.ros.output.diagnostics import HEARS_ALL
 from reloc_ros.scene_size import extent
 
 SETTLE_S = 3.0
@@ -52,74 +45,21 @@ CACHE = Path("build/node_load")
 """Of the demo's pictures."""
 
 
-@dataclasses.dataclass(frozen=True)
-class LoadPlan:
-    """What to send, for how long, and to what node."""
-
-    bundle: Path
-    images: Path
-    seconds: float = 60.0
-    rate_hz: float = 30.0
-    width: int = 640
-    height: int = 480
-    backend: str = "onnx"
-    truth: Path | None = None
-    """TUM trajectory with a row for each image."""
-    reliability: str = "reliable"
-    """Of the camera's images."""
-    node_reliability: str = "auto"
-    """The node's parameter image_reliability."""
-    large_segment: bool = False
-    """Give the camera room for large messages in shared memory."""
-
-
-class _Listener(Node):
-    """Keeps the arrival of every pose, status and truth."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__("reloc_load", context=context)
-        self.poses: list[HeardPose] = []
-        self.statuses: list[RelocStatus] = []
-        self.truths: dict[int, SE3] = {}
-        latched = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(PoseStamped, "/reloc/pose", self._on_pose, 50)
-        self.create_subscription(PoseStamped, "/truth", self._on_truth, TRUTH_PROFILE)
-        self.create_subscription(RelocStatus, "/reloc/status", self.statuses.append, latched)
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        self.problem = ""
-        """Whom the node says that it cannot hear, and why; empty when it hears all."""
-
-    def _on_pose(self, message: PoseStamped) -> None:
-        stamp = message.header.stamp
-        camera_from_map = se3_from_pose(message.pose).inverse()
-        times = time.time(), seconds_from_stamp(stamp), Time.from_msg(stamp).nanoseconds
-        self.poses.append(HeardPose(*times, camera_from_map))
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        told = {value.key: value.value for status in message.status for value in status.values}
-        problem = told.get("subscriptions", HEARS_ALL)
-        self.problem = "" if problem == HEARS_ALL else problem
-
-    def _on_truth(self, message: PoseStamped) -> None:
-        stamp_ns = Time.from_msg(message.header.stamp).nanoseconds
-        self.truths[stamp_ns] = se3_from_pose(message.pose).inverse()
-
-
-def measure(plan: LoadPlan) -> Load:
-    """Run camera and node, listen once they have settled, and end them."""
+def measure(plan: LoadPlan) -> tuple[Load, Soak | None]:
+    """Run camera and node, listen once they have settled, and end them; a soak where the plan has faults."""
     Bundle.load(plan.bundle)
     context = Context()
     rclpy.init(context=context)
-    listener = _Listener(context)
+    listener = Listener(context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(listener)
     spinner = threading.Thread(target=_spin, args=(executor,))
     spinner.start()
     try:
-        with Child("node", _node_command(plan)) as node, Child("camera", _camera_command(plan)) as camera:
-            _wait_for_images(listener, plan, node, camera)
+        with start_node(plan) as node, Stage(plan, node, context) as stage, busy(plan.busy):
+            _wait_for_images(listener, plan, node, stage.camera)
             time.sleep(SETTLE_S)
-            return _observe(listener, node.pid, plan)
+            return _observe(listener, stage, plan)
     finally:
         executor.shutdown()
         spinner.join()
@@ -127,26 +67,12 @@ def measure(plan: LoadPlan) -> Load:
         context.try_shutdown()
 
 
-def _node_command(plan: LoadPlan) -> list[str]:
-    words = ["-p", f"bundle:='{plan.bundle}'", "-p", f"backend:={plan.backend}"]
-    words += ["-p", f"image_reliability:={plan.node_reliability}"]
-    return [sys.executable, "-m", "reloc_ros.ros.node", "--ros-args", *words]
-
-
-def _camera_command(plan: LoadPlan) -> list[str]:
-    words = [plan.images, plan.bundle, plan.rate_hz, plan.width, plan.height]
-    words += ["--reliability", plan.reliability]
-    words += ["--truth", plan.truth] if plan.truth else []
-    words += ["--large-segment"] if plan.large_segment else []
-    return [sys.executable, "-m", "reloc_ros.bench.node.camera", *map(str, words)]
-
-
 def _spin(executor: SingleThreadedExecutor) -> None:
     with contextlib.suppress(ExternalShutdownException):
         executor.spin()
 
 
-def _wait_for_images(listener: _Listener, plan: LoadPlan, *processes: Child) -> None:
+def _wait_for_images(listener: Listener, plan: LoadPlan, *processes: Child) -> None:
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while not any(status.frames_received for status in listener.statuses) or (
         plan.truth and not listener.truths
@@ -160,19 +86,24 @@ def _wait_for_images(listener: _Listener, plan: LoadPlan, *processes: Child) -> 
         time.sleep(0.05)
 
 
-def _observe(listener: _Listener, pid: int, plan: LoadPlan) -> Load:
+def _observe(listener: Listener, stage: Stage, plan: LoadPlan) -> tuple[Load, Soak | None]:
+    pid = stage.node.pid
     before, cpu_s, began_s = listener.statuses[-1], _cpu_s_of(pid), time.time()
     status_mark, pose_mark = len(listener.statuses), len(listener.poses)
     rss_mb = [process_memory_mb(pid).now]
-    while (left_s := began_s + plan.seconds - time.time()) > 0:
-        time.sleep(min(left_s, MEMORY_PERIOD_S))
-        rss_mb.append(process_memory_mb(pid).now)
+    faults = FaultThread(stage, listener, plan.fault_every_s) if plan.fault_every_s else None
+    with faults or contextlib.nullcontext():
+        while (left_s := began_s + plan.seconds - time.time()) > 0:
+            time.sleep(min(left_s, MEMORY_PERIOD_S))
+            stage.node.refuse_end()
+            rss_mb.append(process_memory_mb(pid).now)
     between_s = began_s, time.time()
     usage = Usage(_cpu_s_of(pid) - cpu_s, rss_mb)
     statuses, poses = listener.statuses[status_mark:], listener.poses[pose_mark:]
     _wait_for_truths(listener, poses)
     wrong_beyond = _wrong_beyond(plan.bundle)
-    return load_from(before, statuses, poses, listener.truths, usage, between_s, plan.rate_hz, wrong_beyond)
+    load = load_from(before, statuses, poses, listener.truths, usage, between_s, plan.rate_hz, wrong_beyond)
+    return load, soak_from(faults.recoveries, poses, rss_mb, between_s) if faults else None
 
 
 def _wrong_beyond(path: Path) -> float:
@@ -182,7 +113,7 @@ def _wrong_beyond(path: Path) -> float:
     return WRONG_SHARE * extent(bundle.landmarks.positions_map)
 
 
-def _wait_for_truths(listener: _Listener, poses: Sequence[HeardPose]) -> None:
+def _wait_for_truths(listener: Listener, poses: Sequence[HeardPose]) -> None:
     """This process takes turns among the topics, and may be some truths behind the poses."""
     deadline_s = time.monotonic() + TRUTHS_TIMEOUT_S
     last_ns = max((pose.stamp_ns for pose in poses), default=0)
@@ -208,6 +139,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--truth", type=Path, help="TUM trajectory of the images: wrong poses are counted")
     add("--reliability", default="reliable", choices=reliabilities, help="the camera's")
     add("--node-reliability", default="auto", choices=("auto", *reliabilities))
+    add(
+        "--fault-every",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="do one of the faults of robots to it so often",
+    )
+    add("--busy", type=int, default=0, metavar="N", help="other processes that want a processor each")
     room = "room for large messages in the camera's shared memory"
     add("--large-segment", action="store_true", help=room)
     add("--json", type=Path, help="write the figures here too")
@@ -216,6 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("a bundle goes with a folder of images, and a truth with both")
     given["width"], given["height"] = map(int, given.pop("size").split("x"))
     json_path, given["rate_hz"] = given.pop("json"), given.pop("rate")
+    given["fault_every_s"] = given.pop("fault_every")
     try:
         # Unless the caller wants otherwise: other traffic would be measured too.
         if "ROS_DOMAIN_ID" not in os.environ:
@@ -223,17 +163,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given["bundle"] is None:
             given["bundle"] = EMBEDDED_BUNDLE
             given["images"], given["truth"] = rendered_walk(CACHE, given["rate_hz"])
-        figures = dataclasses.asdict(measure(LoadPlan(**given)))
+        load, soak = measure(LoadPlan(**given))
     except RelocError as error:
         print(f"node_load: {error}", file=sys.stderr)
         return RelocError.EXIT_CODE
     except KeyboardInterrupt:
         return 130
+    figures = dataclasses.asdict(load) | (dataclasses.asdict(soak) if soak else {})
     for name, value in figures.items():
         print(f"{name:22} {value:.1f}" if isinstance(value, float) else f"{name:22} {value}")
     if json_path:
         json_path.write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    return 1 if soak and (load.wrong or soak.stuck) else 0
 
 
 if __name__ == "__main__":

@@ -69,6 +69,35 @@ class HeardPose:
 
 
 @dataclasses.dataclass(frozen=True)
+class Recovery:
+    """After one fault."""
+
+    fault: str
+    began_s: float
+    ended_s: float
+    """Once poses had come again, or were waited for no longer."""
+    seconds: float | None
+    """From the first sound image after the fault to a pose; None when none came in time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Soak:
+    """What faults did to the node."""
+
+    faults: int
+    stuck: list[str]
+    """After which no pose came again."""
+    recovery_s: dict[str, list[float]]
+    """By the fault, see `Recovery.seconds`."""
+    calm_p50_ms: float
+    """From the stamp of an image to its pose, outside of the faults."""
+    calm_p99_ms: float
+    rss_mb_per_h: float
+    """The slope of the memory's line of best fit, and of that through the second half of the time."""
+    rss_later_mb_per_h: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Usage:
     """Of the node's process, over the measured time."""
 
@@ -125,6 +154,39 @@ def load_from(
         rss_mb=float(np.median(_first_tenth(rss_mb[::-1]))),
         rss_max_mb=float(rss_mb.max()),
     )
+
+
+def soak_from(
+    recoveries: Sequence[Recovery],
+    poses: Sequence[HeardPose],
+    rss_mb: Sequence[float],
+    between_s: tuple[float, float],
+) -> Soak:
+    """Args: rss_mb: the node's memory at even times. between_s: begin and end of the measured time."""
+    by_fault: dict[str, list[float]] = {}
+    for recovery in recoveries:
+        if recovery.seconds is not None:
+            by_fault.setdefault(recovery.fault, []).append(recovery.seconds)
+    calm = [
+        1e3 * (pose.arrived_s - pose.stamp_s)
+        for pose in poses
+        if not any(each.began_s <= pose.arrived_s <= each.ended_s for each in recoveries)
+    ]
+    hours, half = (between_s[1] - between_s[0]) / 3600, len(rss_mb) // 2
+    return Soak(
+        faults=len(recoveries),
+        stuck=[recovery.fault for recovery in recoveries if recovery.seconds is None],
+        recovery_s=by_fault,
+        calm_p50_ms=float(np.percentile(calm or [np.nan], 50)),
+        calm_p99_ms=float(np.percentile(calm or [np.nan], 99)),
+        rss_mb_per_h=_slope(rss_mb) / hours,
+        rss_later_mb_per_h=_slope(rss_mb[half:]) / (hours / 2),
+    )
+
+
+def _slope(values: Sequence[float]) -> float:
+    """By how much the line of best fit rises over all of them."""
+    return float(np.polyfit(np.linspace(0, 1, len(values)), values, 1)[0])
 
 
 def _first_tenth(values: Array) -> Array:
