@@ -11,7 +11,7 @@ from table_bundle import CAMERA, camera_from_map, view
 
 from reloc_ros.bench.node.camera import load_images, load_truths
 from reloc_ros.bench.node.load import LoadPlan, measure
-from reloc_ros.bench.node.report import HeardPose, Usage, load_from
+from reloc_ros.bench.node.report import HeardPose, Recovery, Usage, load_from, soak_from
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 
@@ -42,7 +42,7 @@ def test_the_load_measurement_counts_what_the_node_did(table_bundle, walk, size)
     folder, truth = walk
     width, height = size
     plan = LoadPlan(table_bundle, folder, seconds=2.0, rate_hz=20.0, width=width, height=height, truth=truth)
-    load = measure(plan)
+    load = measure(plan)[0]
     assert 10 <= load.received <= 45
     assert 0 < load.sent <= 45
     assert load.lost == load.wrong == 0
@@ -50,6 +50,31 @@ def test_the_load_measurement_counts_what_the_node_did(table_bundle, walk, size)
     assert 0 < load.localize_p50_ms < load.stamp_to_pose_p50_ms <= load.stamp_to_pose_p99_ms
     assert load.cpu_percent > 0
     assert 50 < load.rss_first_mb < 2000 and 50 < load.rss_mb <= load.rss_max_mb < 2000
+
+
+@pytest.mark.slow
+def test_a_soak_does_faults_to_the_node_and_tells_how_it_recovers(table_bundle, walk):
+    folder, truth = walk
+    load, soak = measure(
+        LoadPlan(table_bundle, folder, seconds=9.0, rate_hz=10.0, truth=truth, fault_every_s=1.0)
+    )
+    assert soak.faults == sum(map(len, soak.recovery_s.values())) >= 1
+    assert soak.stuck == [] and load.wrong == 0
+
+
+def test_a_soak_tells_faults_apart_and_how_memory_grows():
+    recoveries = [
+        Recovery("camera_killed", 20.0, 30.0, 0.5),
+        Recovery("flood", 50.0, 95.0, None),
+        Recovery("camera_killed", 97.0, 98.0, 0.7),
+    ]
+    delays_ms = {10: 20.0, 25: 4000.0, 40: 30.0, 60: 9000.0, 96: 40.0}
+    poses = [HeardPose(at + 1e-3 * delay, at, at * 10**9, SE3.identity()) for at, delay in delays_ms.items()]
+    soak = soak_from(recoveries, poses, np.linspace(100, 110, 101).tolist(), (0.0, 360.0))
+    assert soak.faults == 3 and soak.stuck == ["flood"]
+    assert soak.recovery_s == {"camera_killed": [0.5, 0.7]}
+    assert soak.calm_p50_ms == pytest.approx(30.0)
+    assert soak.rss_mb_per_h == pytest.approx(100.0) == soak.rss_later_mb_per_h
 
 
 def test_the_camera_ends_without_a_word_when_told_to(table_bundle, walk, peer):
@@ -106,7 +131,7 @@ def test_figures_are_those_of_the_measured_time():
 def test_a_camera_that_the_node_cannot_hear_ends_the_measurement_with_the_nodes_words(table_bundle, walk):
     plan = LoadPlan(table_bundle, walk[0], reliability="best_effort", node_reliability="reliable")
     with pytest.raises(RelocError, match="best_effort, but reliable is asked for"):
-        measure(plan)
+        measure(plan)[0]
 
 
 def test_pictures_are_cut_to_the_shape_that_is_asked_for_and_the_camera_with_them(tmp_path):
