@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import sys
@@ -13,7 +14,7 @@ from rich.markup import escape
 
 from reloc_ros.cli.align import align
 from reloc_ros.cli.clean import clean
-from reloc_ros.cli.common import console
+from reloc_ros.cli.common import console, held
 from reloc_ros.cli.evaluate import evaluate, report
 from reloc_ros.cli.label import label
 from reloc_ros.cli.map import map_
@@ -58,6 +59,17 @@ _REMEDIES = {
 """How to get a package that does not come with `offline`."""
 
 
+_FULL = "make room, and run the same command to go on"
+_NO_LEAVE = "let this user write there, or name another place"
+_OF_THE_SYSTEM = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _NO_LEAVE),
+    errno.EIO: "the disk does not work as it should",
+    errno.ENOENT: "it has gone meanwhile, or its disk has",
+}
+"""What a file or folder may meet with that is no defect of ours, and what to do."""
+
+
 class _Stopped(BaseException):
     """Ctrl-C, by a name that neither Typer nor Lightning catches and turns into an exit of its own."""
 
@@ -75,12 +87,17 @@ def main() -> None:
         app()
     except RelocError as error:
         _refuse(str(error))
+    except OSError as error:
+        if error.errno not in _OF_THE_SYSTEM:
+            raise
+        _refuse(f"{error.filename or 'the disk'}: {error.strerror}; {_OF_THE_SYSTEM[error.errno]}")
     except ModuleNotFoundError as error:
         _refuse(f"this step needs {_missing(error)}")
     except _Stopped:
         console.print("stopped; run the same command to go on")
         sys.exit(130)
     finally:
+        held.close()
         signal.signal(signal.SIGINT, before)
 
 

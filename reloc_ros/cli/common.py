@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from reloc_ros.offline.progress import Progress as ProgressCallback
 
 console = Console(stderr=True)
+held = ExitStack()
+"""What the command has for itself until it ends."""
 LINE_PERIOD_S = 10.0
 """Between two lines of progress where there is no terminal."""
 
@@ -61,9 +63,13 @@ RectifiedOption = Annotated[
 ThreadsOption = Annotated[int, typer.Option(min=0, help="Inference threads; 0 leaves it to the engine.")]
 
 
-def open_workspace(path: Path) -> Any:
+def open_workspace(path: Path, *, alone: bool = True) -> Any:
+    """Args: alone: refuse it while another command changes it, and hold it until this one has ended."""
     from reloc_ros.offline.workspace import Workspace
+    from reloc_ros.offline.workspace_lock import locked
 
+    if alone and path.is_dir():
+        held.enter_context(locked(path))
     return Workspace.open(path)
 
 

@@ -110,7 +110,7 @@ def report(
     """
     from reloc_ros.offline.report.page import write_report
 
-    opened = open_workspace(workspace)
+    opened = open_workspace(workspace, alone=False)
     with bars() as progress, phase(progress, "report"):
         size = write_report(opened, output, progress)
     tell(f"{output}: {size / 1e6:.1f} MB")

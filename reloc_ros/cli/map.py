@@ -83,6 +83,7 @@ def map_(
     from reloc_ros.offline.mapping.map_images import map_images
     from reloc_ros.offline.mapping.options import SfmOptions
     from reloc_ros.offline.sources.gather import SourceOptions
+    from reloc_ros.offline.workspace_lock import locked_to_be_made
 
     if rectified is not None and camera is None and not bag_camera:
         raise RelocError("--rectified is about the camera_info of --bag-camera or of --camera; leave it out")
@@ -99,9 +100,9 @@ def map_(
         raise RelocError("--add places images in the map of the workspace; leave --model out")
     if add and features != SfmOptions.features:
         raise RelocError("--add looks for the features that the map was made of; leave --features out")
-    with bars() as progress:
+    with locked_to_be_made(workspace), bars() as progress:
         if add:
-            opened = open_workspace(workspace)
+            opened = open_workspace(workspace, alone=False)
             done = extend_map(sources, opened, holdout, options, reading, progress)
         else:
             opened, done = map_images(

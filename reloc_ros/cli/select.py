@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reloc_ros.cli.common import WorkspaceOption, bars, open_workspace, phase, tell
+from reloc_ros.cli.common import WorkspaceOption, bars, held, open_workspace, phase, tell
 
 _NAMED = 12
 """Of the images in trouble, so many are named."""
@@ -98,9 +98,11 @@ def web(
     from reloc_ros.offline.picking.landmark_session import LandmarkSession
     from reloc_ros.offline.picking.web import Page
     from reloc_ros.offline.picking.web_guard import Guard, parse_token
+    from reloc_ros.offline.workspace_lock import locked
 
     guard = Guard(host, parse_token(token))
-    opened = open_workspace(workspace)
+    opened = open_workspace(workspace, alone=False)
+    held.enter_context(locked(opened.path / ".web.lock"))
     with bars() as progress, phase(progress, "read the map"):
         session = LandmarkSession(opened)
     for notice in session.notices:

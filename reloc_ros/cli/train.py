@@ -49,9 +49,10 @@ def train(
     Example: [bold]reloc train -w desk --minutes 8[/bold]
     """
     from reloc_ros.offline import steps
+    from reloc_ros.offline.training.fit import is_first_process
     from reloc_ros.offline.training.recipe import Hardware, TrainConfig
 
-    opened = open_workspace(workspace)
+    opened = open_workspace(workspace, alone=is_first_process())
     given: dict[str, Any] = {} if steps_ is None else {"steps": steps_}
     config = TrainConfig(
         encoder=encoder,

@@ -6,31 +6,36 @@ meets half a file and Ctrl-C never damages what was there before.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 _STAGED = ".staged"
 _COMMITTED = ".committed"
+_BESIDE = re.compile(r"\.(?P<kind>new|old)-(?P<process>\d+)-[0-9a-f]{8}-(?P<target>.+)", re.DOTALL)
+"""What stands beside a target, and whose process put it there."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def atomic_path(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; it takes the target's place when the block succeeds.
 
     The block creates a file or a folder at the yielded path, whose name ends as the target's does, so that
     writers that look at the suffix behave. When the block raises, the temporary is removed and the target
     is untouched. A file replaces its target in one step. A folder that replaces a folder does so in two: a
-    crash between them leaves the old one beside it as `.old-*`, never a mixture.
+    crash between them leaves the old one beside it as `.old-*`, never a mixture. What a killed process left of
+    such a target is cleared away, or put back, by the next that writes it.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".new-{secrets.token_hex(4)}-{target.name}")
+    _clear_leftovers(target)
+    temporary = _beside(target, "new")
     try:
         yield temporary
         if not temporary.exists():
@@ -50,7 +55,7 @@ def write_json(target: str | Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-@contextmanager
+@contextlib.contextmanager
 def staged(folder: Path) -> Iterator[Path]:
     """Yield an empty folder; when the block succeeds, all files in it take the place of those in `folder` together.
 
@@ -70,13 +75,13 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def finish_commit(folder: Path) -> None:
-    """Move what a commit that was stopped half-way left behind to its place."""
+    """Move what a commit that was stopped half-way left behind to its place; another process may be at it, too."""
     committed = folder / _COMMITTED
-    if not committed.is_dir():
-        return
-    for file in sorted(committed.iterdir()):
-        file.replace(folder / file.name)
-    committed.rmdir()
+    with contextlib.suppress(FileNotFoundError):
+        for file in sorted(committed.iterdir()):
+            with contextlib.suppress(FileNotFoundError):
+                file.replace(folder / file.name)
+        committed.rmdir()
 
 
 def _flush_to_disk(file: Path) -> None:
@@ -89,10 +94,35 @@ def _replace_folder(temporary: Path, target: Path) -> None:
     if not target.exists():
         temporary.rename(target)
         return
-    old = target.with_name(f".old-{secrets.token_hex(4)}-{target.name}")
+    old = _beside(target, "old")
     target.rename(old)
     temporary.rename(target)
     _remove(old)
+
+
+def _beside(target: Path, kind: str) -> Path:
+    return target.with_name(f".{kind}-{os.getpid()}-{secrets.token_hex(4)}-{target.name}")
+
+
+def _clear_leftovers(target: Path) -> None:
+    for left in list(target.parent.iterdir()):
+        named = _BESIDE.fullmatch(left.name)
+        if named is None or named["target"] != target.name or _is_running(int(named["process"])):
+            continue
+        if named["kind"] == "old" and not target.exists():
+            left.rename(target)
+        else:
+            _remove(left)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's
+        pass
+    return True
 
 
 def _remove(path: Path) -> None:

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,3 +114,49 @@ def test_what_a_killed_process_had_staged_is_dropped(folder):
     with staged(folder) as new:
         (new / "a").write_text("new")
     assert contents(folder) == {"a": "new", "b": "old", "c": "old"}
+
+
+def killed() -> int:
+    """The number of a process that is no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_what_a_killed_process_left_of_a_target_is_cleared_away_by_the_next(tmp_path):
+    dead, target = killed(), tmp_path / "a [1].json"
+    for left in (f".new-{dead}-01234567-{target.name}", f".old-{dead}-01234567-{target.name}"):
+        (tmp_path / left).mkdir()
+    others = [f".new-{dead}-01234567-b.json", f".new-{os.getpid()}-01234567-{target.name}", ".new-thing"]
+    for other in others:
+        (tmp_path / other).touch()
+    target.touch()
+    write_json(target, 1)
+    assert {file.name for file in tmp_path.iterdir()} == {target.name, *others}
+
+
+def test_a_folder_that_a_killed_process_had_just_put_aside_is_put_back(tmp_path):
+    aside = tmp_path / f".old-{killed()}-01234567-bundle"
+    aside.mkdir()
+    (aside / "whole").touch()
+    with pytest.raises(RuntimeError), atomic_path(tmp_path / "bundle"):
+        raise RuntimeError
+    assert [file.name for file in (tmp_path / "bundle").iterdir()] == ["whole"]
+    assert not aside.exists()
+
+
+def test_two_processes_may_finish_a_commit(folder, monkeypatch):
+    with staged(folder) as new:
+        for name in ("a", "b"):
+            (new / name).write_text("new")
+        monkeypatch.setattr("reloc_ros.io.atomic.finish_commit", lambda _: None)
+    committed, replace = folder / ".committed", Path.replace
+
+    def after_another(file: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        finish_commit(folder)
+        return replace(file, target)
+
+    monkeypatch.setattr(Path, "replace", after_another)
+    finish_commit(folder)
+    assert contents(folder) == {"a": "new", "b": "new", "c": "old"} and not committed.exists()

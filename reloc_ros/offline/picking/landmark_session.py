@@ -20,6 +20,7 @@ from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.picking.landmark_editor import LandmarkEditor, no_landmarks
 from reloc_ros.offline.workspace import Workspace, fingerprint
+from reloc_ros.offline.workspace_lock import locked
 
 DRAFT = "landmarks_draft.json"
 FORMAT = 1
@@ -72,6 +73,13 @@ class LandmarkSession:
             raise RelocError(
                 f"{len(self.editor)} landmarks are too few to localize from; choose at least {LEAST}, then save"
             )
+        with locked(self.workspace.path):
+            self._save()
+        self._saved_key = self._landmarks_key()
+        self.editor.mark_saved()
+        self.changed()
+
+    def _save(self) -> None:
         key = fingerprint({"model": self.workspace.model_path, "held_out": self.workspace.holdout})
         if key != self._model_key:
             raise RelocError(
@@ -82,9 +90,6 @@ class LandmarkSession:
             arrays = {"ids": chosen.ids, "positions": chosen.positions_map}
             inputs = selection_inputs(self.workspace) | {"landmarks": arrays}
             keep_selection(self.workspace, self.editor.model, self.editor.selection, inputs, BY_HAND)
-        self._saved_key = self._landmarks_key()
-        self.editor.mark_saved()
-        self.changed()
 
     @property
     def _draft(self) -> Path:
