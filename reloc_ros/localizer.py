@@ -94,7 +94,9 @@ class Localizer:
         if isinstance(second, Localized):
             return second
         detail = f"{result.detail}; by local features: {second.detail}"
-        return dataclasses.replace(result, detail=detail, stage_ms=second.stage_ms)
+        # That a place repeats is more than that too little was found of it.
+        reason = second.reason if second.reason is LostReason.AMBIGUOUS_PLACE else result.reason
+        return dataclasses.replace(result, reason=reason, detail=detail, stage_ms=second.stage_ms)
 
     def look_again(self, image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
         """Localize an image in which the network was lost by local features alone; arguments as for `localize`."""

@@ -296,6 +296,50 @@ def test_a_pose_that_many_agree_on_without_conviction_is_weak_evidence():
     assert isinstance(make_localizer(spoil, min_evidence=3.5).localize(picture()), Localized)
 
 
+def make_twins() -> Landmarks:
+    """Half of the landmarks, and the others far away as the same things lie there."""
+    one, half = make_landmarks(), SHAPE.landmarks // 2
+    positions, directions = one.positions_map.copy(), one.directions_map.copy()
+    positions[half:], directions[half:] = positions[:half] + np.array([9.0, 0, 0]), directions[:half]
+    return dataclasses.replace(one, positions_map=positions, directions_map=directions)
+
+
+def seen_in_both(count: int, score: float = 0.9) -> Callable[[np.ndarray], None]:
+    """`count` landmarks of the far half are seen where their likes are."""
+
+    def spoil(found: np.ndarray) -> None:
+        half = SHAPE.landmarks // 2
+        found[half:, :2], found[half:, 2] = found[:half, :2], 0
+        found[half : half + count, 2] = score
+
+    return spoil
+
+
+@pytest.mark.parametrize(("count", "score"), [(20, 0.9), (19, 0.9), (20, 0.7), (10, 0.9), (20, 0.95)])
+def test_a_picture_of_a_place_that_repeats_is_ambiguous_whichever_pose_has_more(count, score):
+    result = make_localizer(seen_in_both(count, score), landmarks=make_twins()).localize(picture())
+    assert reason(result) == LostReason.AMBIGUOUS_PLACE
+    assert "the place repeats" in result.detail
+
+
+def test_a_followed_pose_is_confirmed_where_the_place_repeats():
+    localizer = make_localizer(seen_in_both(20), landmarks=make_twins())
+    assert localizer.confirms(picture(), MAP_CAMERA, CAMERA_FROM_MAP)
+    aside = SE3(CAMERA_FROM_MAP.rotation, CAMERA_FROM_MAP.translation + [0.5, 0, 0])
+    assert not localizer.confirms(picture(), MAP_CAMERA, aside)
+
+
+def test_a_few_things_that_are_elsewhere_as_well_leave_a_pose_as_it_is():
+    assert_right(make_localizer(seen_in_both(6, 0.3), landmarks=make_twins()).localize(picture()))
+
+
+def test_keypoints_a_little_off_are_no_other_pose():
+    def spoil(found: np.ndarray) -> None:
+        found[::3, :2] += [25, 10]  # they agree on a pose of their own, a few degrees from that of the others
+
+    assert_right(make_localizer(spoil, min_evidence=1.0).localize(picture()), 2, 0.2)
+
+
 def disagreeing(count: int) -> Callable[[np.ndarray], None]:
     """All but the first 16 lie, `count` of them with conviction, the others unseen."""
 

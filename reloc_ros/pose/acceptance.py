@@ -31,6 +31,7 @@ class LostReason(str, enum.Enum):
     LARGE_RESIDUAL = "large_residual"
     UNCERTAIN_POSE = "uncertain_pose"
     IMPLAUSIBLE_VIEW = "implausible_view"
+    AMBIGUOUS_PLACE = "ambiguous_place"
 
 
 Fallback = Literal["auto", "off"]

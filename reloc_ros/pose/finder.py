@@ -19,6 +19,7 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
 from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
 from reloc_ros.pose.prior import best_pose
+from reloc_ros.pose.rival import find_rival
 from reloc_ros.refinement.alignment import Support
 from reloc_ros.refinement.refine import Refiner
 
@@ -26,6 +27,10 @@ _logger = logging.getLogger(__name__)
 FoundBy = Literal["network", "features", "tracking", "detections"]
 """Whose keypoints a pose is from: of the network, of local features, or detections made elsewhere; or it was followed
 from the image before."""
+_AMBIGUOUS = (
+    LostReason.AMBIGUOUS_PLACE,
+    "two poses far apart explain what was found about equally: the place repeats",
+)
 _NOT_VERIFIED = LostReason.WEAK_EVIDENCE, "the reference views do not verify the pose"
 
 
@@ -110,9 +115,12 @@ class PoseFinder:
         """
         keypoints, matches = self.match(keypoints, camera, mask)
         unit = unit_px / camera.mean_focal
-        pose, inliers = self._search(matches, keypoints.scores, prior, self.config.max_error_px * unit)
+        limit = self.config.max_error_px * unit
+        pose, inliers = self._search(matches, keypoints.scores, prior, limit)
         judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
         refusal = refuse_inliers(*judged, verified=self._refiner is not None and not glance)
+        if pose is not None and self._is_ambiguous(matches, keypoints, pose, inliers, limit, camera.width):
+            refusal = _AMBIGUOUS
         if pose is not None and refusal is None:
             agreeing = matches.subset(inliers)
             seen = self._landmarks.subset(keypoints.landmarks[inliers])
@@ -153,8 +161,10 @@ class PoseFinder:
         keypoints, matches = self.match(keypoints, camera, mask)
         limit = self.config.max_error_px * unit_px / camera.mean_focal
         inliers = reprojection_errors(camera_from_map, matches) < limit
-        judged = (keypoints.positions_px, keypoints.scores, camera_from_map, inliers, camera.width)
-        return refuse_inliers(self.config, *judged, verified=True) is None
+        rival = find_rival(camera_from_map, inliers, matches, keypoints.scores, self._solve, limit)
+        # Where the place repeats, what is found speaks for its other part as well: that contradicts nothing.
+        ignored = np.zeros(len(matches), dtype=bool) if rival is None else rival[1]
+        return self._believes(camera_from_map, inliers, keypoints, camera.width, True, ignored)
 
     def match(
         self, keypoints: Keypoints, camera: Camera, mask: ImageMask | None = None
@@ -180,6 +190,39 @@ class PoseFinder:
         if pose is None:
             return None, np.zeros(len(matches), dtype=bool)
         return pose, reprojection_errors(pose, matches) < limit
+
+    def _is_ambiguous(
+        self,
+        matches: Correspondences,
+        keypoints: Keypoints,
+        pose: SE3,
+        inliers: NDArray[np.bool_],
+        limit: float,
+        width: int,
+    ) -> bool:
+        """Whether another pose is about as likely, and each would be believed without what speaks for the other."""
+        found = find_rival(pose, inliers, matches, keypoints.scores, self._solve, limit)
+        if found is None:
+            return False
+        rival, agreeing = found
+        verified = self._refiner is not None
+        return self._believes(pose, inliers, keypoints, width, verified, agreeing) and self._believes(
+            rival, agreeing, keypoints, width, verified, inliers
+        )
+
+    def _believes(
+        self,
+        pose: SE3,
+        inliers: NDArray[np.bool_],
+        keypoints: Keypoints,
+        width: int,
+        verified: bool,
+        ignored: NDArray[np.bool_],
+    ) -> bool:
+        """Whether keypoints speak enough for a pose, without those, (N,), that speak for another."""
+        left = keypoints.subset(~ignored)
+        judged = (left.positions_px, left.scores, pose, inliers[~ignored], width)
+        return refuse_inliers(self.config, *judged, verified=verified) is None
 
     def _sharpen(
         self,

@@ -9,7 +9,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.local_features import second_way
-from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost
+from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost, LostReason
 
 COUNT = 120
 
@@ -75,6 +75,20 @@ def test_without_fallback_or_features_a_lost_image_stays_lost():
         result = localizer.localize(picture())
         assert isinstance(result, Lost) and "features" not in result.detail
         assert localizer.second_way is None
+
+
+def test_a_place_that_repeats_is_ambiguous_to_local_features(monkeypatch):
+    half = COUNT // 2
+    twins = points()
+    twins[half:] = twins[:half] + np.array([9.0, 0, 0])
+    once = MAP_CAMERA.project(CAMERA_FROM_MAP.apply(twins[:half]))
+    monkeypatch.setattr(Planted, "detect", lambda self, image: (np.concatenate([once, once]), descriptors()))
+    network = make_localizer(blind)
+    features = make_feature_map(descriptors(), np.arange(COUNT), twins)
+    bundle = dataclasses.replace(network.bundle, features=features)
+    result = Localizer(bundle, network.backend, LocalizerConfig()).localize(picture())
+    assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE
+    assert "the place repeats" in result.detail and "no landmark" in result.detail
 
 
 def test_what_neither_finds_is_lost_for_both_reasons(monkeypatch):
