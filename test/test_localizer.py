@@ -296,11 +296,16 @@ def test_a_pose_that_many_agree_on_without_conviction_is_weak_evidence():
     assert isinstance(make_localizer(spoil, min_evidence=3.5).localize(picture()), Localized)
 
 
-def make_twins() -> Landmarks:
-    """Half of the landmarks, and the others far away as the same things lie there."""
-    one, half = make_landmarks(), SHAPE.landmarks // 2
+def make_likes(places: int = 2) -> Landmarks:
+    """A part of the landmarks, and the others in places far away as the same things lie there."""
+    one, part = make_landmarks(), SHAPE.landmarks // places
     positions, directions = one.positions_map.copy(), one.directions_map.copy()
-    positions[half:], directions[half:] = positions[:half] + np.array([9.0, 0, 0]), directions[:half]
+    for place in range(1, places):
+        rows = slice(place * part, (place + 1) * part)
+        positions[rows], directions[rows] = (
+            positions[:part] + np.array([9.0 * place, 0, 0]),
+            directions[:part],
+        )
     return dataclasses.replace(one, positions_map=positions, directions_map=directions)
 
 
@@ -317,20 +322,30 @@ def seen_in_both(count: int, score: float = 0.9) -> Callable[[np.ndarray], None]
 
 @pytest.mark.parametrize(("count", "score"), [(20, 0.9), (19, 0.9), (20, 0.7), (10, 0.9), (20, 0.95)])
 def test_a_picture_of_a_place_that_repeats_is_ambiguous_whichever_pose_has_more(count, score):
-    result = make_localizer(seen_in_both(count, score), landmarks=make_twins()).localize(picture())
+    result = make_localizer(seen_in_both(count, score), landmarks=make_likes()).localize(picture())
     assert reason(result) == LostReason.AMBIGUOUS_PLACE
     assert "the place repeats" in result.detail
 
 
+def test_a_thing_that_is_there_three_times_is_ambiguous():
+    def spoil(found: np.ndarray) -> None:
+        found[13:26], found[26:39] = found[:13], found[:13]
+
+    assert (
+        reason(make_localizer(spoil, landmarks=make_likes(3)).localize(picture()))
+        == LostReason.AMBIGUOUS_PLACE
+    )
+
+
 def test_a_followed_pose_is_confirmed_where_the_place_repeats():
-    localizer = make_localizer(seen_in_both(20), landmarks=make_twins())
+    localizer = make_localizer(seen_in_both(20), landmarks=make_likes())
     assert localizer.confirms(picture(), MAP_CAMERA, CAMERA_FROM_MAP)
-    aside = SE3(CAMERA_FROM_MAP.rotation, CAMERA_FROM_MAP.translation + [0.5, 0, 0])
+    aside = SE3(CAMERA_FROM_MAP.rotation, CAMERA_FROM_MAP.translation + np.array([0.5, 0, 0]))
     assert not localizer.confirms(picture(), MAP_CAMERA, aside)
 
 
 def test_a_few_things_that_are_elsewhere_as_well_leave_a_pose_as_it_is():
-    assert_right(make_localizer(seen_in_both(6, 0.3), landmarks=make_twins()).localize(picture()))
+    assert_right(make_localizer(seen_in_both(6, 0.3), landmarks=make_likes()).localize(picture()))
 
 
 def test_keypoints_a_little_off_are_no_other_pose():

@@ -11,10 +11,11 @@ from test_localizer import SHAPE, Oracle
 
 from reloc_ros.bundle import Bundle
 from reloc_ros.calibration import UNCALIBRATED
-from reloc_ros.geometry import center_error, rotation_error_deg
+from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost, LostReason
+from reloc_ros.refinement.references import References
 
 TRUTH = POSES[3]
 NOISE_PX = 1.5
@@ -52,6 +53,55 @@ def test_a_pose_is_sharpened_where_the_reference_views_agree():
     assert center_error(result.camera_from_map, TRUTH) < 0.2 * center_error(coarse.camera_from_map, TRUTH)
     assert np.trace(result.covariance) < 0.1 * np.trace(coarse.covariance)
     assert list(result.stage_ms) == ["prepare", "network", "pnp", "refine", "total"]
+
+
+AWAY = np.array([9.0, 0, 0])
+
+
+def twice(one: References) -> References:
+    """The same views and points once more, far away."""
+    return dataclasses.replace(
+        one,
+        files=one.files * 2,
+        cameras=one.cameras * 2,
+        camera_from_map=(
+            *one.camera_from_map,
+            *(SE3(each.rotation, each.translation - each.rotation @ AWAY) for each in one.camera_from_map),
+        ),
+        points_map=np.concatenate([one.points_map, one.points_map + AWAY]),
+        normals_map=np.tile(one.normals_map, (2, 1)),
+        seen_view=np.concatenate([one.seen_view, one.seen_view + len(one.files)]),
+        seen_point=np.concatenate([one.seen_point, one.seen_point + len(one.points_map)]),
+        seen_px=np.tile(one.seen_px, (2, 1)),
+    )
+
+
+def seen_twice(with_views: bool) -> Localizer:
+    """A network that takes half of the landmarks for those of another place far away, which has such views or not."""
+    localizer, half = make_localizer(), SHAPE.landmarks // 2
+    one = make_landmarks()
+    moved = one.positions_map.copy(), one.directions_map.copy()
+    moved[0][half:], moved[1][half:] = one.positions_map[:half] + AWAY, one.directions_map[:half]
+    landmarks = dataclasses.replace(one, positions_map=moved[0], directions_map=moved[1])
+    views = twice(references()) if with_views else references()
+    bundle = dataclasses.replace(localizer.bundle, landmarks=landmarks, references=views)
+
+    def spoil(seen: np.ndarray) -> None:
+        seen[half:] = seen[:half]
+
+    oracle = Oracle(one, NOISE_PX, spoil)
+    oracle.camera, oracle.camera_from_map = CAMERA, TRUTH
+    return Localizer(bundle, oracle, LocalizerConfig())
+
+
+def test_views_that_agree_with_one_of_two_poses_alone_tell_which_is_right():
+    result = found(seen_twice(with_views=False).localize(picture(3)))
+    assert result.refined and center_error(result.camera_from_map, TRUTH) < 0.01
+
+
+def test_views_that_agree_with_both_poses_leave_the_place_ambiguous():
+    result = seen_twice(with_views=True).localize(picture(3))
+    assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE
 
 
 @pytest.mark.parametrize("given", [{"with_references": False}, {"refine": False}])

@@ -16,10 +16,10 @@ from reloc_ros.inference.keypoints import Keypoints
 from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, refuse_inliers, refuse_pose
+from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, Refusal, refuse_inliers, refuse_pose
 from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
 from reloc_ros.pose.prior import best_pose
-from reloc_ros.pose.rival import find_rival
+from reloc_ros.pose.rival import CLEARLY_BETTER, find_rivals
 from reloc_ros.refinement.alignment import Support
 from reloc_ros.refinement.refine import Refiner
 
@@ -117,10 +117,13 @@ class PoseFinder:
         unit = unit_px / camera.mean_focal
         limit = self.config.max_error_px * unit
         pose, inliers = self._search(matches, keypoints.scores, prior, limit)
-        judged = (self.config, keypoints.positions_px, keypoints.scores, pose, inliers, camera.width)
-        refusal = refuse_inliers(*judged, verified=self._refiner is not None and not glance)
-        if pose is not None and self._is_ambiguous(matches, keypoints, pose, inliers, limit, camera.width):
-            refusal = _AMBIGUOUS
+        told = self._tell_apart(image, camera, mask, keypoints, matches, pose, inliers, limit)
+        if told is None:
+            watch.lap("pnp")
+            return Lost(*_AMBIGUOUS, keypoints, inliers, watch.times_ms(), self._found_by)
+        pose, inliers, ignored = told
+        judged = pose, inliers, ignored, keypoints, camera.width
+        refusal = self._refuse(*judged, verified=self._refiner is not None and not glance)
         if pose is not None and refusal is None:
             agreeing = matches.subset(inliers)
             seen = self._landmarks.subset(keypoints.landmarks[inliers])
@@ -135,7 +138,7 @@ class PoseFinder:
         refined, sharpened, support = self._sharpen(image, camera, refined, agreeing, mask)
         if support is not None:
             watch.lap("refine")
-        if not sharpened and (refusal := _NOT_VERIFIED if glance else refuse_inliers(*judged)):
+        if not sharpened and (refusal := _NOT_VERIFIED if glance else self._refuse(*judged, verified=False)):
             return Lost(*refusal, keypoints, inliers, watch.times_ms(), self._found_by)
         return Localized(
             refined.camera_from_map,
@@ -161,10 +164,10 @@ class PoseFinder:
         keypoints, matches = self.match(keypoints, camera, mask)
         limit = self.config.max_error_px * unit_px / camera.mean_focal
         inliers = reprojection_errors(camera_from_map, matches) < limit
-        rival = find_rival(camera_from_map, inliers, matches, keypoints.scores, self._solve, limit)
-        # Where the place repeats, what is found speaks for its other part as well: that contradicts nothing.
-        ignored = np.zeros(len(matches), dtype=bool) if rival is None else rival[1]
-        return self._believes(camera_from_map, inliers, keypoints, camera.width, True, ignored)
+        rivals = find_rivals(camera_from_map, inliers, matches, keypoints.scores, self._solve, limit)
+        # Where the place repeats, what is found speaks for its likes as well: that contradicts nothing.
+        ignored = np.any([np.zeros_like(inliers), *(agreeing for _, agreeing in rivals)], axis=0)
+        return self._refuse(camera_from_map, inliers, ignored, keypoints, camera.width, verified=True) is None
 
     def match(
         self, keypoints: Keypoints, camera: Camera, mask: ImageMask | None = None
@@ -191,38 +194,51 @@ class PoseFinder:
             return None, np.zeros(len(matches), dtype=bool)
         return pose, reprojection_errors(pose, matches) < limit
 
-    def _is_ambiguous(
+    def _tell_apart(
         self,
-        matches: Correspondences,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        mask: ImageMask | None,
         keypoints: Keypoints,
-        pose: SE3,
+        matches: Correspondences,
+        pose: SE3 | None,
         inliers: NDArray[np.bool_],
         limit: float,
-        width: int,
-    ) -> bool:
-        """Whether another pose is about as likely, and each would be believed without what speaks for the other."""
-        found = find_rival(pose, inliers, matches, keypoints.scores, self._solve, limit)
-        if found is None:
-            return False
-        rival, agreeing = found
-        verified = self._refiner is not None
-        return self._believes(pose, inliers, keypoints, width, verified, agreeing) and self._believes(
-            rival, agreeing, keypoints, width, verified, inliers
-        )
+    ) -> tuple[SE3 | None, NDArray[np.bool_], NDArray[np.bool_]] | None:
+        """The pose, which keypoints (N,) agree with it, and which with its likes; None where the place repeats.
 
-    def _believes(
+        It does where several poses would be believed without what speaks for the others, unless the reference views
+        agree with one of them clearly better.
+        """
+        nobody = np.zeros_like(inliers)
+        rivals = find_rivals(pose, inliers, matches, keypoints.scores, self._solve, limit) if pose else []
+        claimed = np.any([inliers, *(agreeing for _, agreeing in rivals)], axis=0)
+        all_of_them = [(each, own, claimed & ~own) for each, own in ((pose, inliers), *rivals)]
+        verified = self._refiner is not None
+        likely = [one for one in all_of_them if self._refuse(*one, keypoints, camera.width, verified) is None]
+        if len(likely) < 2 or likely[0] is not all_of_them[0]:
+            return pose, inliers, nobody
+        if self._refiner is None:
+            return None
+        shares = [
+            self._refiner.agreement(image, camera, each, matches.subset(own), mask) for each, own, _ in likely
+        ]
+        best, second = np.argsort(shares)[::-1][:2]
+        return None if shares[best] - shares[second] < CLEARLY_BETTER else likely[best]
+
+    def _refuse(
         self,
-        pose: SE3,
+        pose: SE3 | None,
         inliers: NDArray[np.bool_],
+        ignored: NDArray[np.bool_],
         keypoints: Keypoints,
         width: int,
         verified: bool,
-        ignored: NDArray[np.bool_],
-    ) -> bool:
-        """Whether keypoints speak enough for a pose, without those, (N,), that speak for another."""
+    ) -> Refusal | None:
+        """Judge a pose by the keypoints without those, (N,), that speak for its like elsewhere."""
         left = keypoints.subset(~ignored)
-        judged = (left.positions_px, left.scores, pose, inliers[~ignored], width)
-        return refuse_inliers(self.config, *judged, verified=verified) is None
+        judged = left.positions_px, left.scores, pose, inliers[~ignored], width
+        return refuse_inliers(self.config, *judged, verified=verified)
 
     def _sharpen(
         self,

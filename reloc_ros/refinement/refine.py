@@ -116,6 +116,20 @@ class Refiner:
             return Refinement(start, None, support, doubt)
         return sharpened
 
+    def agreement(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        start: SE3,
+        landmarks: Correspondences,
+        mask: ImageMask | None = None,
+    ) -> float:
+        """The share of patches that agree with the sharpened pose, believed or not; arguments as for `refine`."""
+        try:
+            return self.refine(image, camera, start, landmarks, mask).support.share
+        except np.linalg.LinAlgError:  # the patches fix none
+            return 0.0
+
     def appearance(self, camera: Camera, camera_from_map: SE3) -> Appearance:
         """How the map looks to a camera from about there."""
         seen = self._sightings.choose(camera_from_map, shrunk_camera(camera, self._focal), _ALONE.count)
