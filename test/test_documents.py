@@ -39,7 +39,8 @@ from reloc_ros.offline.workspace import Workspace
 
 COMMANDS = commands()
 MODULES = [
-    f"reloc_ros.{name}" for name in ("demo", "bench", "bench.node.load", "bench.mapping", "bench.labels")
+    f"reloc_ros.{name}"
+    for name in ("demo", "bench", "bench.node.load", "bench.mapping", "bench.labels", "bench.kills")
 ]
 NO_ROS = "some of the commands are of programs that import ROS"
 OTHERS_OPTIONS = {"--shm-size", "--ros-args", "--csv", "--help", "--new-track"}

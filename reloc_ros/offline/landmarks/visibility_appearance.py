@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.labels import Visibility, observed_landmarks, unlabelled
 from reloc_ros.offline.model.sfm import SfmModel, rows_of_groups
+from reloc_ros.offline.model.workspace_model import read_map_photo
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.sources.photographs import read_photo
 
 Array = NDArray[np.float64]
 
@@ -69,8 +69,8 @@ def likeness(
     templates = np.full((len(pairs.image), SAMPLES, SAMPLES), np.nan, np.float32)
     searched = np.full((len(pairs.image), wide, wide), np.nan, np.float32)
     told = [rows_of_groups(images, len(model.names)) for images in (pairs.reference, pairs.image)]
-    for index, (name, *asked_here) in enumerate(zip(model.names, *told, strict=True)):
-        grey = _grey(images_dir / name)
+    for index, asked_here in enumerate(zip(*told, strict=True)):
+        grey = _grey(read_map_photo(images_dir, model, index))
         for patches, rows in zip((templates, searched), asked_here, strict=True):
             patches[rows] = _sample(model, landmarks, pairs, rows, index, grey, patches.shape[1])
         progress("compare patches", index + 1, len(model.names))
@@ -119,8 +119,7 @@ def _planes(
     return across, np.cross(across, normals)
 
 
-def _grey(path: Path) -> NDArray[np.float32]:
-    image = read_photo(path)
+def _grey(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     height = round(image.shape[0] * WIDTH / image.shape[1])
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     return cv2.resize(grey, (WIDTH, height), interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -37,6 +37,8 @@ _STAYED = (
 )
 
 
+BYTES_A_FEATURE = 160
+"""That a database takes: a descriptor, where it is, and what it is matched with."""
 _CONFIRMING = SfmOptions(max_image_size=640, max_features=1500)
 """Enough to tell whether two images see the same: of the rendered walks' pairs all but the weakest keep 30 matches."""
 
@@ -256,9 +258,22 @@ def _start_or_resume(images_dir: Path, groups: Sequence[Group], sfm_dir: Path, o
     if note.is_file() and note.read_text() == made_from:
         for left in [*sfm_dir.glob("scratch-*"), *sfm_dir.glob(".new-*"), *sfm_dir.glob(".old-*")]:
             shutil.rmtree(left) if left.is_dir() else left.unlink()  # by a run that was killed
+        _refuse_little_room(sfm_dir, len(images), options)
         return
     if sfm_dir.exists():
         shutil.rmtree(sfm_dir)
     sfm_dir.mkdir(parents=True)
+    _refuse_little_room(sfm_dir, len(images), options)
     with atomic_path(note) as temporary:
         temporary.write_text(made_from)
+
+
+def _refuse_little_room(sfm_dir: Path, images: int, options: SfmOptions) -> None:
+    """COLMAP does not say so where a disk is full: it ends the whole process, by a signal."""
+    there = sum(file.stat().st_size for file in sfm_dir.glob("*.db"))
+    needed, free = images * options.max_features * BYTES_A_FEATURE - there, shutil.disk_usage(sfm_dir).free
+    if free < needed:
+        raise RelocError(
+            f"the features and matches of {images} images may need {needed / 1e6:.0f} MB more in '{sfm_dir}', but "
+            f"{free / 1e6:.0f} MB are free; make room, or name a workspace on another disk"
+        )
