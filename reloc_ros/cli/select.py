@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import threading
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from reloc_ros.cli.common import WorkspaceOption, bars, held, open_workspace, phase, tell
+from reloc_ros.stream.stop import Stop
 
 _NAMED = 12
 """Of the images in trouble, so many are named."""
@@ -108,11 +108,11 @@ def web(
     for notice in session.notices:
         tell(notice)
     page = Page(session, guard, port)
-    ended = threading.Event()
+    ended = Stop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:  # as in the background, where Ctrl-C is for another
-            signal.signal(number, lambda *_: ended.set())
+            signal.signal(number, ended.set)
     try:
         typer.echo(guard.address(page.port))
         tell("open this address in a browser; Ctrl-C ends")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 
 from rclpy.publisher import Publisher
@@ -24,7 +23,7 @@ class BagClock:
         first_ns: int,
         rate: float,
         tick_hz: float,
-        stopped: threading.Event,
+        stopped: Stop,
     ) -> None:
         """Args: rate: seconds of the bag a second. publisher: of /clock; None: it is not told."""
         self._publisher, self._first_ns, self._rate, self._stopped = publisher, first_ns, rate, stopped

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from reloc_ros.replay.bag_clock import BagClock, Stopped
 from reloc_ros.replay.options import ReplayOptions
 from reloc_ros.replay.topics import chosen_topics, is_latched, message_class
 from reloc_ros.ros.input.transport import room_for_large_messages
+from reloc_ros.stream.stop import Stop
 
 logger = logging.getLogger(__name__)
 ACKNOWLEDGED_TIMEOUT_S = 5.0
@@ -54,10 +54,10 @@ def replay(path: Path, options: ReplayOptions, progress: Callable[[str, int, int
     Raises:
         RelocError: no readable bag, or nothing in it to play.
     """
-    stopped = threading.Event()
+    stopped = Stop()
     with Bag(path) as bag:
         chosen = chosen_topics(bag, options)
-        before = {n: signal.signal(n, lambda *_: stopped.set()) for n in (signal.SIGINT, signal.SIGTERM)}
+        before = {n: signal.signal(n, stopped.set) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
             with room_for_large_messages():
                 rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
@@ -77,7 +77,7 @@ class Player(Node):
         bag: Bag,
         chosen: Mapping[str, Recorded],
         options: ReplayOptions,
-        stopped: threading.Event,
+        stopped: Stop,
         progress: Callable[[str, int, int], None],
     ) -> None:
         super().__init__("reloc_replay", enable_rosout=False, start_parameter_services=False)

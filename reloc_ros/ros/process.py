@@ -19,13 +19,14 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from reloc_ros.errors import RelocError
+from reloc_ros.stream.stop import Stop
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_S = 1.0
 """For what is being loaded when the process is told to end."""
 
 
-class Shutdown(threading.Event):
+class Shutdown(Stop):
     """The end of the process, for which the main thread waits: at a signal, any number of them, or at a failure."""
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class Shutdown(threading.Event):
         self.sentence = ""
         """What to tell the user last."""
         for number in SIGNALS:
-            signal.signal(number, lambda *_: self.set())
+            signal.signal(number, self.set)
 
     def fail(self) -> None:
         """Called on a thread that cannot go on, from its except clause."""

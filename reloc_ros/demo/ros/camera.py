@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from reloc_ros.demo.film.trajectories import CAMERA
 from reloc_ros.demo.ros.picture_publisher import PicturePublisher, to_and_fro
 from reloc_ros.errors import RelocError
 from reloc_ros.ros.conversions import camera_info_from
+from reloc_ros.stream.stop import Stop
 
 NAMESPACE = "demo"
 FRAME = "demo_camera"
@@ -57,7 +57,7 @@ class _Stopped(Exception):
     """Somebody asked this process to end."""
 
 
-def play(node: DemoCamera, walk: RenderedWalk, stopped: threading.Event, *, endless: bool = False) -> None:
+def play(node: DemoCamera, walk: RenderedWalk, stopped: Stop, *, endless: bool = False) -> None:
     """Render ahead, wait for listeners, then play at the walk's rate, or as fast as rendering can follow.
 
     Args:
@@ -130,9 +130,9 @@ def main() -> int:
         "--endless", action="store_true", help="play to and fro until stopped, listeners or not"
     )
     given = parser.parse_args(remove_ros_args(sys.argv)[1:])
-    stopped = threading.Event()
+    stopped = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, stopped.set)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = DemoCamera()
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-import threading
 import time
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.msg import RelocStatus
 from reloc_ros.ros.conversions import se3_from_pose, se3_from_transform
 from reloc_ros.stream.status import State
+from reloc_ros.stream.stop import Stop
 
 SETTLE_S = 1.0
 """Without any message after the last picture, until all answers are here."""
@@ -115,8 +115,8 @@ def run_live(run: LiveRun, console: Console) -> tuple[Record, RenderedWalk]:
     domain = claim_domain()
     walk = RenderedWalk.within(run.output_dir, run.rate_hz, run.seconds)
     record = Record(walk.trajectory)
-    stopped = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in STOP_SIGNALS}
+    stopped = Stop()
+    before = {number: signal.signal(number, stopped.set) for number in STOP_SIGNALS}
     image, info = f"/{NAMESPACE}/image", f"/{NAMESPACE}/camera_info"
     publisher_log, node_log = run.output_dir / "publisher.log", run.output_dir / "node.log"
     console.print(
@@ -147,7 +147,7 @@ def _watch(
     display: Display,
     publisher: Child,
     node: Child,
-    stopped: threading.Event,
+    stopped: Stop,
 ) -> None:
     start_s = time.monotonic()
     end_s: float | None = None
