@@ -9,6 +9,8 @@ from rclpy.publisher import Publisher
 from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 
+from reloc_ros.stream.stop import Stop
+
 
 class Stopped(Exception):
     """Somebody asked for the end."""
