@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.localizer import Localized, Lost
+from reloc_ros.pose.finder import Localized, Lost
 
 GREEN, RED, YELLOW, WHITE, BLACK = (80, 220, 80), (60, 60, 240), (60, 220, 240), (255, 255, 255), (0, 0, 0)
 """BGR."""
@@ -18,7 +18,7 @@ def annotated(image: NDArray[np.uint8], result: Localized | Lost | None, text: s
     Green agrees with the pose, red does not; yellow was found while there is no pose. A circle is two standard
     deviations wide.
     """
-    picture = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image.copy()
+    picture = np.array(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image, np.uint8)
     unit = _unit(picture)
     if result is not None:
         draw_keypoints(picture, result)
@@ -46,4 +46,4 @@ def draw_keypoints(picture: NDArray[np.uint8], result: Localized | Lost) -> None
 
 def _unit(picture: NDArray[np.uint8]) -> float:
     """How large to draw, 1 in a picture of 480 rows."""
-    return max(picture.shape[0] / 480, 0.5)
+    return max(len(picture) / 480, 0.5)

@@ -102,11 +102,15 @@ class Camera:
     def from_json(data: Mapping[str, Any]) -> Camera:
         """From the mapping that `to_json` made."""
         try:
+            fx, fy, cx, cy = (float(data[key]) for key in ("fx", "fy", "cx", "cy"))
             return Camera(
                 data["model"],
                 int(data["width"]),
                 int(data["height"]),
-                *(float(data[key]) for key in ("fx", "fy", "cx", "cy")),
+                fx,
+                fy,
+                cx,
+                cy,
                 tuple(float(x) for x in data["coefficients"]),
                 float(data.get("skew", 0.0)),
             )

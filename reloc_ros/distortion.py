@@ -165,14 +165,14 @@ class Fisheye:
         x, y, z = points_camera.T
         radius = np.hypot(x, y)
         theta = np.arctan2(radius, z)
-        scale = np.where(radius > 1e-12 * z, self._bend(theta)[0] / radius, 1 / z)
+        scale: Array = np.where(radius > 1e-12 * z, self._bend(theta)[0] / radius, 1 / z)
         scale[~((z > 0) & (theta < self._fold))] = np.nan
         return points_camera[:, :2] * scale[:, None]
 
     @_QUIET
     def undistort(self, bent: Array) -> Array:
         """By Newton's method in the angle, all places side by side."""
-        radius = np.hypot(*bent.T)
+        radius: Array = np.hypot(*bent.T)
         theta = np.interp(radius, self._bent_nodes, self._nodes)
         for _ in range(_MAX_STEPS):
             value, slope = self._bend(theta)
@@ -225,8 +225,8 @@ def _trimmed(*coefficients: float) -> tuple[float, ...]:
 
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> tuple[Array, Array]:
     """A polynomial, the constant first, and its derivative, by Horner's rule."""
-    *lower, value = coefficients
-    value, slope = np.full_like(x, value), np.zeros_like(x)
+    *lower, highest = coefficients
+    value, slope = np.full_like(x, highest), np.zeros_like(x)
     for coefficient in reversed(lower):
         slope = slope * x + value
         value = value * x + coefficient

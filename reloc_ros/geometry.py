@@ -38,7 +38,7 @@ class SE3:
     def from_rotation_vector(rotation_vector: ArrayLike, translation: ArrayLike) -> SE3:
         """From an axis times angle in radians, (3,), and a translation, (3,)."""
         rotation, _ = cv2.Rodrigues(np.asarray(rotation_vector, dtype=np.float64).reshape(3))
-        return SE3(rotation, np.array(translation, dtype=np.float64).reshape(3))
+        return SE3(np.asarray(rotation, np.float64), np.array(translation, dtype=np.float64).reshape(3))
 
     @staticmethod
     def from_quaternion_wxyz(quaternion_wxyz: ArrayLike, translation: ArrayLike) -> SE3:
@@ -129,12 +129,13 @@ def pose_adjoint(a_from_b: SE3) -> Array:
 
     See Barfoot, "State Estimation for Robotics", eq. 7.45, with translation first.
     """
-    adjoint = np.kron(np.eye(2), a_from_b.rotation)
+    adjoint = np.zeros((6, 6))
+    adjoint[:3, :3] = adjoint[3:, 3:] = a_from_b.rotation
     adjoint[:3, 3:] = cross_matrix(a_from_b.translation) @ a_from_b.rotation
     return adjoint
 
 
 def cross_matrix(vector: ArrayLike) -> Array:
     """(3, 3) [v]x, for which [v]x u is the cross product of v and u, (3,) each."""
-    x, y, z = vector
+    x, y, z = np.asarray(vector, dtype=np.float64)
     return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])

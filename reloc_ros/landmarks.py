@@ -37,7 +37,8 @@ class Landmarks:
         """(K,) angles, rad, between where a camera's centre (3,) is seen from each and the middle of its views."""
         rays = center_map - self.positions_map
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-        return np.arccos(np.clip(np.einsum("ij,ij->i", rays, self.directions_map), -1, 1))
+        cosines: NDArray[np.float64] = np.einsum("ij,ij->i", rays, self.directions_map)
+        return np.arccos(np.clip(cosines, -1, 1))
 
     def distance_from(self, camera: Camera, camera_from_map: SE3) -> float:
         """Median distance, map units, to those that a camera sees: in its picture, from where they were seen.

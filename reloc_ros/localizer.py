@@ -43,9 +43,11 @@ class Localizer:
         glances = self.refiner is not None and self.config.glance and backend.any_size
         self._glance = bundle.network.glance if glances else None
         self._finder = PoseFinder(bundle.landmarks, self.config, bundle.calibration, self.refiner, "network")
-        has_second = bundle.features is not None and self.config.fallback == "auto"
-        self.second_way = SecondWay(bundle, self.config, self.refiner) if has_second else None
+        self.second_way: SecondWay | None = None
         """What localizes images by local features where the network is lost; None where there is nothing for that."""
+        if bundle.features is not None and self.config.fallback == "auto":
+            own = bundle.features_calibration
+            self.second_way = SecondWay(bundle.features, own, self.config, self.refiner)
 
     @staticmethod
     def from_bundle(
@@ -118,7 +120,8 @@ class Localizer:
         if glance and self._glance is not None:
             keypoints = self._look(image, camera, self._glance, watch)
             glanced = self._locate(image, camera, keypoints, watch, prior, glance=True)
-            if isinstance(glanced, Localized) and glanced.support.share >= self.config.glance_share:
+            support = glanced.support if isinstance(glanced, Localized) else None
+            if support is not None and support.share >= self.config.glance_share:
                 return glanced
         keypoints = self._look(image, camera, self.bundle.network, watch)
         return self._locate(image, camera, keypoints, watch, prior)

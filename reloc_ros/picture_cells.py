@@ -25,7 +25,8 @@ def cells_of_shares(shares: NDArray[np.floating], counts: int | tuple[int, int])
     """
     columns, rows = np.broadcast_to(counts, 2)
     x, y = np.floor(shares * (columns, rows)).astype(np.int64).T
-    return y.clip(0, rows - 1) * columns + x.clip(0, columns - 1)
+    cells: NDArray[np.int64] = y.clip(0, rows - 1) * columns + x.clip(0, columns - 1)
+    return cells
 
 
 def ranks_in_groups(groups: NDArray[np.integer], costs: NDArray[np.number]) -> NDArray[np.intp]:

@@ -29,8 +29,11 @@ class Backend(Protocol):
 
     name: str
     """The engine and the device it runs on, for people."""
-    any_size: bool
-    """Whether it takes pictures of any size in multiples of 32 pixels, or only of the bundle's."""
+
+    @property
+    def any_size(self) -> bool:
+        """Whether it takes pictures of any size in multiples of 32 pixels, or only of the bundle's."""
+        ...
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(H, W, 3) uint8 BGR -> (K, 4): x, y, score, sigma; pixels are the picture's."""
@@ -47,7 +50,8 @@ class _OnnxRuntime:
         return any(isinstance(size, str) for size in self._session.get_inputs()[0].shape)
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._session.run(None, {"image": image[None]})[0][0]
+        keypoints: NDArray[np.float32] = self._session.run(None, {"image": image[None]})[0][0]
+        return keypoints
 
 
 class OnnxBackend(_OnnxRuntime):
@@ -131,7 +135,8 @@ class OpenVinoBackend:
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         request = self._request(image.shape)
         request.infer({0: image[None]}, share_inputs=True)
-        return request.get_output_tensor(0).data[0].copy()
+        keypoints: NDArray[np.float32] = request.get_output_tensor(0).data[0].copy()
+        return keypoints
 
     def _request(self, shape: tuple[int, ...]) -> Any:
         """What runs pictures of a shape: OpenVINO is fastest where it knows that beforehand."""
@@ -168,7 +173,8 @@ class TorchBackend:
         with self._torch.inference_mode():
             # A copy: an image that came in a message may only be read, which torch does not know.
             batch = self._torch.tensor(image)[None].to(self._device)
-            return self._network(batch)[0].cpu().numpy()
+            keypoints: NDArray[np.float32] = self._network(batch)[0].cpu().numpy()
+        return keypoints
 
 
 BACKENDS: dict[str, Callable[[Bundle, int, str], Backend]] = {

@@ -16,6 +16,9 @@ from reloc_ros.errors import RelocError
 class Normalize(nn.Module):
     """Bring colours, 0-255, to the range that the weights were trained with: (x - mean) / std per channel."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
@@ -46,8 +49,8 @@ class InvertedResidual(nn.Module):
         self.skip = inputs == outputs and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x if isinstance(self.expand, nn.Identity) else functional.relu6(self.expand(x))
-        y = self.project(functional.relu6(self.depthwise(y)))
+        wide = x if isinstance(self.expand, nn.Identity) else functional.relu6(self.expand(x))
+        y: Tensor = self.project(functional.relu6(self.depthwise(wide)))
         return x + y if self.skip else y
 
 
@@ -216,5 +219,5 @@ def _fold_batch_norm(
     convolution: nn.Conv2d, weight: Tensor, weights: dict[str, Tensor], norm: str, eps: float
 ) -> None:
     scale = weights[f"{norm}.weight"] / torch.sqrt(weights[f"{norm}.running_var"] + eps)
-    convolution.weight.copy_(weight * scale.view(-1, 1, 1, 1))
-    convolution.bias.copy_(weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale)
+    bias = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale
+    convolution.load_state_dict({"weight": weight * scale.view(-1, 1, 1, 1), "bias": bias})

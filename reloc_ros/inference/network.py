@@ -32,6 +32,9 @@ class FeaturePyramid(nn.Module):
     the coarser ones are interpolated.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, encoder: str) -> None:
         super().__init__()
         self.encoder = make_encoder(encoder)
@@ -78,7 +81,7 @@ class LandmarkHead(nn.Module):
         self.reduce = nn.Conv2d(inputs, wide, 1)
         self.mix1, self.mix2 = (_convolution(wide, groups, separable) for _ in range(2))
         self.heatmaps = nn.Conv2d(wide, groups * per_group, 1, groups=groups)
-        nn.init.zeros_(self.heatmaps.bias)
+        nn.init.zeros_(self.heatmaps.get_parameter("bias"))
         self.offset_weight = nn.Parameter(torch.zeros(landmarks, OFFSET_VALUES, 9 * channels))
         self.offset_bias = nn.Parameter(torch.zeros(landmarks, OFFSET_VALUES))
 
@@ -100,9 +103,10 @@ class LandmarkHead(nn.Module):
         """Heatmaps (B, G, M, h * w) of the landmarks at `places` (B, G, M) within their groups: k // G each."""
         group = torch.arange(self.groups, device=places.device)[:, None]
         weight = self.heatmaps.weight.view(self.groups, -1, self.heatmaps.in_channels // self.groups)
-        bias = self.heatmaps.bias.view(self.groups, -1)
-        grouped = context.unflatten(1, (self.groups, -1)).flatten(3)
-        return weight[group, places] @ grouped + bias[group, places][..., None]
+        bias = self.heatmaps.get_parameter("bias").view(self.groups, -1)
+        grouped = torch.unflatten(context, 1, (self.groups, -1)).flatten(3)
+        logits: Tensor = weight[group, places] @ grouped + bias[group, places][..., None]
+        return logits
 
     def offsets_of(self, context: Tensor, images: Tensor, landmarks: Tensor, cells: Tensor) -> Tensor:
         """Offsets x, y in cells and the log of their scale, (S, 3), of landmarks at cells of images, (S,) each."""
@@ -120,7 +124,8 @@ class LandmarkHead(nn.Module):
     def _around(self, context: Tensor, images: Tensor, landmarks: Tensor, cells: Tensor) -> Tensor:
         """The 3x3 cells of its group's context around each cell, (S, 9 * C), zero beyond the border."""
         rows, columns = context.shape[-2:]
-        grouped = functional.pad(context.float(), (1, 1, 1, 1)).unflatten(1, (self.groups, -1))
+        padded = functional.pad(context.float(), (1, 1, 1, 1))
+        grouped = torch.unflatten(padded, 1, (self.groups, -1))
         flat = grouped.permute(0, 1, 3, 4, 2).flatten(0, 3)  # (B * G * (h + 2) * (w + 2), C)
         plane = images * self.groups + landmarks % self.groups
         row = torch.div(cells, columns, rounding_mode="floor")

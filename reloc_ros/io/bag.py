@@ -50,7 +50,7 @@ class RawMessage:
 
     @property
     def topic(self) -> str:
-        return self.connection.topic
+        return str(self.connection.topic)
 
     def decoded(self) -> Any:
         """The message, by the definition that its type has had in every distribution of ROS 2.

@@ -251,7 +251,7 @@ def _rewritten(path: Path) -> Path:
                 message.sequence,
             )
             count += 1
-        writer.finish()
+        writer.finish()  # type: ignore[no-untyped-call]  # mcap leaves its type out
     if not count:
         raise RelocError(f"the bag {path} cannot be read: {problem or 'it has no messages of ROS 2'}")
     if problem:

@@ -58,4 +58,5 @@ class ImageMask:
         # Pixel centres are at integers, so the image begins at -0.5.
         scaled = (positions_px + 0.5) * [columns / width, rows / height]
         column, row = np.clip(np.floor(scaled).astype(int), 0, [columns - 1, rows - 1]).T
-        return self.used[row, column]
+        allowed: NDArray[np.bool_] = self.used[row, column]
+        return allowed

@@ -138,7 +138,7 @@ def image_from_message(message: Image, depth: BitDepth | None = None) -> NDArray
             f"size, step and encoding {encoding} do not go together"
         )
     pixels = (depth or BitDepth()).eight_bit_from(_view_of(message, rows, pixel_bytes))
-    return pixels if code is None else cv2.cvtColor(pixels, code)
+    return pixels if code is None else np.asarray(cv2.cvtColor(pixels, code), np.uint8)
 
 
 def _view_of(message: Image, rows: int, pixel_bytes: int) -> NDArray[Any]:

@@ -42,7 +42,9 @@ def parse_yaml(data: bytes) -> list[Any]:
 
 def _check_extent(data: bytes) -> None:
     """Before anything is built: an alias takes two characters, and stands for as much as it likes."""
-    values, begun, extents = 0, [], {}
+    values = 0
+    begun: list[tuple[str | None, int]] = []
+    extents: dict[str | None, int] = {}
     for event in yaml.parse(data, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in extents:

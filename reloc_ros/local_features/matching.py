@@ -41,9 +41,8 @@ def detect(features: Features, image: NDArray[np.uint8]) -> tuple[NDArray[np.flo
     if shrink == 1:
         return *features.detect(image), shrink
     width, height = (max(round(shrink * side), 1) for side in image.shape[1::-1])
-    keypoints_px, descriptors = features.detect(
-        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    )
+    shrunk = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    keypoints_px, descriptors = features.detect(np.asarray(shrunk, np.uint8))
     # Pixel edges, not centres, scale.
     return (keypoints_px + 0.5) * np.divide(image.shape[1::-1], (width, height)) - 0.5, descriptors, shrink
 
@@ -79,7 +78,7 @@ class Matcher:
             return NO_KEYPOINTS
         queries = np.ascontiguousarray(descriptors, dtype=np.float32)
         nearest, squared = self._index.knnSearch(queries, NEIGHBOURS, params={"checks": CHECKS})
-        points, ratios = self._ratios(nearest, np.sqrt(squared))
+        points, ratios = self._ratios(np.asarray(nearest, np.int32), np.sqrt(squared))
         rows = np.flatnonzero(ratios < self._features.max_ratio)
         scores = 1 - ratios[rows] / self._features.max_ratio
         return Keypoints(points[rows], keypoints_px[rows], scores, np.full(len(rows), 1 / shrink))

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.bundle import Bundle
+from reloc_ros.calibration import Calibration
 from reloc_ros.cameras import Camera
 from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.image_mask import ImageMask
+from reloc_ros.local_features.feature_map import FeatureMap
 from reloc_ros.local_features.matching import Matcher
 from reloc_ros.local_features.sift import Sift
 from reloc_ros.pose.acceptance import LocalizerConfig
@@ -29,9 +30,10 @@ LIMITS: dict[str, Any] = {"min_score": 0.0, "min_inliers": 8, "max_error_px": 6.
 class SecondWay:
     """Localizes images by a bundle's local features."""
 
-    def __init__(self, bundle: Bundle, config: LocalizerConfig, refiner: Refiner | None) -> None:
-        """Build the index."""
-        known, calibration = bundle.features, bundle.features_calibration
+    def __init__(
+        self, known: FeatureMap, calibration: Calibration, config: LocalizerConfig, refiner: Refiner | None
+    ) -> None:
+        """Build the index of a bundle's features, whose poses have a calibration of their own."""
         limits = dataclasses.replace(config, min_evidence=calibration.min_evidence, **LIMITS)
         self._matcher = Matcher(Sift(SIDE), known)
         self._finder = PoseFinder(known.landmarks, limits, calibration, refiner, "features")

@@ -25,14 +25,14 @@ class Sift:
     def __init__(self, side: float = np.inf) -> None:
         self.side = side
         # Without precise upscaling, OpenCV's keypoints are off by a quarter of a pixel towards the bottom right.
-        self._sift = cv2.SIFT_create(
+        self._sift = cv2.SIFT_create(  # type: ignore[attr-defined]  # its stubs leave that out
             nfeatures=FEATURES, contrastThreshold=CONTRAST_THRESHOLD, enable_precise_upscale=True
         )
 
     def detect(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         """Keypoints (N, 2) px and their RootSIFT descriptors (N, 128), see Arandjelovic and Zisserman (CVPR 2012)."""
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        keypoints, descriptors = self._sift.detectAndCompute(_stretch(grey), None)
+        keypoints, descriptors = self._sift.detectAndCompute(_stretch(np.asarray(grey, np.uint8)), None)
         if descriptors is None:
             return np.zeros((0, 2)), np.zeros((0, 128), dtype=np.uint8)
         descriptors /= np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-12)
@@ -43,4 +43,4 @@ class Sift:
 def _stretch(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     low, high = np.percentile(grey[::4, ::4], STRETCHED_PERCENT)
     levels = 255 * (np.arange(256) - low) / max(high - low, 1)
-    return cv2.LUT(grey, np.clip(np.rint(levels), 0, 255).astype(np.uint8))
+    return np.asarray(cv2.LUT(grey, np.clip(np.rint(levels), 0, 255).astype(np.uint8)), np.uint8)

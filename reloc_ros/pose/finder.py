@@ -178,7 +178,9 @@ class PoseFinder:
             usable &= mask.allows(keypoints.positions_px, camera.width, camera.height)
         keypoints = keypoints.subset(usable)
         rays = camera.unproject(keypoints.positions_px)
-        finite = np.isfinite(rays).all(axis=1)  # PnP cannot go beside or behind the camera, as fisheyes see
+        finite = np.flatnonzero(
+            np.isfinite(rays).all(axis=1)
+        )  # PnP takes nothing beside the camera, or behind
         keypoints, rays = keypoints.subset(finite), rays[finite]
         points_map = self._landmarks.positions_map[keypoints.landmarks]
         return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / camera.mean_focal)

@@ -236,11 +236,12 @@ def motion_jacobian(plane: Array, inverse_depth: Array) -> Array:
     return rows
 
 
-def _covariance_in_map(camera_from_map: SE3, covariance_camera: Array) -> Array:
+def _covariance_in_map(camera_from_map: SE3, covariance_camera: NDArray[np.floating]) -> Array:
     """Move the covariance of a left perturbation of camera_from_map to map_from_camera.
 
     With P' = P + omega x P + v in the camera, the centre moves by -R^T v and the frame turns by -R^T omega in the
     map, so both blocks rotate by R^T and the signs cancel in the product.
     """
     rotation = np.kron(np.eye(2), camera_from_map.rotation.T)
-    return rotation @ covariance_camera @ rotation.T
+    moved: Array = rotation @ covariance_camera @ rotation.T
+    return moved

@@ -162,4 +162,5 @@ def _pixels_from_motion(points_camera: Array, camera: Camera) -> Array:
     """(N, 2, 6) of pixels by a left perturbation (v, omega); without distortion, as it only guides steps."""
     inverse_depth = 1 / np.maximum(points_camera[:, 2], 1e-9)
     plane = points_camera[:, :2] * inverse_depth[:, None]
-    return motion_jacobian(plane, inverse_depth) * np.array([[camera.fx], [camera.fy]])
+    jacobian: Array = motion_jacobian(plane, inverse_depth) * np.array([[camera.fx], [camera.fy]])
+    return jacobian

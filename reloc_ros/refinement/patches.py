@@ -72,12 +72,9 @@ class Picture:
             inside &= _clear(self._mask, grey.shape, grain.size)[
                 np.rint(y).astype(int), np.rint(x).astype(int)
             ]
-        maps = (
-            np.add.outer(place, offset)
-            for place, offset in zip((x, y), patch_offsets(grain.size), strict=True)
-        )
-        found = cv2.remap(grey, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return _normalised(found)[0], inside
+        map_x, map_y = map(np.add.outer, (x, y), patch_offsets(grain.size))
+        found = cv2.remap(grey, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return _normalised(np.asarray(found, np.float32))[0], inside
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,10 +97,10 @@ class Patches:
         looks, norms = _normalised(inner)
         kept = np.flatnonzero(good & (norms > MIN_CONTRAST * size))
         grey, looks, norms = taken[kept].reshape(-1, size + 2, size + 2), looks[kept], norms[kept]
-        slopes = np.empty((len(kept), 2, size, size), np.float32)
-        np.subtract(grey[:, 1:-1, 2:], grey[:, 1:-1, :-2], out=slopes[:, 0])
-        np.subtract(grey[:, 2:, 1:-1], grey[:, :-2, 1:-1], out=slopes[:, 1])
-        slopes = slopes.reshape(len(kept), 2, size * size)
+        steps = np.empty((len(kept), 2, size, size), np.float32)
+        np.subtract(grey[:, 1:-1, 2:], grey[:, 1:-1, :-2], out=steps[:, 0])
+        np.subtract(grey[:, 2:, 1:-1], grey[:, :-2, 1:-1], out=steps[:, 1])
+        slopes = steps.reshape(len(kept), 2, size * size)
         slopes *= (0.5 / norms)[:, None, None]
         # Only what changes the normalised patch: not its mean, and not its contrast.
         slopes -= slopes.mean(axis=2, keepdims=True)
@@ -133,7 +130,8 @@ def patch_offsets(size: int) -> Array32:
 def _clear(mask: ImageMask, shape: tuple[int, int], size: int) -> NDArray[np.bool_]:
     """(H, W) where a patch of this size shows nothing of the robot, in a picture of this shape."""
     used = cv2.resize(255 * mask.used.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_AREA)
-    return cv2.erode(used, np.ones((size, size), np.uint8)) == 255
+    clear: NDArray[np.bool_] = cv2.erode(used, np.ones((size, size), np.uint8)) == 255
+    return clear
 
 
 @functools.lru_cache(maxsize=16)

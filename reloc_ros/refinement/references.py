@@ -58,7 +58,7 @@ class References:
         camera = self.cameras[view]
         if picture is None or picture.shape != (camera.height, camera.width):
             raise RelocError(f"reference view {view} is damaged; export the bundle again")
-        return picture
+        return np.asarray(picture, np.uint8)
 
     def save(self, path: Path) -> None:
         """Write as .npz to `path`; the caller makes that atomic."""

@@ -118,7 +118,8 @@ class Sightings:
         )
         score = np.nan_to_num(shared * nearness)
         best = np.argsort(-score)[:VIEWS]
-        return best[score[best] > 0]
+        chosen: NDArray[np.intp] = best[score[best] > 0]
+        return chosen
 
     def _judge(self, center_map: Array, rows: NDArray[np.intp]) -> tuple[NDArray[np.bool_], Array]:
         """Which sightings look alike from the camera, and how much they do not, 0 at best."""
@@ -141,7 +142,8 @@ class Sightings:
         around = [points_camera + step[:, None] * tangents_camera[:, i] for i in range(2)]
         pixels = camera.project(np.concatenate([points_camera, *around])).reshape(3, -1, 2)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return ((pixels[1:] - pixels[0]) / step[:, None]).transpose(1, 2, 0)
+            projected: Array = ((pixels[1:] - pixels[0]) / step[:, None]).transpose(1, 2, 0)
+        return projected
 
 
 def _tangents(normals: Array) -> Array:
@@ -162,7 +164,8 @@ def _places(points_camera: Array, low: Array, high: Array) -> tuple[Array, NDArr
 
 def _dot(a: Array, b: Array) -> Array:
     """(N,) products of vectors (N, 3)."""
-    return np.einsum("ni,ni->n", a, b)
+    products: Array = np.einsum("ni,ni->n", a, b)
+    return products
 
 
 def _determinants(matrices: Array) -> Array:

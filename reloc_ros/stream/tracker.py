@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.inference.keypoints import NO_KEYPOINTS
 from reloc_ros.inference.stopwatch import Stopwatch
-from reloc_ros.localizer import NO_KEYPOINTS, Localized, Localizer, Lost
-from reloc_ros.refinement.alignment import Appearance
-from reloc_ros.refinement.refine import Refinement
+from reloc_ros.localizer import Localizer
+from reloc_ros.pose.finder import Localized, Lost
+from reloc_ros.refinement.alignment import Appearance, Support
 from reloc_ros.stream.status import StampedPose
 
 _logger = logging.getLogger(__name__)
@@ -61,7 +62,10 @@ _MOST_STEPS = 3.0
 class _Anchor:
     """The last full search, and what came of it until now."""
 
-    result: Localized
+    support: Support
+    """Of its pose, by the reference views."""
+    sigma: float
+    """Standard deviation of its position, map units."""
     camera: Camera
     looks: Appearance | None
     """How the map looks from there."""
@@ -103,26 +107,22 @@ class Tracker:
         if self._adopted is not None and last is not None and last.stamp_s == self._adopted.newest.stamp_s:
             self._anchor, self._adopted = self._adopted, None
         anchor, self._unconfirmed = self._anchor, None
-        counts = anchor is not None and last is not None and last.stamp_s == anchor.newest.stamp_s
-        prior = expected or (last and (_moved_on(anchor, stamp_s) if counts else last.camera_from_map))
-        result = None
-        fits = image.dtype == np.uint8 and image.shape[:2] == (camera.height, camera.width)
-        if (
-            counts
-            and fits
-            and camera == anchor.camera
-            and 0 < stamp_s - last.stamp_s <= self.config.max_gap_s
-        ):
-            result = self._follow(image, anchor, prior)
-        if result is None:
-            # Where it is lost, it probably stays so: no glance then.
-            result = self._localizer.localize(image, camera, prior, glance=last is not None)
-            self._anchor = self._anchored(result, camera, stamp_s, anchor if counts else None)
+        if anchor is None or last is None or last.stamp_s != anchor.newest.stamp_s:
+            anchor = None
+            prior = expected or (last.camera_from_map if last else None)
         else:
-            anchor.before, anchor.newest = anchor.newest, StampedPose(result.camera_from_map, stamp_s)
-            anchor.followed += 1
-            if anchor.followed >= self.config.confirm_every:
-                self._unconfirmed = image, camera, result.camera_from_map
+            prior = expected or _moved_on(anchor, stamp_s)
+            fits = image.dtype == np.uint8 and image.shape[:2] == (camera.height, camera.width)
+            near = 0 < stamp_s - last.stamp_s <= self.config.max_gap_s
+            if fits and near and camera == anchor.camera and (pose := self._follow(image, anchor, prior)):
+                anchor.before, anchor.newest = anchor.newest, StampedPose(pose.camera_from_map, stamp_s)
+                anchor.followed += 1
+                if anchor.followed >= self.config.confirm_every:
+                    self._unconfirmed = image, camera, pose.camera_from_map
+                return pose
+        # Where it is lost, it probably stays so: no glance then.
+        result = self._localizer.localize(image, camera, prior, glance=last is not None)
+        self._anchor = self._anchored(result, camera, stamp_s, anchor)
         return result
 
     def confirm(self) -> None:
@@ -130,7 +130,7 @@ class Tracker:
 
         Where it does not speak for the pose, the next image is localized from nothing.
         """
-        if self._unconfirmed is None:
+        if self._unconfirmed is None or self._anchor is None:
             return
         if self._localizer.confirms(*self._unconfirmed):
             self._anchor.followed = 0
@@ -150,34 +150,34 @@ class Tracker:
         self, result: Localized | Lost, camera: Camera, stamp_s: float, former: _Anchor | None
     ) -> _Anchor | None:
         """What to follow from, after a full search."""
-        if not (isinstance(result, Localized) and result.refined):
+        if not (isinstance(result, Localized) and result.refined and result.support):
             return None
         pose = StampedPose(result.camera_from_map, stamp_s)
-        return _Anchor(result, camera, None, pose, former and former.newest)
+        sigma = _position_sigma(result.covariance)
+        return _Anchor(result.support, sigma, camera, None, pose, former.newest if former else None)
 
     def _follow(self, image: NDArray[np.uint8], anchor: _Anchor, expected: SE3) -> Localized | None:
         """The pose near the expected one, if the patches leave no doubt."""
-        if self.config.tracking == "off":
+        refiner = self._localizer.refiner
+        if self.config.tracking == "off" or refiner is None:
             return None
         watch = Stopwatch()
         if anchor.looks is None or not anchor.looks.suits(expected):
-            anchor.looks = self._localizer.refiner.appearance(anchor.camera, expected)
+            anchor.looks = refiner.appearance(anchor.camera, expected)
         try:
-            followed = self._localizer.refiner.follow(image, anchor.looks, expected, self._localizer.mask)
+            followed = refiner.follow(image, anchor.looks, expected, self._localizer.mask)
         except np.linalg.LinAlgError:  # the patches fix no pose
             return None
         watch.lap("refine")
         if followed.covariance is None:
             _logger.debug("the pose was not followed: %s", followed.doubt)
             return None
-        result = self._tracked(followed, watch)
-        return result if self._holds(result, anchor.result) else None
-
-    def _tracked(self, followed: Refinement, watch: Stopwatch) -> Localized:
-        calibration = self._localizer.bundle.calibration
+        covariance = self._localizer.bundle.calibration.refined_scale**2 * followed.covariance
+        if not self._holds(followed.support, covariance, anchor):
+            return None
         return Localized(
             followed.camera_from_map,
-            calibration.refined_scale**2 * followed.covariance,
+            covariance,
             NO_KEYPOINTS,
             NO_KEYPOINTS.scores > 0,
             math.nan,
@@ -187,12 +187,11 @@ class Tracker:
             found_by="tracking",
         )
 
-    def _holds(self, result: Localized, start: Localized) -> bool:
+    def _holds(self, support: Support, covariance: NDArray[np.float64], start: _Anchor) -> bool:
         """Whether a followed pose is supported and fixed about as well as the one that it started from."""
-        sigmas = [np.sqrt(np.trace(one.covariance[:3, :3])) for one in (result, start)]
-        return bool(
-            result.support.share >= (1 - self.config.max_share_loss) * start.support.share
-            and sigmas[0] <= self.config.max_sigma_growth * sigmas[1]
+        return (
+            support.share >= (1 - self.config.max_share_loss) * start.support.share
+            and _position_sigma(covariance) <= self.config.max_sigma_growth * start.sigma
         )
 
 
@@ -214,6 +213,10 @@ class SecondLooks:
         result = self._localizer.look_again(image, camera)
         self._tracker.adopt(result, camera, stamp_s)
         return result
+
+
+def _position_sigma(covariance: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.trace(covariance[:3, :3])))
 
 
 def _moved_on(anchor: _Anchor, stamp_s: float) -> SE3:
