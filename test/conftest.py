@@ -3,12 +3,19 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from reloc_ros import cli
 from reloc_ros.demo.ros.domain import claim_domain
 
 claim_domain()  # nothing that a test sends may reach, or come from, another session on this machine or network
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 def _without_ros() -> str:

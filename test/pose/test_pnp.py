@@ -111,7 +111,7 @@ def test_an_assertion_of_opencv_is_no_pose(solver, monkeypatch):
 
 
 @solvers
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32), count=st.integers(6, 20))
 def test_random_matches_never_raise(solver, seed, count):
     rng = np.random.default_rng(seed)

@@ -68,7 +68,7 @@ def test_a_prediction_that_explains_nothing_is_no_pose():
     assert refined_prediction(moved(pose, 0.0, 90.0), matches, LIMIT) is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10_000), metres=st.floats(0, 3), degrees=st.floats(0, 180))
 def test_neither_fit_nor_agreement_of_the_chosen_pose_is_less_than_the_found_ones(seed, metres, degrees):
     pose, matches, scores = scene(seed, count=12, outliers=4)

@@ -205,7 +205,7 @@ configs = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(images=images, config=configs)
 def test_a_published_pose_is_always_that_of_a_tracked_localized_image(images, config):
     for x, verdict in zip(images, Stream(config).feed(*images), strict=True):
@@ -215,7 +215,7 @@ def test_a_published_pose_is_always_that_of_a_tracked_localized_image(images, co
             assert verdict.state is State.TRACKING
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(images=images, config=configs)
 def test_lost_is_left_only_by_consistent_poses_in_a_row(images, config):
     states = [State.LOST, *(v.state for v in Stream(config).feed(*images))]
@@ -229,14 +229,14 @@ def test_lost_is_left_only_by_consistent_poses_in_a_row(images, config):
             )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(images=images, config=configs, tail=st.integers(0, 10))
 def test_enough_lost_images_always_end_in_lost(images, config, tail):
     last = Stream(config).feed(*images, *[None] * (config.lost_after + tail))[-1]
     assert last.state is State.LOST
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(images=images, config=configs)
 def test_consistent_poses_always_end_in_tracking(images, config):
     rest = [0.0] * (config.lost_after + config.tracking_after)

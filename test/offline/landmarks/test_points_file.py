@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_model import make_model
 
@@ -32,7 +32,6 @@ def written(tmp_path, text: str):
     return file
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), min_size=1), st.sampled_from([" ", "\t", ",", ", ", "  "])
 )

@@ -87,7 +87,7 @@ def test_a_file_that_ends_early_is_refused_wherever_it_ends(tmp_path, format):
             read_ply(tmp_path / "a.ply")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(FORMATS)), st.integers(0, 10_000), st.binary(min_size=1, max_size=8))
 def test_damage_of_any_kind_is_a_value_error_or_other_numbers(tmp_path_factory, format, place, change):
     whole = by_hand(format)

@@ -37,7 +37,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(CHANGES)
 def test_it_is_a_list_with_a_history(changes):
     """The same as a plain list of ids, every state of which is kept."""
@@ -171,7 +171,6 @@ def angle(direction, points) -> np.ndarray:
     return np.arctan2(across, offsets @ direction)
 
 
-@settings(deadline=None)
 @given(CLOUDS, st.data())
 def test_a_click_on_a_point_means_it_or_one_before_it(points, data):
     aim = points[data.draw(st.integers(0, len(points) - 1))]
@@ -180,7 +179,6 @@ def test_a_click_on_a_point_means_it_or_one_before_it(points, data):
     assert np.linalg.norm(points[hit] - EYE) <= np.linalg.norm(aim - EYE) + 1e-9
 
 
-@settings(deadline=None)
 @given(CLOUDS, hnp.arrays(np.float64, 3, elements=COORDINATES))
 def test_no_point_beyond_the_tolerance_is_meant(points, aim):
     hit = pick(EYE, aim - EYE, points, 0.05)
@@ -191,7 +189,6 @@ def test_no_point_beyond_the_tolerance_is_meant(points, aim):
         assert angles[hit] <= 0.05 + 1e-9
 
 
-@settings(deadline=None)
 @given(CLOUDS, hnp.arrays(np.float64, 3, elements=COORDINATES), st.floats(0.01, 100))
 def test_the_unit_of_the_map_and_the_length_of_the_ray_do_not_matter(points, aim, scale):
     moved = pick(scale * EYE, 7 * (aim - EYE), scale * points, 0.1)

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_model import CAMERAS, look_at, make_model
 
@@ -24,7 +24,6 @@ def turned(seed: int, scale: float):
     return MODEL.transformed(Similarity(scale, rotation, np.array([5.0, -3, 2]))), rotation[:, 2]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.floats(0.01, 100))
 def test_the_bulk_of_the_cloud_fills_the_view_from_the_side_of_the_cameras(seed, scale):
     model, up = turned(seed, scale)
@@ -53,7 +52,6 @@ def test_one_place_to_stand_is_enough(center):
     assert np.isfinite(frame.eye).all() and np.linalg.norm(frame.eye - frame.center) > frame.radius
 
 
-@settings(deadline=None)
 @given(
     st.floats(0.2, 5), st.sampled_from([*CAMERAS.values(), Camera("pinhole", 480, 640, 510, 500, 240, 320)])
 )

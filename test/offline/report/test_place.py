@@ -30,14 +30,14 @@ def rolled(quarter: int) -> SfmModel:
 vectors = st.lists(st.floats(-3, 3), min_size=3, max_size=3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(vectors, st.floats(0.1, 10))
 def test_up_turns_with_the_map(vector, scale):
     model, rotation = turned(vector, scale)
     np.testing.assert_allclose(up_by_cameras(model), rotation[:, 2], atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(vectors)
 def test_the_ground_frame_is_a_rotation_with_up_last(vector):
     model, rotation = turned(vector)

@@ -84,7 +84,7 @@ def test_a_floor_that_reaches_behind_the_camera_is_cut_off_at_it(camera):
     assert judged.mean() > 0.6 and agrees[judged].mean() > 0.985
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     arrays(float, (4, 3, 3), elements=st.floats(-20, 20)),
     arrays(float, 3, elements=st.floats(-3, 3)),

@@ -38,7 +38,7 @@ def texture(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (BASE[1], BASE[0], 3)).astype(np.uint8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32), x=st.floats(0.3, 0.7), y=st.floats(0.3, 0.7))
 def test_keypoint_goes_where_the_warp_takes_its_pixel(seed, x, y):
     keypoint = np.array([[x * BASE[0], y * BASE[1]]], dtype=np.float32)
@@ -167,7 +167,7 @@ def test_without_boxes_nothing_in_the_frame_is_hidden():
     np.testing.assert_array_equal(view.visibility == SEEN, inside)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32), level=st.sampled_from([0, 1, 2]))
 def test_every_copy_of_a_base_image_gives_the_same_view(seed, level):
     photo = cv2.GaussianBlur(cv2.resize(texture(), (471, 377)), (0, 0), 6)

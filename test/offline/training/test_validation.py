@@ -54,7 +54,7 @@ def test_hold_out_rules_choose_too():
         validation_images(names(50), "some")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.sampled_from([AUTO, "every:5:1", "last:2"]))
 def test_copies_are_never_on_both_sides(groups, rule):
     """Near-identical photographs would tell of weights that know them by heart as of the best."""
