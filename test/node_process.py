@@ -37,7 +37,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import camera_info_from, image_from_pixels, se3_from_transform
 
 EXECUTABLE = Path(__file__).parent.parent / "nodes" / "reloc_node"
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 FRAME = "camera_optical_frame"
 
 

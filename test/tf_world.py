@@ -24,7 +24,7 @@ from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import se3_from_transform, transform_from_se3
 from reloc_ros.ros.tf.tree import TfConfig, TfTree
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 def at(seconds: float) -> Time:

@@ -83,6 +83,7 @@ def test_a_limit_itself_is_enough():
 def test_as_much_against_a_pose_as_for_it_is_no_consensus_where_evidence_is_asked_for():
     even = {"count": 8, "agreeing": 4}
     assert refusal_of(**even)[0] == LostReason.NO_CONSENSUS
+    assert refusal_of(score=0.1)[0] == LostReason.WEAK_EVIDENCE  # a little for it is not nothing
     asked_for_none = dataclasses.replace(SEARCH, min_evidence=-1.0)
     assert refusal_of(**even, config=asked_for_none)[0] == LostReason.TOO_FEW_INLIERS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import subprocess
 import sys
@@ -184,9 +185,8 @@ def test_the_resolution_may_change_in_the_stream(peer):
 
 def test_another_publisher_that_dies_in_the_middle_changes_nothing(peer):
     for _ in range(3):
-        camera = Peer()
-        camera.publish_image(view(5))
-        camera.close()
+        with contextlib.closing(Peer()) as camera:
+            camera.publish_image(view(5))
         peer.show(view(5), publishing)
 
 

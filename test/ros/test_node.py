@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -107,19 +108,15 @@ def test_a_node_that_has_no_pose_logs_why_after_a_second_and_each_reason_rarely(
 
 def test_camera_killed_and_restarted_goes_lost_and_comes_back(start_node, peer):
     start_node(silence_timeout_s=0.5)
-    camera = Peer()
-    camera.show(view(5), tracking)
-    camera.close()
+    with contextlib.closing(Peer()) as camera:
+        camera.show(view(5), tracking)
     peer.wait_for_status(lost_because("images_stopped"))
     poses = len(peer.poses)
     time.sleep(0.5)
     assert len(peer.poses) == poses
-    camera = Peer()
-    try:
+    with contextlib.closing(Peer()) as camera:
         camera.show(view(5), lost_because("confirming"))
         camera.show(view(5), tracking)
-    finally:
-        camera.close()
 
 
 @pytest.mark.parametrize("reliability", [ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT])
