@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -32,10 +33,16 @@ ROS_MODULES = {
 }
 
 
+@functools.cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def imported(file: Path) -> set[str]:
     """Full names of every module the file imports, at the top or inside of a function."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -49,6 +56,7 @@ def sources(side: str) -> list[Path]:
     return sorted((PACKAGE / side).rglob("*.py"))
 
 
+@functools.cache
 def names_in(module: str) -> set[str] | None:
     """What a module of ours defines or imports at its top, and its modules; None where there is no such file."""
     path = PACKAGE.parent.joinpath(*module.split("."))
@@ -56,7 +64,7 @@ def names_in(module: str) -> set[str] | None:
     if not file.is_file():
         return None
     names = {each.stem for each in path.iterdir()} if path.is_dir() else set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names.update((alias.asname or alias.name) for alias in node.names)
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -68,7 +76,7 @@ def names_in(module: str) -> set[str] | None:
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
 def test_what_a_file_imports_from_another_is_there_inside_of_functions_too(file):
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "reloc_ros":
             if node.module in ("reloc_ros.msg", "reloc_ros.srv"):  # made by rosidl
                 continue
@@ -133,7 +141,7 @@ def module_name(file: Path) -> str:
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
 def test_a_room_says_what_it_is_for_and_is_small_enough_to_look_over(room):
-    tree = ast.parse((room / "__init__.py").read_text(encoding="utf-8"))
+    tree = tree_of(room / "__init__.py")
     assert room == PACKAGE or ast.get_docstring(tree), f"{room} does not say what it is for"
     members = [file for file in room.glob("*.py") if file.name not in ("__init__.py", "__main__.py")]
     assert len(members) <= (16 if room.name == "cli" else MOST_FILES), f"{room} holds {len(members)} files"
@@ -168,7 +176,7 @@ EXECUTING_CALLS = {"eval", "exec", "yaml.load", "yaml.load_all", "yaml.unsafe_lo
 @pytest.mark.parametrize("file", ALL, ids=module_name)
 def test_data_is_never_executed(file):
     assert not {name.split(".")[0] for name in imported(file)} & EXECUTING_MODULES
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Call):
             called, given = ast.unparse(node.func), {ast.unparse(word) for word in node.keywords}
             where = f"{file}:{node.lineno}"

@@ -33,11 +33,9 @@ class Backend(Protocol):
     @property
     def any_size(self) -> bool:
         """Whether it takes pictures of any size in multiples of 32 pixels, or only of the bundle's."""
-        ...
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(H, W, 3) uint8 BGR -> (K, 4): x, y, score, sigma; pixels are the picture's."""
-        ...
 
 
 class _OnnxRuntime:
@@ -50,8 +48,7 @@ class _OnnxRuntime:
         return any(isinstance(size, str) for size in self._session.get_inputs()[0].shape)
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        keypoints: NDArray[np.float32] = self._session.run(None, {"image": image[None]})[0][0]
-        return keypoints
+        return np.asarray(self._session.run(None, {"image": image[None]})[0][0], np.float32)
 
 
 class OnnxBackend(_OnnxRuntime):
@@ -64,9 +61,8 @@ class OnnxBackend(_OnnxRuntime):
     def __init__(self, bundle: Bundle, threads: int, precision: str = "auto") -> None:
         _check_precision("onnx", precision, ("fp32", "int8"))
         onnxruntime = _import_onnxruntime()
-        available = onnxruntime.get_available_providers()
         wanted: list[Any] = ["CPUExecutionProvider"]
-        if "CUDAExecutionProvider" in available and precision != "int8":
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers() and precision != "int8":
             wanted.insert(0, "CUDAExecutionProvider")
         if precision == "auto":
             on_cpu = len(wanted) == 1
@@ -135,8 +131,7 @@ class OpenVinoBackend:
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         request = self._request(image.shape)
         request.infer({0: image[None]}, share_inputs=True)
-        keypoints: NDArray[np.float32] = request.get_output_tensor(0).data[0].copy()
-        return keypoints
+        return np.asarray(request.get_output_tensor(0).data[0].copy(), np.float32)
 
     def _request(self, shape: tuple[int, ...]) -> Any:
         """What runs pictures of a shape: OpenVINO is fastest where it knows that beforehand."""
@@ -173,8 +168,7 @@ class TorchBackend:
         with self._torch.inference_mode():
             # A copy: an image that came in a message may only be read, which torch does not know.
             batch = self._torch.tensor(image)[None].to(self._device)
-            keypoints: NDArray[np.float32] = self._network(batch)[0].cpu().numpy()
-        return keypoints
+            return np.asarray(self._network(batch)[0].cpu().numpy(), np.float32)
 
 
 BACKENDS: dict[str, Callable[[Bundle, int, str], Backend]] = {
