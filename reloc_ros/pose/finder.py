@@ -213,7 +213,9 @@ class PoseFinder:
         agree with one of them clearly better.
         """
         nobody = np.zeros_like(inliers)
-        rivals = find_rivals(pose, inliers, matches, keypoints.scores, self._solve, limit) if pose else []
+        if pose is None:
+            return None, inliers, nobody
+        rivals = find_rivals(pose, inliers, matches, keypoints.scores, self._solve, limit)
         claimed = np.any([inliers, *(agreeing for _, agreeing in rivals)], axis=0)
         all_of_them = [(each, own, claimed & ~own) for each, own in ((pose, inliers), *rivals)]
         verified = self._refiner is not None

@@ -44,7 +44,8 @@ def find_rivals(
         scores: (N,) of the keypoints.
         solve, limit: the robust search, and the largest error of an inlier on the plane z = 1.
     """
-    enough, rest, found = ABOUT_AS_WELL * scores[inliers].sum(), ~inliers, []
+    enough, rest = ABOUT_AS_WELL * scores[inliers].sum(), ~inliers
+    found: list[tuple[SE3, NDArray[np.bool_]]] = []
     if inliers.sum() < _MIN_AGREEING:
         return found
     while len(found) < _MOST and rest.sum() >= _MIN_AGREEING and scores[rest].sum() >= enough:
