@@ -209,26 +209,31 @@ class PoseFinder:
     ) -> tuple[SE3 | None, NDArray[np.bool_], NDArray[np.bool_]] | None:
         """The pose, which keypoints (N,) agree with it, and which with its likes; None where the place repeats.
 
-        It does where several poses would be believed without what speaks for the others, unless the reference views
-        agree with one of them clearly better.
+        Where several poses are about as likely, it does, unless the reference views agree with one of them clearly
+        better. Without views, where several would be believed without what speaks for the others.
         """
-        nobody = np.zeros_like(inliers)
+        as_found = pose, inliers, np.zeros_like(inliers)
         if pose is None:
-            return None, inliers, nobody
+            return as_found
         rivals = find_rivals(pose, inliers, matches, keypoints.scores, self._solve, limit)
+        if not rivals:
+            return as_found
         claimed = np.any([inliers, *(agreeing for _, agreeing in rivals)], axis=0)
-        all_of_them = [(each, own, claimed & ~own) for each, own in ((pose, inliers), *rivals)]
+        likely = [(each, own, claimed & ~own) for each, own in ((pose, inliers), *rivals)]
         verified = self._refiner is not None
-        likely = [one for one in all_of_them if self._refuse(*one, keypoints, camera.width, verified) is None]
-        if len(likely) < 2 or likely[0] is not all_of_them[0]:
-            return pose, inliers, nobody
+        refused = [self._refuse(*one, keypoints, camera.width, verified) is not None for one in likely]
+        if refused[0]:
+            return as_found
         if self._refiner is None:
-            return None
+            return as_found if all(refused[1:]) else None
         shares = [
             self._refiner.agreement(image, camera, each, matches.subset(own), mask) for each, own, _ in likely
         ]
         best, second = np.argsort(shares)[::-1][:2]
-        return None if shares[best] - shares[second] < CLEARLY_BETTER else likely[best]
+        if shares[best] - shares[second] < CLEARLY_BETTER:
+            return None
+        # What speaks for a rival that nobody would believe is chance, and speaks against the pose.
+        return as_found if best == 0 and all(refused[1:]) else likely[best]
 
     def _refuse(
         self,

@@ -21,7 +21,7 @@ elsewhere."""
 _MIN_DEG, _MIN_SHARE = 10.0, 0.1
 """A rival differs by this angle, or by this share of the distance to what is seen: else it is the same pose, as some of
 the keypoints that are a little off see it."""
-_MIN_AGREEING = 6
+_MIN_AGREEING = 5
 _MOST = 6
 """So many rivals are looked for."""
 
