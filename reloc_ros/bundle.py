@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError, first_line
@@ -18,9 +21,11 @@ from reloc_ros.refinement.references import References
 from reloc_ros.version import __version__
 
 LANDMARKS = "landmarks.npz"
-ONNX_MODEL = "network.onnx"
-INT8_MODEL = "network.int8.onnx"
-TORCH_MODEL = "network.pt"
+NETWORK, ENCODER = "network", "encoder"
+"""The model of a map of one place, and what those of several places share."""
+ONNX, INT8_ONNX, TORCH = ".onnx", ".int8.onnx", ".pt"
+ONNX_MODEL, INT8_MODEL, TORCH_MODEL = NETWORK + ONNX, NETWORK + INT8_ONNX, NETWORK + TORCH
+PLACES = "places.npz"
 REFERENCES = "references.npz"
 FEATURES = "features.npz"
 
@@ -52,6 +57,21 @@ class NetworkShape:
     """Parts of the landmarks, each with a head of its own."""
     separable: bool = False
     """Whether the head's convolutions are of channels and places apart; in older bundles they are not."""
+    places: tuple[int, ...] = ()
+    """How many of the landmarks, in their order, are of each place of a map of several."""
+
+    def rows_of(self, place: int) -> slice:
+        """The landmarks of a place."""
+        start = sum(self.places[:place])
+        return slice(start, start + self.places[place])
+
+    def of_place(self, place: int) -> NetworkShape:
+        """The shape of the network of one place."""
+        return dataclasses.replace(self, landmarks=self.places[place], places=())
+
+    def places_of(self, landmarks: NDArray[np.int64]) -> list[int]:
+        """The places that some landmarks are of, by their rows."""
+        return np.unique(np.searchsorted(np.cumsum(self.places), landmarks, side="right")).tolist()
 
     @property
     def glance(self) -> NetworkShape | None:
@@ -62,7 +82,8 @@ class NetworkShape:
         return dataclasses.replace(self, width=width, height=height)
 
     def __post_init__(self) -> None:
-        numbers = (self.landmarks, self.width, self.height, self.channels, self.groups)
+        object.__setattr__(self, "places", tuple(self.places))  # JSON has lists
+        numbers = (self.landmarks, self.width, self.height, self.channels, self.groups, *self.places)
         if not all(isinstance(number, int) and number > 0 for number in numbers):
             raise RelocError(f"network sizes must be whole numbers above zero, got {numbers}")
         if max(numbers) > _LARGEST:
@@ -70,6 +91,10 @@ class NetworkShape:
         if self.width % 32 or self.height % 32:
             raise RelocError(
                 f"network input must be in multiples of 32 pixels, got {self.width}x{self.height}"
+            )
+        if self.places and sum(self.places) != self.landmarks:
+            raise RelocError(
+                f"places of {sum(self.places)} landmarks in all are not those of {self.landmarks}"
             )
 
 
@@ -153,6 +178,11 @@ class Bundle:
             features_calibration,
         )
 
+    @property
+    def first_model(self) -> str:
+        """Which file, without its ending, sees a picture first."""
+        return ENCODER if self.network.places else NETWORK
+
     def landmarks_of(self, found_by: str) -> Landmarks:
         """What the rows of a result's keypoints are of, by its `found_by`."""
         return self.features.landmarks if found_by == "features" and self.features else self.landmarks
@@ -203,6 +233,11 @@ class Bundle:
         if name not in self.files:
             raise RelocError(f"bundle {self.path} has no {name}; it holds {', '.join(sorted(self.files))}")
         return self.path / name
+
+
+def place_model(place: int) -> str:
+    """The file, without its ending, of what finds the landmarks of a place."""
+    return f"place{place:03d}"
 
 
 def write_bundle(

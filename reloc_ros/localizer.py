@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from reloc_ros.bundle import Bundle, NetworkShape
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
-from reloc_ros.inference.backends import Backend, make_backend
+from reloc_ros.inference.backends import make_backend
+from reloc_ros.inference.graphs import Backend
 from reloc_ros.inference.keypoints import NO_KEYPOINTS, Keypoints
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.inference.stopwatch import Stopwatch
@@ -118,13 +120,22 @@ class Localizer:
         self, image: NDArray[np.uint8], camera: Camera, prior: SE3 | None, glance: bool, watch: Stopwatch
     ) -> Localized | Lost:
         if glance and self._glance is not None:
-            keypoints = self._look(image, camera, self._glance, watch)
+            keypoints = next(self._looks(image, camera, self._glance, watch))
             glanced = self._locate(image, camera, keypoints, watch, prior, glance=True)
             support = glanced.support if isinstance(glanced, Localized) else None
             if support is not None and support.share >= self.config.glance_share:
                 return glanced
-        keypoints = self._look(image, camera, self.bundle.network, watch)
-        return self._locate(image, camera, keypoints, watch, prior)
+        network, tried = self.bundle.network, []
+        for keypoints in self._looks(image, camera, network, watch):
+            result = self._locate(image, camera, keypoints, watch, prior)
+            if isinstance(result, Localized):
+                return result
+            tried.append(network.places_of(keypoints.landmarks))
+        if not network.places:
+            return result
+        first = ", ".join(map(str, tried[0]))
+        detail = f"{result.detail}; all {len(network.places)} places were looked for, {first} at first"
+        return dataclasses.replace(result, detail=detail)
 
     def confirms(self, image: NDArray[np.uint8], camera: Camera, camera_from_map: SE3) -> bool:
         """Whether what the network sees in an image speaks for a pose as for one that the reference views verified.
@@ -134,7 +145,7 @@ class Localizer:
         """
         unit_px = self._network_px(camera)
         for shape in filter(None, (self._glance, self.bundle.network)):
-            keypoints = self._look(image, camera, shape, Stopwatch())
+            keypoints = next(self._looks(image, camera, shape, Stopwatch()))
             if self._finder.speaks_for(camera_from_map, camera, keypoints, unit_px, self.mask):
                 return True
         return False
@@ -191,17 +202,18 @@ class Localizer:
             f"the image is {width}x{height} but its camera is calibrated for {calibrated}", watch
         )
 
-    def _look(
+    def _looks(
         self, image: NDArray[np.uint8], camera: Camera, shape: NetworkShape, watch: Stopwatch
-    ) -> Keypoints:
-        """What the network finds in an image, shown to it at a size."""
+    ) -> Iterator[Keypoints]:
+        """What the network finds in an image, shown to it at a size: at each attempt."""
         letterbox = _letterbox(camera, shape)
         network_input = letterbox.apply(image)
         watch.lap("prepare")
-        found = self.backend.infer(network_input)
-        watch.lap("network")
         scale, floor_px = self.bundle.calibration.sigma_scale, self.config.min_sigma_px
-        return Keypoints.of(found, letterbox, scale, floor_px)
+        for attempt in range(self.backend.attempts):
+            found = self.backend.infer(network_input, attempt)
+            watch.lap("network")
+            yield Keypoints.of(found, letterbox, scale, floor_px)
 
     def _network_px(self, camera: Camera) -> float:
         """A pixel of the network's input, in the image's."""

@@ -42,11 +42,12 @@ class ColourFinder:
 
     name = "colours"
     any_size = False
+    attempts = 1
 
     def __init__(self, error_px: float, told_px: float) -> None:
         self.error_px, self.told_px, self.runs = error_px, told_px, 0
 
-    def infer(self, image: np.ndarray) -> np.ndarray:
+    def infer(self, image: np.ndarray, attempt: int = 0) -> np.ndarray:
         self.runs += 1
         rng = np.random.default_rng(self.runs)
         found = np.zeros((SHAPE.landmarks, 4), np.float32)

@@ -14,7 +14,8 @@ import numpy as np
 from reloc_ros.bench.solvers import FOCAL_PX, synthetic_matches
 from reloc_ros.bundle import ONNX_MODEL, NetworkShape, write_bundle
 from reloc_ros.cameras import Camera
-from reloc_ros.inference.backends import Backend, make_backend
+from reloc_ros.inference.backends import make_backend
+from reloc_ros.inference.graphs import Backend
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.training.recipe import heads_for

@@ -20,7 +20,7 @@ def select(
     count: Annotated[
         str, typer.Option(help="How many landmarks, or auto: as many as every view needs to see enough.")
     ] = "auto",
-    most: Annotated[int, typer.Option("--max", help="Without --count: never more than this.")] = 500,
+    most: Annotated[int, typer.Option("--max", help="Without --count: never more than this.")] = 10_000,
     points: Annotated[
         Path | None, typer.Option(help="Take the points of this text file instead: lines of x y z.")
     ] = None,
@@ -43,8 +43,9 @@ def select(
         )
     with bars() as progress, phase(progress, "select"):
         done = steps.select_step(opened, wanted, most, progress, points, replace)
+    parted = f" in {len(done['places'])} places" if done.get("places") else ""
     tell(
-        f"{done['landmarks']} landmarks of {done['of_points']} points; {done['map_images']} images see "
+        f"{done['landmarks']} landmarks{parted} of {done['of_points']} points; {done['map_images']} images see "
         f"{done['spread_median']:.0f} well-spread ones in the median, at least {done['spread_min']}"
     )
     if points is not None:

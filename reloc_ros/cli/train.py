@@ -34,6 +34,12 @@ def train(
         ),
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that train the places of a large map, each one at a time.")
+    ] = 1,
+    cluster: Annotated[
+        str, typer.Option(help="Instead, the address of dask's scheduler, tcp://HOST:PORT.")
+    ] = "",
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write the curves for TensorBoard, too.")
     ] = False,
@@ -49,6 +55,7 @@ def train(
     Example: [bold]reloc train -w desk --minutes 8[/bold]
     """
     from reloc_ros.offline import steps
+    from reloc_ros.offline.places.train_places import Jobs
     from reloc_ros.offline.training.fit import is_first_process
     from reloc_ros.offline.training.recipe import Hardware, TrainConfig
 
@@ -66,7 +73,9 @@ def train(
     )
     hardware = Hardware(accelerator, devices, nodes, strategy)
     with bars() as progress:
-        done = steps.train_step(opened, config, progress, hardware=hardware, tensorboard=tensorboard)
+        done = steps.train_step(
+            opened, config, progress, Jobs(workers, cluster), hardware=hardware, tensorboard=tensorboard
+        )
     if done is None:  # another of several processes tells
         return
     shape = done["shape"]

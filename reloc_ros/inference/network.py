@@ -121,6 +121,11 @@ class LandmarkHead(nn.Module):
         around = self._around(context, images, landmarks, cells.flatten()).view(batch, count, -1)
         return (self.offset_weight @ around[..., None])[..., 0] + self.offset_bias
 
+    def keypoints(self, features: Tensor) -> Tensor:
+        """Standardized features (B, F, h, w) -> keypoints (B, K, 4), see `decode`."""
+        maps = self(features)
+        return decode(maps.logits, lambda cells: self.offsets_of_all(maps.context, cells))
+
     def _around(self, context: Tensor, images: Tensor, landmarks: Tensor, cells: Tensor) -> Tensor:
         """The 3x3 cells of its group's context around each cell, (S, 9 * C), zero beyond the border."""
         rows, columns = context.shape[-2:]
@@ -159,8 +164,7 @@ class LandmarkNetwork(nn.Module):
 
     def keypoints(self, features: Tensor) -> Tensor:
         """Standardized features (B, F, h, w) -> keypoints as `forward`."""
-        maps = self.head(features)
-        return decode(maps.logits, lambda cells: self.head.offsets_of_all(maps.context, cells))
+        return self.head.keypoints(features)
 
 
 def decode(logits: Tensor, offsets_at: Callable[[Tensor], Tensor]) -> Tensor:

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shutil
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reloc_ros.bundle import (
     FEATURES,
-    ONNX_MODEL,
     REFERENCES,
-    TORCH_MODEL,
     Bundle,
     NetworkShape,
     write_bundle,
 )
 from reloc_ros.calibration import UNCALIBRATED, Calibration
-from reloc_ros.errors import RelocError
 from reloc_ros.inference.backends import make_backend
-from reloc_ros.io.atomic import atomic_path
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.local_features.sift import Sift
 from reloc_ros.localizer import Localizer, LocalizerConfig
@@ -31,126 +25,35 @@ from reloc_ros.offline.bundling.calibrate_features import calibrate_features
 from reloc_ros.offline.bundling.choose_references import make_references
 from reloc_ros.offline.bundling.gather_features import Gathered, compact_features, sift_features
 from reloc_ros.offline.bundling.trial_pictures import Photo
-from reloc_ros.offline.landmarks.label_step import has_labels
 from reloc_ros.offline.landmarks.label_step import label_step as label_step  # one of the steps, too
-from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.landmarks.select_step import select_step as select_step  # and another
 from reloc_ros.offline.measuring.evaluate import Localize, check_conditions, evaluate, held_out_queries
 from reloc_ros.offline.measuring.scores import NETWORK_ALONE, Score, write_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import frame_facts, frame_summary, map_model, read_map_photo
+from reloc_ros.offline.places.parts import network_files
+from reloc_ros.offline.places.train_step import refuse_stale
+from reloc_ros.offline.places.train_step import train_step as train_step  # and a third
 from reloc_ros.offline.progress import Progress, silent
-from reloc_ros.offline.workspace import Workspace, fingerprint
-
-if TYPE_CHECKING:
-    from reloc_ros.offline.training.stored_images import StoredImage
-    from reloc_ros.offline.training.validation import Truth
+from reloc_ros.offline.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-
-NETWORK = Path("train") / "network.pt"
-
-
-def train_step(
-    workspace: Workspace, config: Any, progress: Progress = silent, **how: Any
-) -> dict[str, Any] | None:
-    """Train the network (`config` is a `train.TrainConfig`); a stopped run with the same inputs goes on.
-
-    `how` are further arguments of `train_network` that do not change what is trained. Of several processes that
-    train together, all but the first get None: there is nothing left to do for them.
-    """
-    # torch takes seconds to import, and only this step needs it
-    from reloc_ros.inference.network import save_network
-    from reloc_ros.offline.training.fit import is_first_process
-    from reloc_ros.offline.training.train import train_network
-
-    listed = Path(config.validation.removeprefix("list:"))  # no file, and the same nothing, for other rules
-    inputs = {"labels": workspace.labels_path, "config": config, "validation": listed}
-    if not workspace.is_current("train", inputs):
-        labels = Labels.load(workspace.labels_path)
-        if is_first_process():
-            folder = _run_folder(workspace, inputs)
-        else:
-            folder, progress = workspace.train_dir / "run", silent
-        images, truth = _labelled_images(workspace, labels)
-        network, summary = train_network(folder, images, labels, config, progress, truth, **how)
-        if not is_first_process():
-            return None
-        target = workspace.path / NETWORK
-        with atomic_path(target) as temporary:
-            save_network(network, temporary)
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        summary |= {"shape": dataclasses.asdict(network.shape), "labels": _labels_key(workspace)}
-        workspace.record("train", inputs, [target], summary)
-    return workspace.summary("train")
-
-
-def _labelled_images(workspace: Workspace, labels: Labels) -> tuple[list[StoredImage], Truth]:
-    """The map images, of the size they were labelled at, and where they were taken from."""
-    from reloc_ros.offline.training.stored_images import StoredImage
-    from reloc_ros.offline.training.validation import Truth
-
-    model, images_dir = SfmModel.load(workspace.model_path), workspace.images_dir
-    row_of_name = {name: row for row, name in enumerate(model.names)}
-    rows = [row_of_name[name] for name in labels.names]
-    cameras, poses = [model.camera(row) for row in rows], [model.camera_from_map[row] for row in rows]
-    images = [
-        StoredImage((camera.height, camera.width, 3), partial(read_map_photo, images_dir, model, row))
-        for row, camera in zip(rows, cameras, strict=True)
-    ]
-    return images, Truth(Landmarks.load(workspace.landmarks_path), cameras, poses)
-
-
-def _labels_key(workspace: Workspace) -> str:
-    return fingerprint({"labels": workspace.labels_path})
-
-
-def _refuse_stale(workspace: Workspace) -> dict[str, Any]:
-    """The summary of a training whose labels, landmarks and model are still those of the workspace."""
-    trained = workspace.summary("train")
-    again = f"-w {workspace.path}"
-    if trained is None or not (workspace.path / NETWORK).is_file():
-        raise RelocError(f"workspace {workspace.path} has no trained network; run reloc train {again} first")
-    if not has_labels(workspace):
-        raise RelocError(
-            f"the map or its landmarks changed after reloc label; run reloc label and train {again} again"
-        )
-    if trained["labels"] != _labels_key(workspace):
-        raise RelocError(f"the labels changed after reloc train; run reloc train {again} again")
-    return trained
-
-
-def _run_folder(workspace: Workspace, inputs: dict[str, Any]) -> Path:
-    """train/run, emptied when what is in it was made from other inputs."""
-    folder, marker = workspace.train_dir / "run", workspace.train_dir / "run" / "inputs.txt"
-    key = fingerprint(inputs)
-    if not (marker.is_file() and marker.read_text(encoding="utf-8") == key):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        marker.write_text(key, encoding="utf-8")
-    return folder
 
 
 def export_step(
     workspace: Workspace, output: Path, with_torch: bool = False, progress: Progress = silent
 ) -> Bundle:
     """Write the bundle to `output`."""
-    from reloc_ros.inference.network import load_network
-    from reloc_ros.offline.bundling.export import export_onnx
-    from reloc_ros.offline.bundling.quantize import add_int8
+    from reloc_ros.offline.places.bundle_models import write_models as write_networks
 
-    trained = _refuse_stale(workspace)
+    trained = refuse_stale(workspace)
     shape = NetworkShape(**trained["shape"])
-    network = load_network(workspace.path / NETWORK, shape)
-
     model = map_model(workspace)
     gathered = compact_features(workspace, model, progress)
 
     def write_models(folder: Path) -> None:
-        export_onnx(network, folder / ONNX_MODEL)
-        made_from["int8"] = add_int8(folder, workspace.images_dir, model, shape)
-        if with_torch:
-            shutil.copyfile(workspace.path / NETWORK, folder / TORCH_MODEL)
+        unseen = _unseen(trained)
+        made_from.update(write_networks(folder, workspace, model, shape, unseen, with_torch, progress))
         references = make_references(model, workspace.images_dir)
         if references is not None:
             references.save(folder / REFERENCES)
@@ -192,7 +95,7 @@ def _calibrate(
     progress: Progress,
 ) -> dict[str, Calibration]:
     """Calibrate by the images that training did not see; once for the same network."""
-    names = (trained.get("validation") or {}).get("images") or []
+    names = _unseen(trained)
     if not names:
         logger.warning("the bundle is not calibrated: training saw all images, see reloc train --validation")
         return {}
@@ -219,6 +122,11 @@ def _calibrate(
     return {kinds[step]: Calibration.from_json(workspace.summary(step)) for step in measures}
 
 
+def _unseen(trained: dict[str, Any]) -> list[str]:
+    """The map images that training did not see."""
+    return (trained.get("validation") or {}).get("images") or []
+
+
 def is_of_this_network(workspace: Workspace, step: str) -> bool:
     """Whether "calibrate", "export" or "evaluate" was done with the network that the workspace holds now."""
     inputs = _calibration_inputs if step == "calibrate" else _bundle_inputs
@@ -232,9 +140,10 @@ def _calibration_inputs(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def _bundle_inputs(workspace: Workspace) -> dict[str, Path]:
+def _bundle_inputs(workspace: Workspace) -> dict[str, Any]:
+    networks = network_files(workspace)
     return {
-        "network": workspace.path / NETWORK,
+        "network": networks[0] if len(networks) == 1 else networks,
         "landmarks": workspace.landmarks_path,
         "model": workspace.model_path,
     }

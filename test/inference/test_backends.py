@@ -14,7 +14,8 @@ from scenes import TINY_SHAPE, noise_image, tiny_bundle
 
 from reloc_ros.bundle import INT8_MODEL, ONNX_MODEL, TORCH_MODEL, Bundle
 from reloc_ros.errors import RelocError
-from reloc_ros.inference.backends import BACKENDS, engine_cache, make_backend
+from reloc_ros.inference.backends import BACKENDS, make_backend
+from reloc_ros.inference.engines import engine_cache
 from reloc_ros.inference.processor import has_fast_int8
 from reloc_ros.io.manifest import read_manifest, write_manifest
 from reloc_ros.offline.bundling.quantize import quantize

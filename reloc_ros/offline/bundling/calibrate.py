@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from reloc_ros.bundle import Bundle
 from reloc_ros.calibration import UNCALIBRATED, Calibration
 from reloc_ros.geometry import center_error, rotation_error_deg
-from reloc_ros.inference.backends import Backend
+from reloc_ros.inference.graphs import Backend
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer, Lost
 from reloc_ros.offline.bundling.trial_pictures import Photo, of_no_place, of_the_place
@@ -286,12 +286,12 @@ class _RememberingBackend:
     """Runs the network once for each picture, however often that is localized."""
 
     def __init__(self, backend: Backend) -> None:
-        self.name, self.any_size = backend.name, backend.any_size
+        self.name, self.any_size, self.attempts = backend.name, backend.any_size, backend.attempts
         self._backend = backend
-        self._known: dict[int, NDArray[np.float32]] = {}
+        self._known: dict[tuple[int, int], NDArray[np.float32]] = {}
 
-    def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        key = zlib.crc32(np.ascontiguousarray(image).data)
+    def infer(self, image: NDArray[np.uint8], attempt: int = 0) -> NDArray[np.float32]:
+        key = zlib.crc32(np.ascontiguousarray(image).data), attempt
         if key not in self._known:
-            self._known[key] = self._backend.infer(image)
+            self._known[key] = self._backend.infer(image, attempt)
         return self._known[key]

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,10 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
-from reloc_ros.bundle import INT8_MODEL, ONNX_MODEL, NetworkShape
+from reloc_ros.bundle import INT8_ONNX, NetworkShape
 from reloc_ros.inference.letterbox import Letterbox
-from reloc_ros.offline.bundling.export import forget_origins, halve_weights
+from reloc_ros.offline.bundling.export import forget_origins, halve_weights, store_in_bytes
 from reloc_ros.offline.measuring.conditions import CONDITIONS
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import read_map_photo
@@ -29,7 +28,6 @@ QUANTIZED = ("Conv", "Clip", "Relu", "Add")
 """Kinds of operations that are done in bytes, up to the last convolution."""
 FIRST_IN_FLOAT = 3
 """Convolutions at the start that stay as they are: their few channels differ so much in size that bytes blur them."""
-MIN_BYTES_ELEMENTS = 50_000
 CALIBRATION_PICTURES = 40
 """So many map images set the ranges of the network in bytes, all where there are fewer; half as many test it."""
 MIN_SCORE = 0.3
@@ -52,8 +50,15 @@ class Fidelity:
         return self.median_px <= MAX_MEDIAN_PX and self.missing <= MAX_MISSING
 
 
-def add_int8(folder: Path, images_dir: Path, model: SfmModel, shape: NetworkShape) -> dict[str, Any] | None:
-    """Add the network in bytes to a bundle's folder, unless it is too far from the original; tells how far it is."""
+Find = Callable[[Path, Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
+"""The keypoints (N, K, 4) that the model of a file gives in pictures, by itself or with others."""
+
+
+def add_int8(
+    source: Path, images_dir: Path, model: SfmModel, shape: NetworkShape, find: Find | None = None
+) -> dict[str, Any] | None:
+    """Put the model in bytes beside that of a file, unless it is too far from the original; tells how far it is."""
+    target = source.with_suffix(INT8_ONNX)
 
     def pictures(chosen: Sequence[int], conditions: Sequence[str]) -> list[NDArray[np.uint8]]:
         made = []
@@ -67,10 +72,11 @@ def add_int8(folder: Path, images_dir: Path, model: SfmModel, shape: NetworkShap
         return np.unique(np.linspace(0, len(model.names) - 1, count).round().astype(int)).tolist()
 
     fidelity = quantize(
-        folder / ONNX_MODEL,
-        folder / INT8_MODEL,
+        source,
+        target,
         pictures(spread(CALIBRATION_PICTURES), ("clean", "dark", "noise")),
         pictures(spread(CALIBRATION_PICTURES // 2), ("clean",)),
+        find,
     )
     if not fidelity.good:
         logger.warning(
@@ -78,19 +84,24 @@ def add_int8(folder: Path, images_dir: Path, model: SfmModel, shape: NetworkShap
             fidelity.median_px,
             100 * fidelity.missing,
         )
-        (folder / INT8_MODEL).unlink()
+        target.unlink()
         return None
     return {"median_px": round(fidelity.median_px, 3), "missing": round(fidelity.missing, 4)}
 
 
 def quantize(
-    source: Path, target: Path, pictures: Sequence[NDArray[np.uint8]], tests: Sequence[NDArray[np.uint8]]
+    source: Path,
+    target: Path,
+    pictures: Sequence[NDArray[np.uint8]],
+    tests: Sequence[NDArray[np.uint8]],
+    find: Find | None = None,
 ) -> Fidelity:
-    """Write to `target` the network `source` that `export_onnx` wrote, its convolutions in bytes.
+    """Write to `target` the model `source` that `export_onnx` wrote, its convolutions in bytes.
 
     Args:
         pictures: (H, W, 3) of the network's size, as it will meet them: they set the ranges of the activations.
         tests: others, on which the result is compared with the original.
+        find: what gives keypoints by either model; itself, when not given.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -117,16 +128,16 @@ def quantize(
     finally:
         logging.getLogger().removeFilter(_is_no_advice)
     model = onnx.load(target)
-    _store_in_bytes(model)
+    store_in_bytes(model)
     halve_weights(model)
     forget_origins(model)
     onnx.save(model, target)
-    return compare(source, target, tests)
+    return compare(source, target, tests, find or _infer)
 
 
-def compare(source: Path, target: Path, tests: Sequence[NDArray[np.uint8]]) -> Fidelity:
+def compare(source: Path, target: Path, tests: Sequence[NDArray[np.uint8]], find: Find) -> Fidelity:
     """How far the keypoints of `target` are from those of `source`."""
-    original, found = (_infer(path, tests) for path in (source, target))
+    original, found = (find(path, tests) for path in (source, target))
     there = original[..., 2] > MIN_SCORE
     distances = np.linalg.norm(original[..., :2] - found[..., :2], axis=-1)[there]
     kept = (found[..., 2][there] > 0.5 * MIN_SCORE) & (distances < 8)
@@ -155,23 +166,6 @@ def _in_bytes(model: onnx.ModelProto) -> list[str]:
     convolutions = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
     first, last = convolutions[FIRST_IN_FLOAT], convolutions[-1]
     return [node.name for node in nodes[first:last] if node.op_type in QUANTIZED]
-
-
-def _store_in_bytes(model: onnx.ModelProto) -> None:
-    """Keep the largest weights that are still computed with in single precision as bytes, with a scale per row."""
-    graph = model.graph
-    for tensor in list(graph.initializer):
-        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < MIN_BYTES_ELEMENTS:
-            continue
-        values = numpy_helper.to_array(tensor)
-        name = tensor.name
-        largest = np.abs(values).reshape(len(values), -1).max(axis=1)
-        scales = (np.maximum(largest, 1e-12) / 127).astype(np.float32)
-        rounded = np.rint(values / scales.reshape(-1, *[1] * (values.ndim - 1))).astype(np.int8)
-        tensor.CopyFrom(numpy_helper.from_array(rounded, f"{name}.bytes"))
-        graph.initializer.append(numpy_helper.from_array(scales, f"{name}.scale"))
-        inputs = [f"{name}.bytes", f"{name}.scale"]
-        graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", inputs, [name], axis=0))
 
 
 def _infer(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

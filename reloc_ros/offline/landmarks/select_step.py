@@ -14,9 +14,10 @@ from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.landmarks.points_file import landmarks_at, read_points
 from reloc_ros.offline.landmarks.select_landmarks import LEAST, MOST, attainable_spread, select_landmarks
 from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, Selection, well_spread
-from reloc_ros.offline.landmarks.visibility import label_images
+from reloc_ros.offline.landmarks.visibility import label_images, seen_pairs
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import map_model
+from reloc_ros.offline.places.partition import ONE_PLACE, part_landmarks, seen_table
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace
 
@@ -77,12 +78,21 @@ def select_points(model: SfmModel, file: Path, most: int = MOST) -> Selection:
 def keep_selection(
     workspace: Workspace, model: SfmModel, chosen: Selection, inputs: Mapping[str, Any], how: str
 ) -> None:
-    """Make these the landmarks of the workspace: the file at once, and the record of the step after it."""
+    """Make these the landmarks of the workspace: the file at once, and the record of the step after it.
+
+    More than one network learns well are put in the order of the places that they are parted into.
+    """
+    landmarks, places = chosen.landmarks, [len(chosen.landmarks)]
+    if len(landmarks) > ONE_PLACE:
+        seen = seen_pairs(model, landmarks)
+        parts = part_landmarks(seen_table(seen.images, seen.landmarks, (len(landmarks), len(model.names))))
+        landmarks, places = landmarks.subset(np.concatenate(parts)), [len(part) for part in parts]
     with atomic_path(workspace.landmarks_path) as temporary:
-        chosen.landmarks.save(temporary)
+        landmarks.save(temporary)
     summary = {
         "chosen": how,
-        "landmarks": len(chosen.landmarks),
+        "landmarks": len(landmarks),
+        "places": places if len(places) > 1 else [],
         "of_points": len(model.points_map),
         "map_images": len(model.names),
         "view_needs": VIEW_NEEDS,

@@ -13,7 +13,7 @@ import dataclasses
 import logging
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,21 +73,30 @@ def train_network(
     truth: Truth | None = None,
     hardware: Hardware = Hardware(),  # noqa: B008, it is frozen
     tensorboard: bool = False,
+    size: tuple[int, int] | None = None,
+    unseen: Collection[str] | None = None,
 ) -> tuple[LandmarkNetwork, dict[str, Any]]:
     """Train on `images` and their labels; checkpoints and curves go to `folder`, where a stopped run goes on.
 
     On several devices or machines every process runs this, and only the first writes and has the best weights.
     Without `truth` nothing is validated and every image is trained on. Returns the network and a summary for people:
     steps, seconds, encoder weights, final losses, and what the validation images gave.
+
+    Args:
+        size: width and height of the network's input; without, what fits most images, see `network_shape`.
+        unseen: names of the images to validate with; without, as the rule of the recipe says.
     """
     started = time.monotonic()
     _keep_freed_memory()
     lightning.seed_everything(config.seed, verbose=False)
-    network = LandmarkNetwork(network_shape(images, labels, config))
+    shape = network_shape(images, labels, config)
+    if size is not None:
+        shape = dataclasses.replace(shape, width=size[0], height=size[1])
+    network = LandmarkNetwork(shape)
     file = config.encoder_weights or (fetched_weights(config.encoder) if config.download else None)
     weights = network.features.encoder.load_pretrained(file)
     logger.info("encoder %s: %s", config.encoder, weights)
-    run = _Run(network, folder, images, labels, config, progress, truth, started)
+    run = _Run(network, folder, images, labels, config, progress, truth, started, unseen)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     callbacks = [
         Clock(progress),
@@ -134,6 +143,7 @@ class _Run(lightning.LightningDataModule):
         progress: Progress,
         truth: Truth | None,
         started: float,
+        named: Collection[str] | None,
     ) -> None:
         super().__init__()
         self._network, self._config, self._progress, self._started = network, config, progress, started
@@ -145,7 +155,10 @@ class _Run(lightning.LightningDataModule):
         unseen = np.zeros(len(images), dtype=bool)
         if truth is not None:
             copy_of = copies_among(sampler.thumbnails())
-            unseen = validation_images(labels.names, config.validation, copy_of)
+            if named is None:
+                unseen = validation_images(labels.names, config.validation, copy_of)
+            else:
+                unseen = np.isin(copy_of, copy_of[np.isin(labels.names, list(named))])
             self._copies = int(unseen.sum()) - len(np.unique(copy_of[unseen]))
         rows = np.flatnonzero(unseen)
         self._sampler = sampler.of_images(np.flatnonzero(~unseen))

@@ -44,11 +44,14 @@ BATCH = 16
 
 
 def validation_images(
-    names: Sequence[str], rule: str = AUTO, copy_of: NDArray[np.int64] | None = None
+    names: Sequence[str],
+    rule: str = AUTO,
+    copy_of: NDArray[np.int64] | None = None,
+    most: int = AUTO_MAX,
 ) -> NDArray[np.bool_]:
     """Which map images training shall not see: (N,) bool.
 
-    `auto` takes every tenth in name order, evenly spread, at least 4 and at most 24, and none of fewer than 20;
+    `auto` takes every tenth in name order, evenly spread, at least 4 and at most `most`, and none of fewer than 20;
     every rule of a hold-out can be given, too. Copies of an image are taken with it, and count as one for `auto`.
 
     Args:
@@ -68,7 +71,7 @@ def validation_images(
     pictures = alike[ordered][np.sort(np.unique(alike[ordered], return_index=True)[1])]
     if len(pictures) < AUTO_SET:
         return np.zeros(len(names), dtype=bool)
-    count = min(max(round(len(pictures) / AUTO_EVERY), AUTO_MIN), AUTO_MAX)
+    count = min(max(round(len(pictures) / AUTO_EVERY), AUTO_MIN), most)
     places = ((np.arange(count) + 0.5) * len(pictures) / count).astype(int)
     return np.isin(alike, pictures[places])
 
@@ -164,9 +167,10 @@ class _Found:
 
     name = "training"
     any_size = False
+    attempts = 1
     keypoints: NDArray[np.float32]
 
-    def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(self, image: NDArray[np.uint8], attempt: int = 0) -> NDArray[np.float32]:
         return self.keypoints
 
 

@@ -1,0 +1,105 @@
+"""How a network is run, whatever the engine: as one graph, or as an encoder and a head for each place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc_ros.bundle import ENCODER, NETWORK, ONNX, PLACES, Bundle, NetworkShape, place_model
+from reloc_ros.inference.places import PlaceClassifier
+
+
+class Graph(Protocol):
+    """A part of a network that an engine runs: arrays in, arrays out."""
+
+    any_size: bool
+    """Whether it takes arrays of any height and width that fit together, or only of the bundle's."""
+
+    def __call__(self, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]: ...
+
+
+class Engine(Protocol):
+    """What runs graphs."""
+
+    name: str
+    """The engine, the device it runs on and its precision, for people; final once a graph is open."""
+    suffix: str
+    """Of the files it opens, by which those in bytes are told from others."""
+
+    def open(self, file: Path) -> Graph: ...
+
+
+class Backend(Protocol):
+    """A started network. Decode is inside its graph, so all engines return the same K x (x, y, score, sigma)."""
+
+    name: str
+    """The engine and the device it runs on, for people."""
+    any_size: bool
+    """Whether it takes pictures of any size in multiples of 32 pixels, or only of the bundle's."""
+    attempts: int
+    """How often it pays to look at a picture: 1, or 2 where the first look is for the landmarks of some places only."""
+
+    def infer(self, image: NDArray[np.uint8], attempt: int = 0) -> NDArray[np.float32]:
+        """(H, W, 3) uint8 BGR -> (K, 4): x, y, score, sigma; pixels are the picture's.
+
+        What was not looked for is NaN.
+        """
+        ...
+
+
+class WholeNetwork:
+    """One graph that finds all landmarks."""
+
+    attempts = 1
+
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        self._graph = engine.open(bundle.file(NETWORK + engine.suffix))
+        self.name, self.any_size = engine.name, self._graph.any_size
+
+    def infer(self, image: NDArray[np.uint8], attempt: int = 0) -> NDArray[np.float32]:
+        return self._graph(image[None])[0][0]
+
+
+class NetworkOfPlaces:
+    """One encoder for all places, and a head for each: where an image was taken, the encoder's features tell.
+
+    The first look is for the landmarks of the likely places, the second for those of all.
+    """
+
+    attempts = 2
+
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        self._encoder = engine.open(bundle.file(ENCODER + engine.suffix))
+        self.name, self.any_size = engine.name, self._encoder.any_size
+        self._bundle, self._engine = bundle, engine
+        self._classifier = PlaceClassifier.load(bundle.file(PLACES))
+        self._heads: dict[int, Graph] = {}
+        self._encoded: tuple[NDArray[np.uint8], list[NDArray[np.float32]]] | None = None
+
+    def infer(self, image: NDArray[np.uint8], attempt: int = 0) -> NDArray[np.float32]:
+        shape: NetworkShape = self._bundle.network
+        features = self._encode(image)
+        places = self._classifier.likely(features) if attempt == 0 else range(len(shape.places))
+        found = np.full((shape.landmarks, 4), np.nan, dtype=np.float32)
+        for place in places:
+            found[shape.rows_of(place)] = self._head(place)(*features)[0][0]
+        return found
+
+    def _encode(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Features of a picture, which are kept until the next: the second look is at the same."""
+        if self._encoded is None or self._encoded[0] is not image:
+            self._encoded = image, self._encoder(image[None])
+        return self._encoded[1]
+
+    def _head(self, place: int) -> Graph:
+        if place not in self._heads:
+            self._heads[place] = self._engine.open(self._bundle.file(place_model(place) + ONNX))
+        return self._heads[place]
+
+
+def open_network(bundle: Bundle, engine: Engine) -> Backend:
+    """The network of a bundle, on an engine."""
+    return NetworkOfPlaces(bundle, engine) if bundle.network.places else WholeNetwork(bundle, engine)

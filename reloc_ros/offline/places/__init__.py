@@ -1,0 +1,1 @@
+"""A map of several places: which landmarks are of which, the network of each, and how they become one bundle."""
