@@ -86,3 +86,9 @@ class Landmarks:
         if not all(np.isfinite(array).all() for array in arrays):
             raise RelocError(f"{path} holds numbers that are not finite; run reloc select again")
         return landmarks
+
+
+def joined(first: Landmarks, second: Landmarks) -> Landmarks:
+    """The one after the other."""
+    fields = [field.name for field in dataclasses.fields(Landmarks)]
+    return Landmarks(*(np.concatenate([getattr(one, name) for one in (first, second)]) for name in fields))

@@ -27,6 +27,9 @@ def select(
     replace: Annotated[
         bool, typer.Option("--replace", help="Give up landmarks chosen by hand in reloc web.")
     ] = False,
+    add: Annotated[
+        bool, typer.Option("--add", help="Keep those that there are; add what images that came later need.")
+    ] = False,
 ) -> None:
     """Choose the landmarks, automatically or from a list.
 
@@ -41,8 +44,12 @@ def select(
         raise RelocError(
             "--points lists the landmarks and --count asks for a number of them; use one of the two"
         )
+    if add and (points is not None or wanted is not None or replace):
+        raise RelocError(
+            "--add keeps the landmarks that there are; leave out --count, --points and --replace"
+        )
     with bars() as progress, phase(progress, "select"):
-        done = steps.select_step(opened, wanted, most, progress, points, replace)
+        done = steps.select_step(opened, wanted, most, progress, points, replace, add)
     parted = f" in {len(done['places'])} places" if done.get("places") else ""
     tell(
         f"{done['landmarks']} landmarks{parted} of {done['of_points']} points; {done['map_images']} images see "

@@ -31,7 +31,13 @@ from reloc_ros.offline.sources.gather import Group, SourceOptions
 from reloc_ros.offline.workspace import Workspace, fingerprint
 
 _MOST_NAMED = 5
-_DOWNSTREAM = {"select": "select", "label": "label", "train": "train", "export": "export", "evaluate": "eval"}
+_DOWNSTREAM = {
+    "select": "select --add",
+    "label": "label",
+    "train": "train",
+    "export": "export",
+    "evaluate": "eval",
+}
 """Steps that were made without the new images, and their verbs."""
 
 

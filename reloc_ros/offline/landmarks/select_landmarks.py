@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from reloc_ros.errors import RelocError
-from reloc_ros.landmarks import Landmarks
+from reloc_ros.landmarks import Landmarks, joined
 from reloc_ros.offline.landmarks.spread import (
     CELL_HOLDS,
     CELLS_ACROSS,
@@ -38,7 +38,11 @@ SEPARATION = 0.02
 
 
 def select_landmarks(
-    model: SfmModel, count: int | None = None, most: int = MOST, progress: Progress = silent
+    model: SfmModel,
+    count: int | None = None,
+    most: int = MOST,
+    progress: Progress = silent,
+    kept: Landmarks | None = None,
 ) -> Selection:
     """Pick landmarks greedily, each the point that helps most where least is visible.
 
@@ -49,6 +53,7 @@ def select_landmarks(
     Args:
         count: how many; without it, as many, up to `most`, as it takes for every view to see `VIEW_NEEDS`
             well-spread ones, or as many as the model lets it see.
+        kept: landmarks that stay, and come first; others are added to them where views need more.
 
     Raises:
         RelocError: when the model has too few well-tracked points.
@@ -63,8 +68,18 @@ def select_landmarks(
             f"the model has {len(candidates)} points seen by at least {MIN_TRACK} map images, fewer than the "
             f"{count or FEWEST} landmarks asked for; lower --count or map with more images"
         )
+    if kept is not None:
+        others = np.flatnonzero(~np.isin(candidates.ids, kept.ids))
+        candidates = joined(kept, candidates.subset(others))
+        # The size of a picture is about the same everywhere.
+        reach, quality = (
+            np.concatenate([np.full(len(kept), np.median(values)), values[others]])
+            for values in (reach, quality)
+        )
     seen = cells_seen(seen_pairs(model, candidates, progress), len(candidates), model.image_sizes)
     greedy = _Greedy(candidates.positions_map, reach, quality, seen)
+    for row in range(0 if kept is None else len(kept)):
+        greedy.take(row)
     if count is None:
         greedy.pick(most, only_needy=True)
         greedy.pick(min(FEWEST, most))
@@ -195,10 +210,14 @@ class _Greedy:
                 self._reach = np.where(self._reach > self._least, self._reach / 2, -1.0)
                 self._free = self._far_from(self.picked)
                 continue
-            self.picked.append(best)
-            self._free &= self._far_from([best])
-            columns = self._seen.indices[self._seen.indptr[best] : self._seen.indptr[best + 1]]
-            self._cells.ravel()[columns] += 1
+            self.take(best)
+
+    def take(self, row: int) -> None:
+        """Pick a candidate, come what may."""
+        self.picked.append(row)
+        self._free &= self._far_from([row])
+        columns = self._seen.indices[self._seen.indptr[row] : self._seen.indptr[row + 1]]
+        self._cells.ravel()[columns] += 1
 
     def _far_from(self, picked: list[int]) -> NDArray[np.bool_]:
         """(P,) whether each candidate keeps its distance to all of some picked ones, which themselves do not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import atomic_path
+from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.landmarks.points_file import landmarks_at, read_points
 from reloc_ros.offline.landmarks.select_landmarks import LEAST, MOST, attainable_spread, select_landmarks
@@ -17,7 +18,7 @@ from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, Selection, well_sprea
 from reloc_ros.offline.landmarks.visibility import label_images, seen_pairs
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import map_model
-from reloc_ros.offline.places.partition import ONE_PLACE, part_landmarks, seen_table
+from reloc_ros.offline.places.partition import ONE_PLACE, add_to_places, part_landmarks, seen_table
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace
 
@@ -32,12 +33,16 @@ def select_step(
     progress: Progress = silent,
     points: Path | None = None,
     replace: bool = False,
+    add: bool = False,
 ) -> dict[str, Any]:
     """Choose the landmarks, see `select_landmarks` and `select_points`; returns a summary.
 
-    Landmarks chosen by hand are replaced only where `replace` says so.
+    Landmarks chosen by hand are replaced only where `replace` says so. With `add` those that there are stay, with
+    their places, whoever chose them, and others are added where views of the map that came later need them.
     """
     inputs = selection_inputs(workspace)
+    if add:
+        return _add_landmarks(workspace, most, inputs, progress)
     if points is not None:
         inputs |= {"points": points, "most": most}
     else:
@@ -51,6 +56,24 @@ def select_step(
         else:
             chosen, how = select_landmarks(model, count, most, progress), "automatically"
         keep_selection(workspace, model, chosen, inputs, how)
+    return workspace.summary("select")
+
+
+def _add_landmarks(
+    workspace: Workspace, most: int, inputs: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    before = workspace.summary("select")
+    if before is None or not workspace.landmarks_path.exists():
+        raise RelocError(
+            f"there are no landmarks to add to; run reloc select -w {workspace.path} without --add first"
+        )
+    inputs |= {"most": most, "added": True}
+    if not workspace.is_current("select", inputs):
+        model, kept = map_model(workspace), Landmarks.load(workspace.landmarks_path)
+        chosen = select_landmarks(model, None, max(most, len(kept)), progress, kept)
+        keep_selection(
+            workspace, model, chosen, inputs, before["chosen"], before.get("places") or [len(kept)]
+        )
     return workspace.summary("select")
 
 
@@ -76,16 +99,25 @@ def select_points(model: SfmModel, file: Path, most: int = MOST) -> Selection:
 
 
 def keep_selection(
-    workspace: Workspace, model: SfmModel, chosen: Selection, inputs: Mapping[str, Any], how: str
+    workspace: Workspace,
+    model: SfmModel,
+    chosen: Selection,
+    inputs: Mapping[str, Any],
+    how: str,
+    places_before: Sequence[int] = (),
 ) -> None:
     """Make these the landmarks of the workspace: the file at once, and the record of the step after it.
 
     More than one network learns well are put in the order of the places that they are parted into.
+
+    Args:
+        places_before: how many of the first landmarks are of each place that there is already.
     """
     landmarks, places = chosen.landmarks, [len(chosen.landmarks)]
     if len(landmarks) > ONE_PLACE:
         seen = seen_pairs(model, landmarks)
-        parts = part_landmarks(seen_table(seen.images, seen.landmarks, (len(landmarks), len(model.names))))
+        table = seen_table(seen.images, seen.landmarks, (len(landmarks), len(model.names)))
+        parts = add_to_places(table, places_before) if places_before else part_landmarks(table)
         landmarks, places = landmarks.subset(np.concatenate(parts)), [len(part) for part in parts]
     with atomic_path(workspace.landmarks_path) as temporary:
         landmarks.save(temporary)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, diags_array
@@ -13,8 +15,10 @@ ONE_PLACE = 500
 """So many landmarks one network finds well enough."""
 SHARE = 0.3
 """Of the landmarks to be parted, each side has at least this."""
-CUTS = 41
-"""So many ways to cut are compared."""
+IS_LOOKED_AT = 8
+"""An image that sees so many landmarks of a place looks at it."""
+FEWEST = 50
+"""No place is made of fewer landmarks."""
 
 
 def part_landmarks(seen: csr_array) -> list[NDArray[np.int64]]:
@@ -28,9 +32,34 @@ def part_landmarks(seen: csr_array) -> list[NDArray[np.int64]]:
         seen: (K, I) ones where an image sees a landmark.
     """
     everything = np.arange(seen.shape[0])
-    if len(everything) <= ONE_PLACE:
-        return [everything]
-    places, waiting = [], [everything]
+    return [everything] if len(everything) <= ONE_PLACE else _parts(seen, everything)
+
+
+def add_to_places(seen: csr_array, sizes: Sequence[int]) -> list[NDArray[np.int64]]:
+    """The rows of each place once landmarks have been added, which come after those that had places.
+
+    A landmark joins the place that most images which see it look at, if half of them do; the others make new places,
+    if they are enough for one.
+
+    Args:
+        seen: (K, I) ones where an image sees a landmark.
+        sizes: of the places that there are, in the order of their landmarks.
+    """
+    had = sum(sizes)
+    places = np.split(np.arange(had), np.cumsum(sizes)[:-1])
+    looks = np.column_stack([seen[place].sum(axis=0) >= IS_LOOKED_AT for place in places])
+    added = seen[had:]
+    shares = (added @ looks.astype(float)) / np.maximum(added.sum(axis=1), 1)[:, None]
+    joins = shares.max(axis=1) >= 0.5
+    if (~joins).sum() < FEWEST:
+        joins[:] = True
+    chosen = shares.argmax(axis=1)
+    grown = [np.append(rows, had + np.flatnonzero(joins & (chosen == p))) for p, rows in enumerate(places)]
+    return [*grown, *(_parts(seen, had + np.flatnonzero(~joins)) if not joins.all() else [])]
+
+
+def _parts(seen: csr_array, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    places, waiting = [], [rows]
     while waiting:
         rows = waiting.pop()
         if len(rows) <= LANDMARKS_PER_HEAD:
@@ -51,7 +80,7 @@ def _halves(seen: csr_array, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]
     order = np.argsort(_coordinate(table), kind="stable")
     before = np.cumsum(table[order].toarray(), axis=0)  # of each image, how many it sees on the one side
     total = before[-1]
-    cuts = np.unique(np.linspace(SHARE * len(rows), (1 - SHARE) * len(rows), CUTS).astype(int))
+    cuts = np.arange(int(SHARE * len(rows)), int((1 - SHARE) * len(rows)) + 1)
     left = before[cuts - 1]
     across = (left * (total - left)).sum(axis=1)
     cost = across / (left @ total) + across / ((total - left) @ total)

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from reloc_ros.bundle import NETWORK, TORCH, place_model
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.offline.places.partition import IS_LOOKED_AT
 from reloc_ros.offline.workspace import Workspace
-
-ENOUGH = 8
-"""An image that sees fewer landmarks of a place has no part in the training of its network."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,7 +23,7 @@ class Part:
     landmarks: NDArray[np.int64]
     """Rows of the workspace's landmarks."""
     images: NDArray[np.int64]
-    """Rows of the labels."""
+    """Rows of the labels: of images that look at it."""
 
 
 def parts_of(workspace: Workspace, labels: Labels) -> list[Part]:
@@ -37,7 +35,7 @@ def parts_of(workspace: Workspace, labels: Labels) -> list[Part]:
     parts = []
     for place, landmarks in enumerate(np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])):
         seen = (labels.visibility[:, landmarks] == Visibility.SEEN).sum(axis=1)
-        parts.append(Part(place_model(place), landmarks, np.flatnonzero(seen >= ENOUGH)))
+        parts.append(Part(place_model(place), landmarks, np.flatnonzero(seen >= IS_LOOKED_AT)))
     return parts
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reloc_ros.offline.places.partition import ONE_PLACE, part_landmarks, seen_table
+from reloc_ros.offline.places.partition import ONE_PLACE, add_to_places, part_landmarks, seen_table
 
 ROOMS, EACH, VIEWS = 5, 150, 40
 
@@ -60,3 +60,21 @@ def test_rooms_that_no_image_joins_are_parted():
 def test_landmarks_that_one_image_sees_are_parted_in_any_way():
     places = part_landmarks(seen_table(np.zeros(900, int), np.arange(900), (900, 1)))
     assert len(places) > 2 and sum(map(len, places)) == 900
+
+
+def test_added_landmarks_join_the_place_that_is_looked_at_with_them_or_make_one_of_their_own(rooms):
+    table, room_of = rooms
+    order = np.argsort(room_of, kind="stable")  # the last room, and two landmarks of the first, are new
+    rows = np.concatenate([order[2 : 4 * EACH], order[:2], order[4 * EACH :]])
+    sizes = (EACH - 2, EACH, EACH, EACH)
+    places = add_to_places(table[rows], sizes)
+    assert [len(place) for place in places] == [EACH, EACH, EACH, EACH, EACH]
+    assert set(places[0][-2:]) == {4 * EACH - 2, 4 * EACH - 1}
+    assert np.array_equal(places[1], np.arange(EACH - 2, 2 * EACH - 2))
+
+
+def test_few_added_landmarks_make_no_place(rooms):
+    table, room_of = rooms
+    rows = np.argsort(room_of, kind="stable")[: EACH + 20]
+    (place,) = add_to_places(table[rows], (EACH,))
+    assert len(place) == EACH + 20
