@@ -58,7 +58,8 @@ def _started(bundle: Bundle, engine: Engine) -> Backend:
     backend = open_network(bundle, engine)
     for shape in filter(None, (bundle.network, bundle.network.glance if backend.any_size else None)):
         try:
-            keypoints = backend.infer(np.zeros((shape.height, shape.width, 3), dtype=np.uint8))
+            blank = np.zeros((shape.height, shape.width, 3), dtype=np.uint8)
+            keypoints = [backend.infer(blank, attempt) for attempt in range(backend.attempts)][-1]
         except Exception as error:  # each engine has kinds of its own
             raise RelocError(
                 f"the network of {bundle.path} does not run on {backend.name} ({first_line(error)}); export it again"

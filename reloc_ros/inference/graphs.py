@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.bundle import ENCODER, NETWORK, ONNX, PLACES, Bundle, NetworkShape, place_model
+from reloc_ros.errors import RelocError
 from reloc_ros.inference.places import PlaceClassifier
 
 
@@ -76,6 +77,10 @@ class NetworkOfPlaces:
         self.name, self.any_size = engine.name, self._encoder.any_size
         self._bundle, self._engine = bundle, engine
         self._classifier = PlaceClassifier.load(bundle.file(PLACES))
+        if len(self._classifier.biases) != len(bundle.network.places):
+            raise RelocError(
+                f"{bundle.path / PLACES} tells another number of places apart; export the bundle again"
+            )
         self._heads: dict[int, Graph] = {}
         self._encoded: tuple[NDArray[np.uint8], list[NDArray[np.float32]]] | None = None
 

@@ -22,6 +22,7 @@ from scenes import TINY_CAMERA, TINY_SHAPE, noise_image, random_landmarks
 from synthetic_model import make_model, write_colmap_text
 
 from reloc_ros.bundle import ONNX_MODEL, REFERENCES, write_bundle
+from reloc_ros.inference.places import PlaceClassifier
 from reloc_ros.io.manifest import MANIFEST
 from reloc_ros.offline.landmarks.labels import unlabelled
 
@@ -94,6 +95,7 @@ PLY = (
 )
 POINTS = "# of the map\n1 2 3\n0.5, -1.5, 2e-3  # one more\n\n-4 5.5 6\n"
 MODEL = make_model(images=8, points=60, camera="pinhole", seed=3)
+PLACES = PlaceClassifier(np.eye(3, 5, dtype=np.float32), np.zeros(3, np.float32))
 UNLABELLED = unlabelled(MODEL, random_landmarks(6))
 DETECTIONS = {"a/one.png": [[10.0, 20.0, 0.9], [0.5, 7.25, 0.0], [3, 4, 1]], "two": [[1, 2, 0.5]] * 3}
 CAMERA_YAMLS, TRAJECTORIES = (CAMERA_YAML, MESSAGE_YAML, KALIBR_YAML), (TUM, EUROC, NAMED, ECHOED)

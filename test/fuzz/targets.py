@@ -23,6 +23,7 @@ from scenes import random_landmarks
 from reloc_ros.bundle import LANDMARKS, ONNX_MODEL, REFERENCES, Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.onnx_file import self_contained
+from reloc_ros.inference.places import PlaceClassifier
 from reloc_ros.io.bag import Bag
 from reloc_ros.io.camera_files import read_camera_file, read_colmap_cameras
 from reloc_ros.io.camera_info import camera_from_message, log_camera_info
@@ -237,6 +238,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "labels": lambda: file(_odd_archive(saved(good.UNLABELLED.save)), "labels.npz", Labels.load),
     "model": lambda: file(_odd_archive(saved(good.MODEL.save)), "model.npz", SfmModel.load),
     "references": lambda: file(_odd_archive(saved(references().save)), REFERENCES, _read_references),
+    "places": lambda: file(_odd_archive(saved(good.PLACES.save)), "places.npz", PlaceClassifier.load),
     "npz": lambda: file(_odd_archive(_landmarks()), "a.npz", read_npz, refuses=(ValueError,)),
     "onnx": lambda: file(odd_bytes(good.network()), ONNX_MODEL, self_contained),
     "points": lambda: file(odd_text(good.POINTS), "points.txt", read_points),

@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from reloc_ros.bundle import ENCODER, ONNX, PLACES, Bundle, place_model, write_b
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.backends import make_backend
 from reloc_ros.inference.places import MOST, PlaceClassifier
+from reloc_ros.io.manifest import digest_of, read_manifest, write_manifest
 from reloc_ros.localizer import Localizer
 from reloc_ros.pose.finder import Lost
 
@@ -127,6 +129,20 @@ def test_a_damaged_file_is_one_sentence(tmp_path, damage):
     damage(biased(1, 2)).save(file)
     with pytest.raises(RelocError, match="is not a readable file of what tells places apart; export"):
         PlaceClassifier.load(file)
+
+
+@pytest.mark.parametrize(
+    "other", [biased(1, 2), PlaceClassifier(np.zeros((COUNT, 9), np.float32), np.zeros(COUNT, np.float32))]
+)
+def test_a_bundle_that_cannot_tell_its_places_apart_does_not_start(bundle, tmp_path, other):
+    path = tmp_path / "other.bundle"
+    shutil.copytree(bundle.path, path)
+    other.save(path / PLACES)
+    manifest = read_manifest(path)
+    manifest["files"][PLACES] = digest_of(path / PLACES)
+    write_manifest(path, manifest)
+    with pytest.raises(RelocError, match=r"export the bundle again|export it again"):
+        make_backend(Bundle.load(path), "onnx")
 
 
 @pytest.mark.parametrize("places", [(8, 8), (8, 8, 9), (24, 0)])
