@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -62,7 +63,11 @@ def train_places(
             f"the places of a map share one encoder, and {shape.encoder} is trained with each network; use "
             "efficientnet_lite0, which is frozen"
         )
-    common = {"size": (shape.width, shape.height), "unseen": _unseen(labels, config)}
+    common = {
+        "size": (shape.width, shape.height),
+        "unseen": unseen_images(labels.names, config.validation),
+        **how,
+    }
     with _workers(jobs, len(parts)) as (count, threads, run):
         rounds = -(-len(parts) // count)
         minutes = None if config.minutes is None else config.minutes / rounds
@@ -75,12 +80,17 @@ def train_places(
     return _together(shape, parts, sorted(done, key=lambda summary: summary["place"]))
 
 
-def _unseen(labels: Labels, config: Any) -> list[str]:
-    """The map images that no network is trained on: those that one place validates with, its neighbours could see."""
-    from reloc_ros.offline.training.validation import validation_images
+def unseen_images(names: Sequence[str], rule: str) -> list[str]:
+    """The map images that no network is trained on, though each validates with those of its place only.
 
-    chosen = validation_images(labels.names, config.validation, most=len(labels.names))
-    return [name for name, unseen in zip(labels.names, chosen, strict=True) if unseen]
+    `auto` takes about every tenth, and asks nothing but its name: so it stays so when images are added to the map.
+    """
+    from reloc_ros.offline.training.recipe import AUTO
+    from reloc_ros.offline.training.validation import AUTO_EVERY, validation_images
+
+    if rule == AUTO:
+        return [name for name in names if zlib.crc32(name.encode()) % AUTO_EVERY == 0]
+    return [name for name, unseen in zip(names, validation_images(names, rule), strict=True) if unseen]
 
 
 def _train_place(
@@ -98,10 +108,8 @@ def _train_place(
     unseen = [name for name in mine.names if name in set(common["unseen"])]
     key = fingerprint(inputs_of(mine, config) | {"size": common["size"], "unseen": unseen})
     note = workspace.train_dir / f"{part.name}.json"
-    known = (
-        read_json(note) if note.is_file() and (workspace.train_dir / (part.name + TORCH)).is_file() else {}
-    )
-    if known.get("key") == key:
+    known = read_json(note) if note.is_file() else {}
+    if known.get("key") == key and (workspace.train_dir / (part.name + TORCH)).is_file():
         return known["summary"] | {"place": place}
     how = common | {"unseen": unseen}
     summary = train_part(workspace, part, mine, dataclasses.replace(config, minutes=minutes), silent, **how)
@@ -156,7 +164,7 @@ def _workers(jobs: Jobs, places: int) -> Iterator[tuple[int, int, Run]]:
     with contextlib.ExitStack() as opened:
         if jobs.cluster:
             client = opened.enter_context(_connected(Client, jobs.cluster))
-            count, threads = len(client.scheduler_info(n_workers=-1)["workers"]), 0
+            count, threads = len(client.ncores()), 0
         else:
             count = min(jobs.workers, places)
             threads = max(1, len(os.sched_getaffinity(0)) // count)

@@ -44,14 +44,11 @@ BATCH = 16
 
 
 def validation_images(
-    names: Sequence[str],
-    rule: str = AUTO,
-    copy_of: NDArray[np.int64] | None = None,
-    most: int = AUTO_MAX,
+    names: Sequence[str], rule: str = AUTO, copy_of: NDArray[np.int64] | None = None
 ) -> NDArray[np.bool_]:
     """Which map images training shall not see: (N,) bool.
 
-    `auto` takes every tenth in name order, evenly spread, at least 4 and at most `most`, and none of fewer than 20;
+    `auto` takes every tenth in name order, evenly spread, at least 4 and at most 24, and none of fewer than 20;
     every rule of a hold-out can be given, too. Copies of an image are taken with it, and count as one for `auto`.
 
     Args:
@@ -71,7 +68,7 @@ def validation_images(
     pictures = alike[ordered][np.sort(np.unique(alike[ordered], return_index=True)[1])]
     if len(pictures) < AUTO_SET:
         return np.zeros(len(names), dtype=bool)
-    count = min(max(round(len(pictures) / AUTO_EVERY), AUTO_MIN), most)
+    count = min(max(round(len(pictures) / AUTO_EVERY), AUTO_MIN), AUTO_MAX)
     places = ((np.arange(count) + 0.5) * len(pictures) / count).astype(int)
     return np.isin(alike, pictures[places])
 

@@ -17,9 +17,10 @@ from reloc_ros.localizer import Localizer
 from reloc_ros.offline import steps
 from reloc_ros.offline.landmarks import select_step
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.places import partition
 from reloc_ros.offline.places.parts import network_files, parts_of, place_sizes
-from reloc_ros.offline.places.train_places import Jobs
+from reloc_ros.offline.places.train_places import Jobs, unseen_images
 from reloc_ros.offline.training.recipe import Hardware, TrainConfig
 
 CONFIG = TrainConfig(width=64, views=24, steps=4, batch=4, validation="every:6:1")
@@ -41,6 +42,43 @@ def workspace(tmp_path_factory):
 
 def times(workspace) -> list[int]:
     return [file.stat().st_mtime_ns for file in network_files(workspace)]
+
+
+@pytest.fixture
+def small_places(monkeypatch):
+    """So few landmarks are enough for a place."""
+    for module in (partition, select_step):
+        monkeypatch.setattr(module, "ONE_PLACE", 60)
+    monkeypatch.setattr(partition, "LANDMARKS_PER_HEAD", 60)
+
+
+def test_a_new_wing_leaves_the_places_alone_that_it_does_not_touch(small_places, tmp_path, monkeypatch):
+    """Of a corridor first one wall is mapped, then the other."""
+    monkeypatch.setattr(corridor, "CAMERA", Camera("pinhole", 320, 240, 250.0, 250.0, 159.5, 119.5))
+    made = corridor.make_workspace(tmp_path, 24)
+    whole = SfmModel.load(made.model_path)
+    one_wall = whole.keep_images(np.arange(24) < 12)
+    one_wall.keep_points(one_wall.track_lengths >= 3).save(made.model_path)
+    steps.select_step(made, 90)
+    steps.label_step(made, "depth")
+    steps.train_step(made, CONFIG)
+    sizes, before, landmarks = place_sizes(made), times(made), Landmarks.load(made.landmarks_path)
+
+    whole.save(made.model_path)
+    steps.select_step(made, None, add=True)
+    steps.label_step(made, "depth")
+    steps.train_step(made, CONFIG)
+    grown = place_sizes(made)
+    assert len(grown) > len(sizes) == len(before) and grown[: len(sizes)] == sizes
+    kept = Landmarks.load(made.landmarks_path)
+    assert np.array_equal(kept.positions_map[: len(landmarks)], landmarks.positions_map)
+    assert times(made)[: len(sizes)] == before
+
+
+def test_nothing_can_be_added_to_no_landmarks(tmp_path):
+    made = corridor.make_workspace(tmp_path, 24)
+    with pytest.raises(RelocError, match="there are no landmarks to add to; run reloc select"):
+        steps.select_step(made, None, add=True)
 
 
 def test_landmarks_lie_in_the_order_of_their_places(workspace):
@@ -91,6 +129,14 @@ def test_the_bundle_of_a_map_of_places_has_all_that_it_needs(workspace, tmp_path
         RelocError, match="several places has no weights for the torch backend; leave out --torch"
     ):
         steps.export_step(workspace, tmp_path / "torch.bundle", with_torch=True)
+
+
+def test_which_images_are_not_trained_on_does_not_depend_on_those_that_come_later():
+    names = [f"walk/{number:04d}.jpg" for number in range(1000)]
+    unseen = unseen_images(names[:700], "auto")
+    assert 50 < len(unseen) < 95
+    assert unseen == [name for name in unseen_images(names, "auto") if name in set(names[:700])]
+    assert unseen_images(names[:9], "every:3:0") == names[:9:3]
 
 
 @pytest.mark.parametrize(
