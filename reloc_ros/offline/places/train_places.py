@@ -24,8 +24,6 @@ from reloc_ros.offline.places.train_part import inputs_of, labelled_images, trai
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace, fingerprint
 
-logger = logging.getLogger(__name__)
-
 
 @dataclasses.dataclass(frozen=True)
 class Jobs:
@@ -161,6 +159,7 @@ def _workers(jobs: Jobs, places: int) -> Iterator[tuple[int, int, Run]]:
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise RelocError("several workers need dask: run pip install distributed") from error
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # it tells of each socket
     with contextlib.ExitStack() as opened:
         if jobs.cluster:
             client = opened.enter_context(_connected(Client, jobs.cluster))
