@@ -20,7 +20,7 @@ def select(
     count: Annotated[
         str, typer.Option(help="How many landmarks, or auto: as many as every view needs to see enough.")
     ] = "auto",
-    most: Annotated[int, typer.Option("--max", help="Without --count: never more than this.")] = 10_000,
+    most: Annotated[int, typer.Option("--max", help="Without --count: never more than this.")] = 500,
     points: Annotated[
         Path | None, typer.Option(help="Take the points of this text file instead: lines of x y z.")
     ] = None,

@@ -21,7 +21,7 @@ from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
 
-FEWEST, MOST = 20, 10_000
+FEWEST, MOST = 20, 500
 """However many the views need, it is not fewer than this and, unless told otherwise, not more than that."""
 LEAST = 8
 """Whoever chooses them: fewer are not enough to localize from."""
