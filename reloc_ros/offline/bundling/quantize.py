@@ -132,12 +132,14 @@ def quantize(
     halve_weights(model)
     forget_origins(model)
     onnx.save(model, target)
-    return compare(source, target, tests, find or _infer)
+    return compare(source, target, tests, find)
 
 
-def compare(source: Path, target: Path, tests: Sequence[NDArray[np.uint8]], find: Find) -> Fidelity:
-    """How far the keypoints of `target` are from those of `source`."""
-    original, found = (find(path, tests) for path in (source, target))
+def compare(
+    source: Path, target: Path, tests: Sequence[NDArray[np.uint8]], find: Find | None = None
+) -> Fidelity:
+    """How far the keypoints of `target` are from those of `source`; `find` as for `quantize`."""
+    original, found = ((find or _infer)(path, tests) for path in (source, target))
     there = original[..., 2] > MIN_SCORE
     distances = np.linalg.norm(original[..., :2] - found[..., :2], axis=-1)[there]
     kept = (found[..., 2][there] > 0.5 * MIN_SCORE) & (distances < 8)
