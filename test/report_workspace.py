@@ -17,6 +17,7 @@ from reloc_ros.localizer import Keypoints
 from reloc_ros.offline import steps
 from reloc_ros.offline.measuring.scores import Outcome, Score, write_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.places.parts import network_files
 from reloc_ros.offline.workspace import Workspace
 
 HOLDOUT = "every:5:2"
@@ -49,7 +50,7 @@ def pretend_training(workspace: Workspace) -> None:
     """What `train` and `export` leave behind, without the work."""
     (workspace.train_dir / "run" / "curves").mkdir(parents=True)
     (workspace.train_dir / "run" / "curves" / "metrics.csv").write_text(CURVES)
-    network = workspace.path / steps.NETWORK
+    network = network_files(workspace)[0]
     network.write_bytes(b"weights")
     shape = {"encoder": "efficientnet_lite0", "landmarks": LANDMARKS, "width": 512, "height": 384}
     workspace.record("train", {}, [network], {"steps": 15, "seconds": 3.0, "shape": shape})

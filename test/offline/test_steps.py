@@ -19,6 +19,9 @@ from reloc_ros.offline.landmarks import label_step
 from reloc_ros.offline.landmarks.keypoints_json import write_keypoints
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.measuring.scores import read_evaluation, write_scores
+from reloc_ros.offline.places.parts import network_files
+from reloc_ros.offline.places.train_part import make_run_folder
+from reloc_ros.offline.places.train_step import refuse_stale
 from reloc_ros.offline.training import feature_cache
 from reloc_ros.offline.training.augment import AugmentConfig
 from reloc_ros.offline.training.recipe import TrainConfig
@@ -95,7 +98,7 @@ def test_summaries_count_what_was_made(labelled):
 
 
 def made_at(workspace: Workspace) -> dict[str, int]:
-    files = (workspace.landmarks_path, workspace.labels_path, workspace.path / steps.NETWORK)
+    files = (workspace.landmarks_path, workspace.labels_path, network_files(workspace)[0])
     return {file.name: file.stat().st_mtime_ns for file in files if file.exists()}
 
 
@@ -137,7 +140,7 @@ def test_imported_labels_take_the_place_of_the_others_and_can_be_trained_and_mea
     assert np.count_nonzero(changed) == 1
     assert label_step.has_labels(labelled)
     steps.train_step(labelled, CONFIG)
-    steps._refuse_stale(labelled)
+    refuse_stale(labelled)
     steps.select_step(labelled, 13)
     assert not label_step.has_labels(labelled)
     with pytest.raises(RelocError, match="was it made before the last select"):
@@ -184,7 +187,7 @@ def test_training_is_done_once_and_says_what_it_made(labelled):
 
 def test_stopped_training_leaves_the_network_of_before(labelled):
     steps.train_step(labelled, CONFIG)
-    first = (labelled.path / steps.NETWORK).read_bytes()
+    first = (network_files(labelled)[0]).read_bytes()
 
     def stop(phase: str, done: int, total: int) -> None:
         if phase == "train" and done == 2:
@@ -192,16 +195,17 @@ def test_stopped_training_leaves_the_network_of_before(labelled):
 
     with pytest.raises(InterruptedError):
         steps.train_step(labelled, dataclasses.replace(CONFIG, seed=1), stop)
-    assert (labelled.path / steps.NETWORK).read_bytes() == first
+    assert (network_files(labelled)[0]).read_bytes() == first
     assert steps.train_step(labelled, dataclasses.replace(CONFIG, seed=1))["steps"] == 3
-    assert (labelled.path / steps.NETWORK).read_bytes() != first
+    assert (network_files(labelled)[0]).read_bytes() != first
 
 
 def test_a_run_goes_on_in_its_folder_only_with_the_same_inputs(labelled):
-    folder = steps._run_folder(labelled, {"seed": 0})
-    (folder / "half done").touch()
-    assert (steps._run_folder(labelled, {"seed": 0}) / "half done").exists()
-    assert not (steps._run_folder(labelled, {"seed": 1}) / "half done").exists()
+    folder = labelled.train_dir / "run"
+    for seed, stays in ((0, False), (0, True), (1, False)):
+        make_run_folder(folder, {"seed": seed})
+        assert (folder / "half done").exists() == stays
+        (folder / "half done").touch()
 
 
 def test_export_without_a_network_names_the_step_to_do(labelled, tmp_path):

@@ -33,7 +33,7 @@ def train_part(
 
     folder = workspace.train_dir / ("run" if part.name == NETWORK else part.name)
     if is_first_process():
-        _make_run_folder(folder, inputs_of(labels, config))
+        make_run_folder(folder, inputs_of(labels, config))
     else:
         progress = silent
     images, truth = labelled_images(workspace, labels, part)
@@ -69,7 +69,7 @@ def labelled_images(workspace: Workspace, labels: Labels, part: Part) -> tuple[l
     return images, Truth(landmarks, cameras, poses)
 
 
-def _make_run_folder(folder: Path, inputs: dict[str, Any]) -> None:
+def make_run_folder(folder: Path, inputs: dict[str, Any]) -> None:
     """Empty a folder when what is in it was made from other inputs."""
     marker, key = folder / "inputs.txt", fingerprint(inputs)
     if not (marker.is_file() and marker.read_text(encoding="utf-8") == key):

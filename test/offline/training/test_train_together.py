@@ -13,6 +13,7 @@ from scenes import noise_image
 from synthetic_model import make_model
 
 from reloc_ros.offline import steps
+from reloc_ros.offline.places.parts import network_files
 from reloc_ros.offline.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -62,4 +63,4 @@ def test_one_process_writes_the_curves_and_validates(trained):
 def test_the_workspace_knows_that_it_is_trained(trained):
     workspace, (first, _) = trained
     assert workspace.summary("train") == first["summary"]
-    assert (workspace.path / steps.NETWORK).is_file()
+    assert (network_files(workspace)[0]).is_file()
