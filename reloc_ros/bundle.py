@@ -71,7 +71,8 @@ class NetworkShape:
 
     def places_of(self, landmarks: NDArray[np.int64]) -> list[int]:
         """The places that some landmarks are of, by their rows."""
-        return np.unique(np.searchsorted(np.cumsum(self.places), landmarks, side="right")).tolist()
+        found = np.unique(np.searchsorted(np.cumsum(self.places), landmarks, side="right"))
+        return [int(place) for place in found]
 
     @property
     def glance(self) -> NetworkShape | None:

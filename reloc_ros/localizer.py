@@ -131,11 +131,12 @@ class Localizer:
             if isinstance(result, Localized):
                 return result
             tried.append(network.places_of(keypoints.landmarks))
-        if not network.places:
-            return result
-        first = ", ".join(map(str, tried[0]))
-        detail = f"{result.detail}; all {len(network.places)} places were looked for, {first} at first"
-        return dataclasses.replace(result, detail=detail)
+            lost = result
+        if network.places:
+            first = ", ".join(map(str, tried[0]))
+            told = f"all {len(network.places)} places were looked for, {first} at first"
+            return dataclasses.replace(lost, detail=f"{lost.detail}; {told}")
+        return lost
 
     def confirms(self, image: NDArray[np.uint8], camera: Camera, camera_from_map: SE3) -> bool:
         """Whether what the network sees in an image speaks for a pose as for one that the reference views verified.

@@ -32,7 +32,10 @@ class OnnxGraph:
         self.any_size = any(isinstance(size, str) for size in session.get_inputs()[0].shape)
 
     def __call__(self, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
-        return self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        found: list[NDArray[np.float32]] = self._session.run(
+            None, dict(zip(self._names, inputs, strict=True))
+        )
+        return found
 
 
 class OnnxEngine:

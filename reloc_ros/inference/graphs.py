@@ -61,7 +61,7 @@ class WholeNetwork:
         self.name, self.any_size = engine.name, self._graph.any_size
 
     def infer(self, image: NDArray[np.uint8], attempt: int = 0) -> NDArray[np.float32]:
-        return self._graph(image[None])[0][0]
+        return np.asarray(self._graph(image[None])[0][0], np.float32)
 
 
 class NetworkOfPlaces:

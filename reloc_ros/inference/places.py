@@ -39,7 +39,7 @@ class PlaceClassifier:
         odds = np.exp(logits - logits.max())
         order = np.argsort(-odds, kind="stable")
         count = 1 + int(np.searchsorted(np.cumsum(odds[order]) / odds.sum(), ENOUGH))
-        return order[: min(count, MOST)].tolist()
+        return [int(place) for place in order[: min(count, MOST)]]
 
     def save(self, path: Path) -> None:
         """Write as .npz to `path`; the caller makes that atomic."""

@@ -17,7 +17,8 @@ from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.inference.network import load_network
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.steps import NETWORK, NetworkShape
+from reloc_ros.offline.places.parts import network_files
+from reloc_ros.offline.steps import NetworkShape
 from reloc_ros.offline.workspace import Workspace
 
 RELOC = (sys.executable, "-m", "reloc_ros.cli")
@@ -120,7 +121,7 @@ def _labels(place: Path) -> dict[str, Any]:
 
 def _network(place: Path) -> dict[str, Any]:
     noted = Workspace.open(place / WS).summary("train")
-    load_network(place / WS / NETWORK, NetworkShape(**noted["shape"]))
+    load_network(network_files(Workspace(place / WS))[0], NetworkShape(**noted["shape"]))
     return {"steps": noted["steps"], "loss": float(noted["losses"]["loss"])}
 
 
