@@ -102,7 +102,9 @@ def _observe(listener: Listener, stage: Stage, plan: LoadPlan) -> tuple[Load, So
     statuses, poses = listener.statuses[status_mark:], listener.poses[pose_mark:]
     _wait_for_truths(listener, poses)
     wrong_beyond = _wrong_beyond(plan.bundle)
-    load = load_from(before, statuses, poses, listener.truths.copy(), usage, between_s, plan.rate_hz, wrong_beyond)
+    load = load_from(
+        before, statuses, poses, listener.truths.copy(), usage, between_s, plan.rate_hz, wrong_beyond
+    )
     return load, soak_from(faults.recoveries, poses, rss_mb, between_s) if faults else None
 
 
