@@ -102,7 +102,7 @@ def _commands() -> str:
         rows += (f"| {names} |{_code(default)}| {told} |" for names, default, told in _options(name, verb))
         text += "\n".join(rows) + "\n"
     text += "\n## Scripts of the repository\n\n| | |\n|---|---|\n"
-    for script in sorted((ROOT / "scripts").iterdir()):
+    for script in sorted(file for file in (ROOT / "scripts").iterdir() if file.is_file()):
         lines = script.read_text(encoding="utf-8").splitlines()
         if lines and lines[0].startswith("#!"):
             text += f"| `scripts/{script.name}` | {lines[1].removeprefix('# ')} |\n"

@@ -33,9 +33,9 @@ class Stream:
         oracle = self.localizer.backend
         infer = oracle.infer
 
-        def count(image: np.ndarray) -> np.ndarray:
+        def count(image: np.ndarray, attempt: int = 0) -> np.ndarray:
             self.searches += 1
-            return infer(image)
+            return infer(image, attempt)
 
         oracle.infer = count
 
