@@ -170,8 +170,13 @@ def _in_bytes(model: onnx.ModelProto) -> list[str]:
     return [node.name for node in nodes[first:last] if node.op_type in QUANTIZED]
 
 
+def cpu_session(path: Path) -> onnxruntime.InferenceSession:
+    """What runs an exported model."""
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
 def _infer(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = cpu_session(path)
     return np.stack([session.run(None, {"image": picture[None]})[0][0] for picture in pictures])
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from reloc_ros.bundle import (
@@ -24,7 +23,7 @@ from reloc_ros.bundle import (
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.network import load_network
 from reloc_ros.offline.bundling.export import FEATURES, export_encoder, export_head, export_onnx
-from reloc_ros.offline.bundling.quantize import add_int8
+from reloc_ros.offline.bundling.quantize import add_int8, cpu_session
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.places.parts import network_files
@@ -55,17 +54,17 @@ def write_models(
         return {"int8": add_int8(folder / ONNX_MODEL, workspace.images_dir, model, shape)}
     if with_torch:
         raise RelocError("a map of several places has no weights for the torch backend; leave out --torch")
-    for place, file in enumerate(files):
+    encoder = folder / (ENCODER + ONNX)
+    heads = [folder / (place_model(place) + ONNX) for place in range(len(files))]
+    for place, (file, head) in enumerate(zip(files, heads, strict=True)):
         network = load_network(file, shape.of_place(place))
         if place == 0:
-            export_encoder(network, folder / (ENCODER + ONNX))
-        export_head(network, folder / (place_model(place) + ONNX))
+            export_encoder(network, encoder)
+        export_head(network, head)
         progress("export places", place + 1, len(files))
     labels = Labels.load(workspace.labels_path)
-    encoder = folder / (ENCODER + ONNX)
     classifier, told = fit_classifier(encoder, workspace.images_dir, model, labels, shape, unseen, progress)
     classifier.save(folder / PLACES)
-    heads = [folder / (place_model(place) + ONNX) for place in range(len(files))]
     find = _KeypointsOfAll(heads)
     return {"int8": add_int8(encoder, workspace.images_dir, model, shape, find), "places": told}
 
@@ -74,15 +73,11 @@ class _KeypointsOfAll:
     """What an encoder and the heads of all places find in pictures."""
 
     def __init__(self, heads: Sequence[Path]) -> None:
-        self._heads = [_session(head) for head in heads]
+        self._heads = [cpu_session(head) for head in heads]
 
     def __call__(self, encoder: Path, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        session, found = _session(encoder), []
+        session, found = cpu_session(encoder), []
         for picture in pictures:
             features = dict(zip(FEATURES, session.run(None, {"image": picture[None]}), strict=True))
             found.append(np.concatenate([head.run(None, features)[0][0] for head in self._heads]))
         return np.stack(found)
-
-
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
@@ -16,6 +15,7 @@ from torch.nn import functional
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.inference.places import PlaceClassifier, described
+from reloc_ros.offline.bundling.quantize import cpu_session
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.measuring.conditions import CONDITIONS
 from reloc_ros.offline.model.sfm import SfmModel
@@ -51,7 +51,7 @@ def fit_classifier(
     counts = np.add.reduceat(seen, starts, axis=1, dtype=np.int64)
     usable = np.flatnonzero(counts.sum(axis=1) > 0)
     rows = usable[np.unique(np.linspace(0, len(usable) - 1, min(len(usable), MOST_IMAGES)).astype(int))]
-    session = onnxruntime.InferenceSession(str(encoder), providers=["CPUExecutionProvider"])
+    session = cpu_session(encoder)
     row_in_model = {name: row for row, name in enumerate(model.names)}
     described_, of_row = [], []
     for done, row in enumerate(rows):

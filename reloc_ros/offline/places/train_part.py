@@ -46,9 +46,10 @@ def train_part(
     return summary | {"shape": dataclasses.asdict(network.shape)}
 
 
-def inputs_of(labels: Labels, config: Any) -> dict[str, Any]:
+def inputs_of(labels: Labels | Path, config: Any) -> dict[str, Any]:
+    """What a training depends on; `labels` are given, or the file that they are in."""
     listed = Path(config.validation.removeprefix("list:"))  # no file, and the same nothing, for other rules
-    contents = [labels.names, labels.visibility, labels.keypoints_px]
+    contents = labels if isinstance(labels, Path) else [labels.names, labels.visibility, labels.keypoints_px]
     return {"labels": contents, "config": config, "validation": listed}
 
 

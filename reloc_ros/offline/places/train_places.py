@@ -137,7 +137,6 @@ def _together(shape: NetworkShape, parts: Sequence[Part], done: Sequence[dict[st
         if validated
         else None,
         "shape": dataclasses.asdict(dataclasses.replace(shape, groups=1, places=places)),
-        "places": [{"landmarks": len(p.landmarks), "images": len(p.images)} for p in parts],
     }
 
 

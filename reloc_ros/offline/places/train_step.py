@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from reloc_ros.errors import RelocError
 from reloc_ros.offline.landmarks.label_step import has_labels
 from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.places.parts import network_files, parts_of
-from reloc_ros.offline.places.train_part import train_part
+from reloc_ros.offline.places.train_part import inputs_of, train_part
 from reloc_ros.offline.places.train_places import Jobs, train_places
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace, fingerprint
@@ -31,8 +30,7 @@ def train_step(
     Args:
         jobs: where the places are trained; here, one after the other, when not given.
     """
-    listed = Path(config.validation.removeprefix("list:"))  # no file, and the same nothing, for other rules
-    inputs = {"labels": workspace.labels_path, "config": config, "validation": listed}
+    inputs = inputs_of(workspace.labels_path, config)
     if not workspace.is_current("train", inputs):
         labels = Labels.load(workspace.labels_path)
         parts = parts_of(workspace, labels)
