@@ -4,6 +4,7 @@ import copy
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from reference_corner import CAMERA, POSES, picture, references
@@ -107,6 +108,45 @@ def test_views_that_agree_with_one_of_two_poses_alone_tell_which_is_right(count)
 def test_views_that_agree_with_both_poses_leave_the_place_ambiguous(count):
     result = seen_twice(with_views=True, count=count).localize(picture(3))
     assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE
+
+
+def known_likes(views: References, shift: np.ndarray = AWAY) -> Localized | Lost:
+    """What becomes of an image of which the map knows that it looks like that elsewhere, though no landmark says so."""
+    poses = (SE3(pose.rotation, pose.translation - pose.rotation @ shift) for pose in POSES[::2])
+    views = dataclasses.replace(
+        views, like_view=np.arange(5, dtype=np.int32), like_camera_from_map=tuple(poses)
+    )
+    localizer = make_localizer()
+    bundle = dataclasses.replace(localizer.bundle, references=views)
+    return Localizer(bundle, localizer.backend).localize(picture(3))
+
+
+def test_an_image_of_what_the_map_knows_twice_is_ambiguous_though_one_of_both_was_learned():
+    result = known_likes(twice(references()))
+    assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE
+
+
+def test_an_image_is_not_ambiguous_where_the_views_show_that_its_like_is_none():
+    elsewhere = dataclasses.replace(
+        twice(references()), files=(*references().files, *(other_picture(i) for i in range(5)))
+    )
+    result = found(known_likes(elsewhere))
+    assert result.refined and center_error(result.camera_from_map, TRUTH) < 0.01
+
+
+def test_an_image_is_ambiguous_where_the_views_do_not_show_its_like():
+    result = known_likes(references(), shift=-AWAY)
+    assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE
+
+
+def test_a_like_from_about_where_the_pose_is_says_nothing():
+    found(known_likes(references(), shift=np.array([0.05, 0, 0])))
+
+
+def other_picture(view: int) -> bytes:
+    """A reference view of another place of the same shape."""
+    grey = cv2.cvtColor(picture(2 * view, seed=10), cv2.COLOR_BGR2GRAY)
+    return cv2.imencode(".png", grey)[1].tobytes()
 
 
 @pytest.mark.parametrize("given", [{"with_references": False}, {"refine": False}])

@@ -23,7 +23,8 @@ from reloc_ros.localizer import Localizer, LocalizerConfig
 from reloc_ros.offline.bundling.calibrate import calibrate
 from reloc_ros.offline.bundling.calibrate_features import calibrate_features
 from reloc_ros.offline.bundling.choose_references import make_references
-from reloc_ros.offline.bundling.gather_features import Gathered, compact_features, sift_features
+from reloc_ros.offline.bundling.find_likes import LikesFinder
+from reloc_ros.offline.bundling.gather_features import Gathered, compact, features_to_bundle, sift_features
 from reloc_ros.offline.bundling.trial_pictures import Photo
 from reloc_ros.offline.landmarks.label_step import label_step as label_step  # one of the steps, too
 from reloc_ros.offline.landmarks.select_step import select_step as select_step  # and another
@@ -49,17 +50,21 @@ def export_step(
     trained = refuse_stale(workspace)
     shape = NetworkShape(**trained["shape"])
     model = map_model(workspace)
-    gathered = compact_features(workspace, model, progress)
+    gathered = features_to_bundle(workspace, model, progress)
+    features = None if gathered is None else compact(gathered, model)
 
     def write_models(folder: Path) -> None:
         unseen = _unseen(trained)
         made_from.update(write_networks(folder, workspace, model, shape, unseen, with_torch, progress))
-        references = make_references(model, workspace.images_dir)
+        ask = ()
+        if gathered is not None and features is not None:
+            ask = (LikesFinder(model, gathered, features.known).find,)
+        references = make_references(model, workspace.images_dir, *ask, progress=progress)
         if references is not None:
             references.save(folder / REFERENCES)
-        if gathered is not None:
-            gathered.known.save(folder / FEATURES)
-            made_from["features"] = gathered.told | {"bytes": (folder / FEATURES).stat().st_size}
+        if features is not None:
+            features.known.save(folder / FEATURES)
+            made_from["features"] = features.told | {"bytes": (folder / FEATURES).stat().st_size}
 
     made_from: dict[str, Any] = {
         "map_images": len(model.names),
@@ -78,7 +83,7 @@ def export_step(
         landmarks=Landmarks.load(workspace.landmarks_path),
         made_from=made_from,
         write_models=write_models,
-        calibrate=lambda bundle: _calibrate(workspace, model, trained, bundle, gathered, progress),
+        calibrate=lambda bundle: _calibrate(workspace, model, trained, bundle, features, progress),
     )
     sizes = {file.name: file.stat().st_size for file in sorted(bundle.path.iterdir())}
     summary = {"bytes": sizes, "int8": made_from["int8"]}
@@ -91,7 +96,7 @@ def _calibrate(
     model: SfmModel,
     trained: dict[str, Any],
     bundle: Bundle,
-    gathered: Gathered | None,
+    features: Gathered | None,
     progress: Progress,
 ) -> dict[str, Calibration]:
     """Calibrate by the images that training did not see; once for the same network."""
@@ -109,8 +114,8 @@ def _calibrate(
         ]
 
     measures = {"calibrate": lambda: calibrate(bundle, make_backend(bundle), photos(), progress=progress)}
-    if gathered is not None:
-        others = gathered.without(rows).known
+    if features is not None:
+        others = features.without(rows).known
         measures["calibrate_features"] = lambda: calibrate_features(
             bundle, others, photos(), progress=progress
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.calibration import Calibration
 from reloc_ros.cameras import Camera
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import SE3, Array
 from reloc_ros.inference.keypoints import Keypoints
 from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.image_mask import ImageMask
@@ -19,9 +19,10 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, Refusal, refuse_inliers, refuse_pose
 from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
 from reloc_ros.pose.prior import best_pose
-from reloc_ros.pose.rival import CLEARLY_BETTER, find_rivals
-from reloc_ros.refinement.alignment import Support
+from reloc_ros.pose.rival import CLEARLY_BETTER, find_rivals, is_same
+from reloc_ros.refinement.alignment import MIN_PATCHES, Support
 from reloc_ros.refinement.refine import Refiner
+from reloc_ros.scene_size import median_distance
 
 _logger = logging.getLogger(__name__)
 FoundBy = Literal["network", "features", "tracking", "detections"]
@@ -209,14 +210,16 @@ class PoseFinder:
     ) -> tuple[SE3 | None, NDArray[np.bool_], NDArray[np.bool_]] | None:
         """The pose, which keypoints (N,) agree with it, and which with its likes; None where the place repeats.
 
-        Where several poses are about as likely, it does, unless the reference views agree with one of them clearly
-        better. Without views, where several would be believed without what speaks for the others.
+        Where several poses are about as likely, or the map is known to look alike from them, it does, unless the
+        reference views agree with one of them clearly better. Without views, where several would be believed without
+        what speaks for the others.
         """
         as_found = pose, inliers, np.zeros_like(inliers)
         if pose is None:
             return as_found
         rivals = find_rivals(pose, inliers, matches, keypoints.scores, self._solve, limit)
-        if not rivals:
+        likes = self._likes(pose, [rival for rival, _ in rivals], matches.points_map[inliers], camera)
+        if not (rivals or likes):
             return as_found
         claimed = np.any([inliers, *(agreeing for _, agreeing in rivals)], axis=0)
         likely = [(each, own, claimed & ~own) for each, own in ((pose, inliers), *rivals)]
@@ -226,14 +229,26 @@ class PoseFinder:
             return as_found
         if self._refiner is None:
             return as_found if all(refused[1:]) else None
-        shares = [
-            self._refiner.agreement(image, camera, each, matches.subset(own), mask) for each, own, _ in likely
-        ]
+        everywhere = [*(each for each, _, _ in likely), *likes]
+        support = [self._refiner.agreement(image, camera, each, mask) for each in everywhere]
+        shares = [each.share for each in support]
         best, second = np.argsort(shares)[::-1][:2]
-        if shares[best] - shares[second] < CLEARLY_BETTER:
+        # Nothing that was found speaks for a like, and where the views do not show enough, nothing against it.
+        unclear = best >= len(likely) or any(each.patches < MIN_PATCHES for each in support[len(likely) :])
+        if unclear or shares[best] - shares[second] < CLEARLY_BETTER:
             return None
         # What speaks for a rival that nobody would believe is chance, and speaks against the pose.
         return as_found if best == 0 and all(refused[1:]) else likely[best]
+
+    def _likes(self, pose: SE3, others: list[SE3], points_map: Array, camera: Camera) -> list[SE3]:
+        """From where else, beside other poses, the map looks as from a pose that sees these points, (N, 3)."""
+        if self._refiner is None or len(points_map) == 0:
+            return []
+        distance, kept = median_distance(pose.center, points_map), [pose, *others]
+        for like in self._refiner.likes(pose, camera):
+            if not any(is_same(like, each, distance) for each in kept):
+                kept.append(like)
+        return kept[1 + len(others) :]
 
     def _refuse(
         self,

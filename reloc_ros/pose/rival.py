@@ -50,7 +50,8 @@ def find_rivals(
         return found
     while len(found) < _MOST and rest.sum() >= _MIN_AGREEING and scores[rest].sum() >= enough:
         rival = solve(matches.subset(rest), limit)
-        if rival is None or _is_same(camera_from_map, rival, matches.points_map[inliers]):
+        distance = median_distance(camera_from_map.center, matches.points_map[inliers])
+        if rival is None or is_same(camera_from_map, rival, distance):
             break
         agreeing = rest & (reprojection_errors(rival, matches) < limit)
         if scores[agreeing].sum() < enough:
@@ -60,6 +61,6 @@ def find_rivals(
     return found
 
 
-def _is_same(pose: SE3, other: SE3, points_map: Array) -> bool:
-    distance = median_distance(pose.center, points_map)
+def is_same(pose: SE3, other: SE3, distance: float) -> bool:
+    """Whether poses of a camera that sees what is so far away differ by no more than doubtful keypoints explain."""
     return rotation_error_deg(pose, other) < _MIN_DEG and center_error(pose, other) < _MIN_SHARE * distance

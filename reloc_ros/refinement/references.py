@@ -50,6 +50,10 @@ class References:
     """(M,) index of the point."""
     seen_px: Array
     """(M, 2) where in the view's picture the point was found when the map was made."""
+    like_view: NDArray[np.int32] = dataclasses.field(default_factory=lambda: np.zeros(0, np.int32))
+    """(L,) index of a view that the map looks like from another pose, too, as where two rooms are alike;"""
+    like_camera_from_map: tuple[SE3, ...] = ()
+    """and L such poses."""
 
     def picture(self, view: int) -> NDArray[np.uint8]:
         """A view's picture (H, W)."""
@@ -82,6 +86,9 @@ class References:
                 seen_view=self.seen_view,
                 seen_point=self.seen_point,
                 seen_steps=np.rint(self.seen_px * _STEPS_PER_PX).astype(np.int32),
+                like_view=self.like_view,
+                like_rotations=np.array([pose.rotation for pose in self.like_camera_from_map]),
+                like_translations=np.array([pose.translation for pose in self.like_camera_from_map]),
             )
 
     @staticmethod
@@ -98,16 +105,24 @@ def _from_arrays(data: dict[str, NDArray[Any]]) -> References:
     if len(ends) == 0 or ends[-1] != len(data["files"]):
         raise ValueError("pictures are missing")
     cameras = [Camera.from_json(entry) for entry in parse_json(str(data["cameras"]))]
-    poses = zip(numbers("rotations"), numbers("translations"), strict=True)
+
+    def poses(prefix: str = "") -> tuple[SE3, ...]:
+        parts = (numbers(f"{prefix}{name}") for name in ("rotations", "translations"))
+        return tuple(SE3(rotation, translation) for rotation, translation in zip(*parts, strict=True))
+
+    likes: dict[str, Any] = {}
+    if "like_view" in data:
+        likes = {"like_view": numbers("like_view", np.int32), "like_camera_from_map": poses("like_")}
     references = References(
         files=tuple(piece.tobytes() for piece in np.split(data["files"], ends[:-1])),
         cameras=tuple(cameras[index] for index in data["camera_of_view"].tolist()),
-        camera_from_map=tuple(SE3(rotation, translation) for rotation, translation in poses),
+        camera_from_map=poses(),
         points_map=numbers("points_map") + (numbers("origin") if "origin" in data else 0),
         normals_map=numbers("normals_map"),
         seen_view=numbers("seen_view", np.int32),
         seen_point=numbers("seen_point", np.int32),
         seen_px=numbers("seen_steps") / _STEPS_PER_PX,
+        **likes,
     )
     _check(references)
     return references
@@ -124,11 +139,13 @@ def _check(references: References) -> None:
         "points seen": (references.seen_point.shape, (seen,)),
         "places seen": (references.seen_px.shape, (seen, 2)),
         "views that see": (np.unique(references.seen_view).tolist(), list(range(views))),
+        "likes": (references.like_view.shape, (len(references.like_camera_from_map),)),
     }
     wrong = [name for name, (found, expected) in shapes.items() if found != expected]
     numbers = (references.points_map, references.normals_map, references.seen_px)
     if wrong or not all(np.isfinite(array).all() for array in numbers):
         raise ValueError(f"{', '.join(wrong) or 'numbers'} do not fit")
     in_range = (references.seen_point >= 0) & (references.seen_point < points)
-    if not in_range.all() or (np.diff(references.seen_view) < 0).any():
+    like_in_range = (references.like_view >= 0) & (references.like_view < views)
+    if not (in_range.all() and like_in_range.all()) or (np.diff(references.seen_view) < 0).any():
         raise ValueError("sightings are out of range or order")

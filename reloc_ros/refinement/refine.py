@@ -52,6 +52,8 @@ _MIN_LEVEL_PX = 16
 _MIN_SHARE = 0.2
 """Of agreeing patches. Pictures of other places, mirrored ones and other poses had 0.12 at most, true poses 0.28 at
 least, 0.16 with two fifths of the picture covered."""
+_LIKES_OF = 4
+"""Nearest views whose likes are those of a pose."""
 _MAX_MISFIT = 2.0
 """Of the landmarks, relative to what it was before, or to their sigma if that is more."""
 
@@ -77,6 +79,9 @@ class Refiner:
         sizes = np.array([[camera.width, camera.height] for camera in references.cameras])
         self._atlas = Atlas(sizes, references.picture)
         self._focal = float(np.median([camera.mean_focal for camera in references.cameras]))
+        self._likes: dict[int, list[tuple[SE3, SE3]]] = {}
+        for view, like in zip(references.like_view.tolist(), references.like_camera_from_map, strict=True):
+            self._likes.setdefault(view, []).append((references.camera_from_map[view], like))
 
     def refine(
         self,
@@ -98,14 +103,7 @@ class Refiner:
         picture = Picture(image, camera, self._focal, mask)
         # A degree or two does not change how a small patch looks: it is warped once.
         looks = self.appearance(camera, start)
-        near = _support(start, picture, looks, _TOGETHER[:_NEAR]).share >= _ENOUGH
-        pose = _approach(start, picture, looks, _TOGETHER[_NEAR - 1 if near else 0 :])
-        support = _support(pose, picture, looks, _TOGETHER)
-        if support.share < _ENOUGH:  # little to go by: the coarsest picture may have led astray
-            other = _approach(start, picture, looks, _TOGETHER[1:])
-            other_support = _support(other, picture, looks, _TOGETHER)
-            if other_support.mean_correlation > support.mean_correlation:
-                pose, support = other, other_support
+        pose, support = _settle(start, picture, looks)
         if doubt := _doubt(_support(start, picture, looks, _TOGETHER), support):
             return Refinement(start, None, support, doubt)
         matches, cells = move_alone(pose, picture, looks.patches(_ALONE), _ALONE)
@@ -117,18 +115,19 @@ class Refiner:
         return sharpened
 
     def agreement(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        start: SE3,
-        landmarks: Correspondences,
-        mask: ImageMask | None = None,
-    ) -> float:
-        """The share of patches that agree with the sharpened pose, believed or not; arguments as for `refine`."""
-        try:
-            return self.refine(image, camera, start, landmarks, mask).support.share
-        except np.linalg.LinAlgError:  # the patches fix none
-            return 0.0
+        self, image: NDArray[np.uint8], camera: Camera, start: SE3, mask: ImageMask | None = None
+    ) -> Support:
+        """How the patches agree with where they lead from a first pose; arguments as for `refine`."""
+        picture = Picture(image, camera, self._focal, mask)
+        return _settle(start, picture, self.appearance(camera, start))[1]
+
+    def likes(self, camera_from_map: SE3, camera: Camera) -> list[SE3]:
+        """Other poses from which the map looks about as from this one, as it turned out when the bundle was made."""
+        if not self._likes:
+            return []
+        views = self._sightings.nearest_views(camera_from_map, camera)[:_LIKES_OF]
+        pairs = [pair for view in views.tolist() for pair in self._likes.get(view, ())]
+        return [camera_from_map @ view.inverse() @ like for view, like in pairs]
 
     def appearance(self, camera: Camera, camera_from_map: SE3) -> Appearance:
         """How the map looks to a camera from about there."""
@@ -170,6 +169,19 @@ class Refiner:
 
 
 _Rounds = tuple[tuple[Grain, int], ...]
+
+
+def _settle(start: SE3, picture: Picture, looks: Appearance) -> tuple[SE3, Support]:
+    """Where all patches together lead from a first pose, and how they agree with the image there."""
+    near = _support(start, picture, looks, _TOGETHER[:_NEAR]).share >= _ENOUGH
+    pose = _approach(start, picture, looks, _TOGETHER[_NEAR - 1 if near else 0 :])
+    support = _support(pose, picture, looks, _TOGETHER)
+    if support.share < _ENOUGH:  # little to go by: the coarsest picture may have led astray
+        other = _approach(start, picture, looks, _TOGETHER[1:])
+        other_support = _support(other, picture, looks, _TOGETHER)
+        if other_support.mean_correlation > support.mean_correlation:
+            pose, support = other, other_support
+    return pose, support
 
 
 def _approach(start: SE3, picture: Picture, looks: Appearance, rounds: _Rounds) -> SE3:

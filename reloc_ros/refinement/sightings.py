@@ -79,7 +79,7 @@ class Sightings:
         The first of them are well spread over the image, and so are the first of the others.
         """
         low, high = _field(camera)
-        views = self._nearest_views(camera_from_map, low, high)
+        views = self.nearest_views(camera_from_map, camera)
         nothing = np.zeros(0, np.intp)  # as `concatenate` needs one array
         rows = np.concatenate([nothing, *(np.arange(*self._starts[view : view + 2]) for view in views)])
         places, inside = _places(camera_from_map.apply(self._points_map[rows]), low, high)
@@ -105,8 +105,9 @@ class Sightings:
             view_from_image[kept].astype(np.float32),
         )
 
-    def _nearest_views(self, camera_from_map: SE3, low: Array, high: Array) -> NDArray[np.intp]:
-        """The views that show most of what the camera should see, from about where it is."""
+    def nearest_views(self, camera_from_map: SE3, camera: Camera) -> NDArray[np.intp]:
+        """The views that show most of what the camera should see, from about where it is, the best first."""
+        low, high = _field(camera)
         _, inside = _places(camera_from_map.apply(self._samples_map.reshape(-1, 3)), low, high)
         shared = inside.reshape(-1, _SAMPLE).mean(axis=1)
         to_camera, to_view = camera_from_map.center - self._focuses_map, self._centers_map - self._focuses_map

@@ -7,6 +7,7 @@ from scenes import TINY_CAMERA, TINY_SHAPE, random_landmarks
 
 from reloc_ros.bundle import REFERENCES, Bundle, write_bundle
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import SE3
 from reloc_ros.refinement.references import References
 
 
@@ -26,6 +27,26 @@ def test_references_go_to_disk_and_back(path):
     np.testing.assert_allclose(after.seen_px, before.seen_px, atol=0.01)
     np.testing.assert_array_equal(after.seen_view, before.seen_view)
     np.testing.assert_array_equal(after.seen_point, before.seen_point)
+
+
+def test_likes_of_views_go_to_disk_and_back_and_there_need_be_none(path, tmp_path):
+    assert References.load(path).like_camera_from_map == ()
+    likes = references().camera_from_map[:2]
+    with_likes(np.array([3, 3], np.int32), likes).save(tmp_path / "alike.npz")
+    after = References.load(tmp_path / "alike.npz")
+    assert after.like_view.tolist() == [3, 3]
+    for mine, theirs in zip(after.like_camera_from_map, likes, strict=True):
+        np.testing.assert_array_equal(mine.matrix, theirs.matrix)
+
+
+@pytest.mark.parametrize("views", [[5], [-1], [0, 1]])
+def test_likes_of_views_that_are_not_there_are_refused(tmp_path, views):
+    with_likes(np.array(views, np.int32), references().camera_from_map[:1]).save(tmp_path / "alike.npz")
+    assert "export the bundle again" in refusal(tmp_path / "alike.npz")
+
+
+def with_likes(views: np.ndarray, poses: tuple[SE3, ...]) -> References:
+    return dataclasses.replace(references(), like_view=views, like_camera_from_map=poses)
 
 
 def test_the_same_references_give_the_same_bytes(path, tmp_path):

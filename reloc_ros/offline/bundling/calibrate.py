@@ -270,7 +270,7 @@ def views_without(references: References | None, photos: Sequence[Photo]) -> Ref
     if not kept.any():
         return None
     new_view = np.cumsum(kept) - 1
-    rows = kept[references.seen_view]
+    rows, likes = kept[references.seen_view], kept[references.like_view]
     return dataclasses.replace(
         references,
         files=tuple(compress(references.files, kept)),
@@ -279,6 +279,8 @@ def views_without(references: References | None, photos: Sequence[Photo]) -> Ref
         seen_view=new_view[references.seen_view[rows]].astype(np.int32),
         seen_point=references.seen_point[rows],
         seen_px=references.seen_px[rows],
+        like_view=new_view[references.like_view[likes]].astype(np.int32),
+        like_camera_from_map=tuple(compress(references.like_camera_from_map, likes)),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -13,8 +15,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from reloc_ros.cameras import Camera
+from reloc_ros.geometry import SE3
 from reloc_ros.offline.model.sfm import SfmModel, rows_of_groups
 from reloc_ros.offline.model.workspace_model import read_map_photo
+from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.picture_cells import cells_of_pixels, ranks_in_groups
 from reloc_ros.refinement.references import References
 from reloc_ros.refinement.sightings import CELLS
@@ -43,11 +47,17 @@ _FLAT = 0.05
 """Share of the neighbours' variance across the surface, from which on they are no surface."""
 
 
-def make_references(model: SfmModel, images_dir: Path) -> References | None:
+def make_references(
+    model: SfmModel,
+    images_dir: Path,
+    likes_of: Callable[[int], Sequence[SE3]] = lambda image: (),
+    progress: Progress = silent,
+) -> References | None:
     """Views, points and sightings of a model, None when it has no points that are good enough.
 
     Args:
         model: as the map may know it, without anything of held-out images.
+        likes_of: the poses, camera_from_map, from which the map looks as an image does, by its row in the model.
     """
     good = (model.track_lengths >= _MIN_TRACK) & (model.errors_px <= _MAX_ERROR_PX)
     rows = choose_sightings(model, np.flatnonzero(good[model.observation_point]))
@@ -69,7 +79,24 @@ def make_references(model: SfmModel, images_dir: Path) -> References | None:
                 )
             break
         files[image], cameras[image] = file, camera
-    return _gather(model, rows, files, cameras) if files else None
+    if not files:
+        return None
+    likes: list[Sequence[SE3]] = []
+    for image in sorted(files):
+        likes.append(likes_of(image))
+        progress("look for what is alike", len(likes), len(files))
+    if alike := sum(map(bool, likes)):
+        logger.warning(
+            "what %d of %d reference views show looks alike elsewhere in the map: images of it are lost as "
+            "ambiguous_place, unless they show more",
+            alike,
+            len(files),
+        )
+    return dataclasses.replace(
+        _gather(model, rows, files, cameras),
+        like_view=np.repeat(np.arange(len(likes), dtype=np.int32), list(map(len, likes))),
+        like_camera_from_map=tuple(itertools.chain.from_iterable(likes)),
+    )
 
 
 def choose_sightings(model: SfmModel, rows: NDArray[np.intp]) -> NDArray[np.intp]:

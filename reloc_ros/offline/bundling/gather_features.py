@@ -65,13 +65,17 @@ class Gathered:
         return Gathered(known, self.views[kept], self.pixels[kept])
 
 
-def compact_features(workspace: Workspace, model: SfmModel, progress: Progress = silent) -> Gathered | None:
-    """What a bundle carries of SIFT in a workspace's model, None where there is nothing."""
+def features_to_bundle(workspace: Workspace, model: SfmModel, progress: Progress = silent) -> Gathered | None:
+    """SIFT in a workspace's model, as a bundle's images will be looked at; None where there is nothing."""
     try:
-        gathered = sift_features(workspace, model, progress, SIDE)
+        return sift_features(workspace, model, progress, SIDE)
     except RelocError as error:
         logger.warning("no local features in the bundle: %s", error)
         return None
+
+
+def compact(gathered: Gathered, model: SfmModel) -> Gathered:
+    """What a bundle carries of them."""
     chosen = gathered.subset(choose(gathered, model))
     if len(chosen.views) < len(gathered.views):
         logger.info("%d of %d descriptors are in the bundle", len(chosen.views), len(gathered.views))

@@ -44,6 +44,14 @@ def test_points_are_seen_where_the_map_saw_them(references):
         np.testing.assert_allclose(projected, references.seen_px[mine], atol=1e-6)
 
 
+def test_views_bring_the_poses_from_which_the_map_looks_alike(model, images_dir, caplog):
+    likes = {2: model.camera_from_map[:2], 7: model.camera_from_map[5:6]}
+    alike = make_references(model, images_dir, lambda image: likes.get(image, ()))
+    assert alike.like_view.tolist() == [2, 2, 7]
+    assert alike.like_camera_from_map == (*likes[2], *likes[7])
+    assert "2 of 9 reference views" in caplog.text
+
+
 def test_large_photographs_become_small_pictures_with_the_camera_of_their_size(
     model, images_dir, monkeypatch
 ):
