@@ -56,10 +56,8 @@ def export_step(
     def write_models(folder: Path) -> None:
         unseen = _unseen(trained)
         made_from.update(write_networks(folder, workspace, model, shape, unseen, with_torch, progress))
-        ask = ()
-        if gathered is not None and features is not None:
-            ask = (LikesFinder(model, gathered, features.known).find,)
-        references = make_references(model, workspace.images_dir, *ask, progress=progress)
+        likes_of = None if gathered is None else LikesFinder(model, gathered).find
+        references = make_references(model, workspace.images_dir, likes_of, progress)
         if references is not None:
             references.save(folder / REFERENCES)
         if features is not None:

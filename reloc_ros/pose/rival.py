@@ -33,6 +33,7 @@ def find_rivals(
     scores: Array,
     solve: Callable[[Correspondences, float], SE3 | None],
     limit: float,
+    share: float = ABOUT_AS_WELL,
 ) -> list[tuple[SE3, NDArray[np.bool_]]]:
     """Quite other poses than most of N keypoints speak for, if they are about as likely, and which (N,) speak for each.
 
@@ -43,8 +44,9 @@ def find_rivals(
         inliers: (N,) which agree with the first pose.
         scores: (N,) of the keypoints.
         solve, limit: the robust search, and the largest error of an inlier on the plane z = 1.
+        share: of what speaks for the first pose that must speak for a rival.
     """
-    enough, rest = ABOUT_AS_WELL * scores[inliers].sum(), ~inliers
+    enough, rest = share * scores[inliers].sum(), ~inliers
     found: list[tuple[SE3, NDArray[np.bool_]]] = []
     if inliers.sum() < _MIN_AGREEING:
         return found

@@ -50,7 +50,7 @@ _FLAT = 0.05
 def make_references(
     model: SfmModel,
     images_dir: Path,
-    likes_of: Callable[[int], Sequence[SE3]] = lambda image: (),
+    likes_of: Callable[[int], Sequence[SE3]] | None = None,
     progress: Progress = silent,
 ) -> References | None:
     """Views, points and sightings of a model, None when it has no points that are good enough.
@@ -81,19 +81,30 @@ def make_references(
         files[image], cameras[image] = file, camera
     if not files:
         return None
+    references = _gather(model, rows, files, cameras)
+    return references if likes_of is None else _with_likes(references, sorted(files), likes_of, progress)
+
+
+def _with_likes(
+    references: References,
+    images: Sequence[int],
+    likes_of: Callable[[int], Sequence[SE3]],
+    progress: Progress,
+) -> References:
+    """The views of these images with the poses from which the map looks like them."""
     likes: list[Sequence[SE3]] = []
-    for image in sorted(files):
+    for image in images:
         likes.append(likes_of(image))
-        progress("look for what is alike", len(likes), len(files))
+        progress("look for what is alike", len(likes), len(images))
     if alike := sum(map(bool, likes)):
         logger.warning(
             "what %d of %d reference views show looks alike elsewhere in the map: images of it are lost as "
             "ambiguous_place, unless they show more",
             alike,
-            len(files),
+            len(images),
         )
     return dataclasses.replace(
-        _gather(model, rows, files, cameras),
+        references,
         like_view=np.repeat(np.arange(len(likes), dtype=np.int32), list(map(len, likes))),
         like_camera_from_map=tuple(itertools.chain.from_iterable(likes)),
     )

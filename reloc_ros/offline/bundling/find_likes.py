@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from reloc_ros.geometry import SE3, Array
-from reloc_ros.local_features.feature_map import FeatureMap
 from reloc_ros.local_features.second_way import LIMITS, unit_px
-from reloc_ros.offline.bundling.gather_features import Gathered
+from reloc_ros.offline.bundling.gather_features import Gathered, choose
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.pose.pnp import Correspondences, make_solver
 from reloc_ros.pose.rival import find_rivals
 
-MOST = 256
-"""Features of an image that are looked up."""
-FEWEST = 50
-"""An image with less can be explained by chance."""
+MOST, MOST_KNOWN = 128, 60_000
+"""Features of an image that are looked up, and of the map among which."""
+SHARE, FEWEST = 0.08, 100
+"""Of an image's features, of which there are so many at least, those that a pose elsewhere must explain. In rooms that
+are alike it is 0.15 and more, though few of their features may be among the map's; elsewhere it was none."""
 ELSEWHERE = 0.1
 """Points so far apart, as a share of the distance, are of different things."""
 
@@ -26,13 +26,12 @@ class LikesFinder:
     """Matches what an image shows with what the map has elsewhere.
 
     A match is simply the nearest: Lowe's test would find nothing where a thing is there three times. Most are wrong.
-    A like is believed when as much speaks for it as for the rival of a pose.
     """
 
-    def __init__(self, model: SfmModel, gathered: Gathered, known: FeatureMap) -> None:
-        """Args: gathered: features of the images that will be asked for; known: features of the whole map."""
-        self._model, self._gathered, self._known = model, gathered, known
-        self._descriptors = known.descriptors.astype(np.float32)
+    def __init__(self, model: SfmModel, gathered: Gathered) -> None:
+        self._model, self._gathered = model, gathered
+        self._known = gathered.subset(choose(gathered, model, MOST_KNOWN)).known
+        self._descriptors = self._known.descriptors.astype(np.float32)
         self._lengths = 0.5 * np.einsum("md,md->m", self._descriptors, self._descriptors)
         self._solve = make_solver("auto")
 
@@ -61,7 +60,7 @@ class LikesFinder:
         )
         inliers, scores = np.arange(2 * len(rows)) < len(rows), np.ones(2 * len(rows))
         limit = LIMITS["max_error_px"] * unit_px(camera) / camera.mean_focal
-        return [like for like, _ in find_rivals(pose, inliers, matches, scores, self._solve, limit)]
+        return [like for like, _ in find_rivals(pose, inliers, matches, scores, self._solve, limit, SHARE)]
 
     def _nearest_elsewhere(self, descriptors: NDArray[np.uint8], points_map: Array, reach: Array) -> Array:
         """(N, 3) for N descriptors of N points (N, 3) the point that looks most alike, of those out of reach (N,)."""

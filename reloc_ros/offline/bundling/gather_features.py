@@ -76,14 +76,14 @@ def features_to_bundle(workspace: Workspace, model: SfmModel, progress: Progress
 
 def compact(gathered: Gathered, model: SfmModel) -> Gathered:
     """What a bundle carries of them."""
-    chosen = gathered.subset(choose(gathered, model))
+    chosen = gathered.subset(choose(gathered, model, MOST))
     if len(chosen.views) < len(gathered.views):
         logger.info("%d of %d descriptors are in the bundle", len(chosen.views), len(gathered.views))
     return chosen
 
 
-def choose(gathered: Gathered, model: SfmModel) -> NDArray[np.bool_]:
-    """(M,) which descriptors a bundle carries: as many as it may, spread over each image, and over the points.
+def choose(gathered: Gathered, model: SfmModel, most: int) -> NDArray[np.bool_]:
+    """(M,) which descriptors stand for all: as many as may be, spread over each image, and over the points.
 
     With those of the longest tracks alone blurred and covered images are lost: a point needs a descriptor for each look
     that it has.
@@ -92,7 +92,7 @@ def choose(gathered: Gathered, model: SfmModel) -> NDArray[np.bool_]:
     looks = ranks_in_groups(gathered.known.points, np.zeros(len(cells)))
     turns = ranks_in_groups(gathered.views * CELLS**2 + cells, looks)
     kept = np.zeros(len(turns), dtype=bool)
-    kept[np.argsort(turns, kind="stable")[:MOST]] = True
+    kept[np.argsort(turns, kind="stable")[:most]] = True
     return kept
 
 

@@ -3,7 +3,6 @@ import pytest
 from feature_maps import make_feature_map
 from synthetic_model import make_model
 
-from reloc_ros.offline.bundling import gather_features as module
 from reloc_ros.offline.bundling.gather_features import Gathered, choose
 
 MODEL = make_model(camera="pinhole")
@@ -34,10 +33,9 @@ def test_what_some_images_show_can_be_left_out(gathered):
     assert part.known.points.max() == len(part.known.landmarks) - 1
 
 
-def test_a_bundle_carries_as_many_as_it_may_of_every_image_and_nearly_every_point(gathered, monkeypatch):
-    assert choose(gathered, MODEL).all()
-    monkeypatch.setattr(module, "MOST", 240)
-    kept = choose(gathered, MODEL)
+def test_a_bundle_carries_as_many_as_it_may_of_every_image_and_nearly_every_point(gathered):
+    assert choose(gathered, MODEL, 10_000).all()
+    kept = choose(gathered, MODEL, 240)
     assert kept.sum() == 240
     counts = np.bincount(gathered.views[kept], minlength=12)
     assert counts.min() >= 10
