@@ -122,6 +122,14 @@ def test_rotation_error_is_the_angle_between_two_rotations(a_from_b, angle_rad, 
     assert rotation_error_deg(turned, a_from_b) == pytest.approx(np.degrees(angle_rad), rel=1e-5, abs=1e-12)
 
 
+def test_a_half_turn_is_180_deg_whatever_its_rounding():
+    vectors = np.random.default_rng(0).normal(size=(300, 2, 3))
+    for axis, start in vectors:
+        one = SE3.from_rotation_vector(start, np.zeros(3))
+        other = SE3.from_rotation_vector(np.pi * axis / np.linalg.norm(axis), np.zeros(3)) @ one
+        assert rotation_error_deg(other, one) == pytest.approx(180, abs=1e-4)
+
+
 @given(transforms(), vectors(10))
 def test_center_error_is_the_distance_between_the_cameras(camera_from_map, step_map):
     moved = SE3(camera_from_map.rotation, -camera_from_map.rotation @ (camera_from_map.center + step_map))

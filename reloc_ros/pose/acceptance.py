@@ -113,7 +113,7 @@ def refuse_inliers(
     pose: SE3 | None,
     inliers: NDArray[np.bool_],
     image_width: int,
-    verified: bool = False,
+    verified: bool,
 ) -> Refusal | None:
     """Judge the robust search by N keypoints: image pixels (N, 2), scores, and which agree with its pose.
 

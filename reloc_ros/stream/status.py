@@ -201,4 +201,4 @@ class StatusMachine:
         return Verdict(self.state, False, reason, detail)
 
     def _become_lost(self) -> None:
-        self.state, self._failures, self._last_good = State.LOST, 0, None
+        self.state, self._last_good = State.LOST, None

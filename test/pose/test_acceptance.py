@@ -86,6 +86,8 @@ def test_as_much_against_a_pose_as_for_it_is_no_consensus_where_evidence_is_aske
     assert refusal_of(score=0.1)[0] == LostReason.WEAK_EVIDENCE  # a little for it is not nothing
     asked_for_none = dataclasses.replace(SEARCH, min_evidence=-1.0)
     assert refusal_of(**even, config=asked_for_none)[0] == LostReason.TOO_FEW_INLIERS
+    asked_for_any = dataclasses.replace(SEARCH, min_evidence=0.0)
+    assert refusal_of(**even, config=asked_for_any)[0] == LostReason.NO_CONSENSUS
 
 
 def test_a_pose_that_the_views_verify_needs_its_share_of_the_evidence():
@@ -102,7 +104,7 @@ def test_without_a_limit_the_uncalibrated_one_holds():
 
 def test_the_narrower_direction_of_the_inliers_alone_counts():
     line = np.column_stack([np.linspace(0, 900, 9), np.full(9, 100.0)])
-    given, told = refuse_inliers(SEARCH, line, np.ones(9), HERE, np.ones(9, bool), 1000)
+    given, told = refuse_inliers(SEARCH, line, np.ones(9), HERE, np.ones(9, bool), 1000, verified=False)
     assert (
         given == LostReason.POOR_SPREAD
         and told == "the landmarks spread over 0 px only, along a line or a spot"
@@ -122,8 +124,14 @@ JUDGE = LocalizerConfig(
 )
 
 
-def judged(residuals=(0.0,) * 4, sigma=0.1, sigma_deg=1.0, axis=0, off_deg=(0.0,) * 4, cone_deg=10.0):
-    """The refusal of a pose with these deviations along one axis, and landmarks seen so far from their views."""
+def judged(
+    residuals=(0.0,) * 4, sigma=0.1, sigma_deg=1.0, axis=0, off_deg=(0.0,) * 4, cone_deg=10.0, size=1.0
+):
+    """The refusal of a pose with these deviations along one axis, and landmarks seen so far from their views.
+
+    Args:
+        size: of the scene.
+    """
     deviations = np.full(6, 1e-6)
     deviations[axis], deviations[3 + axis] = sigma, np.radians(sigma_deg)
     toward_camera = SE3.from_rotation_vector
@@ -132,9 +140,12 @@ def judged(residuals=(0.0,) * 4, sigma=0.1, sigma_deg=1.0, axis=0, off_deg=(0.0,
     sideways /= np.linalg.norm(sideways, axis=1, keepdims=True)
     turns = [toward_camera(np.radians(d) * s, [0, 0, 0]) for d, s in zip(off_deg, sideways, strict=True)]
     directions = np.array([turn.rotation @ ray for turn, ray in zip(turns, rays, strict=True)])
-    landmarks = Landmarks(np.arange(4), MATCHES.points_map, directions, np.full(4, np.radians(cone_deg)))
+    landmarks = Landmarks(
+        np.arange(4), size * MATCHES.points_map, directions, np.full(4, np.radians(cone_deg))
+    )
     refined = Refined(HERE, np.diag(deviations**2), np.array(residuals))
-    return refuse_pose(JUDGE, refined, MATCHES, landmarks, 0.01)
+    matches = dataclasses.replace(MATCHES, points_map=size * MATCHES.points_map)
+    return refuse_pose(JUDGE, refined, matches, landmarks, 0.01)
 
 
 def test_a_pose_within_all_limits_is_not_refused():
@@ -151,13 +162,22 @@ def test_residuals_above_the_limit_or_that_are_no_number_refuse_a_pose(residuals
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_the_worst_axis_decides_whether_a_pose_is_too_uncertain(axis):
     assert judged(sigma=0.499, sigma_deg=4.99, axis=axis) is None
-    told = LostReason.UNCERTAIN_POSE, "the position is uncertain by 8 % of the distance"
-    assert judged(sigma=0.8, axis=axis) == told and judged(sigma=0.501, axis=axis)[0] == told[0]
+    told = LostReason.UNCERTAIN_POSE, "the position is uncertain by 90 % of the distance"
+    assert judged(sigma=9.0, axis=axis) == told and judged(sigma=0.501, axis=axis)[0] == told[0]
     assert judged(sigma_deg=5.7, axis=axis) == (
         LostReason.UNCERTAIN_POSE,
         "the rotation is uncertain by 6 deg",
     )
     assert judged(sigma_deg=5.01, axis=axis)[0] == LostReason.UNCERTAIN_POSE
+
+
+def test_an_uncertain_rotation_is_no_uncertain_position():
+    turned = {
+        "sigma_deg": 4.99,
+        "size": 0.1,
+    }  # in radians more than the position may be off in so small a scene
+    assert judged(sigma=0.0499, **turned) is None
+    assert judged(sigma=0.0601, **turned)[1] == "the position is uncertain by 6 % of the distance"
 
 
 def test_most_landmarks_must_be_seen_from_where_they_were():

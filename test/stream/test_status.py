@@ -1,5 +1,7 @@
 import dataclasses
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,7 +142,7 @@ def test_silence_means_lost_once_and_only_after_the_timeout():
     stream = tracking_stream()
     assert stream.machine.silence(stream.now_s + 0.9) is None
     verdict = stream.machine.silence(stream.now_s + 1.0)
-    assert (verdict.state, verdict.reason) == (State.LOST, "images_stopped")
+    assert (verdict.state, verdict.publish, verdict.reason) == (State.LOST, False, "images_stopped")
     assert stream.machine.silence(stream.now_s + 1.1) is None
 
 
@@ -264,3 +266,29 @@ def test_a_pose_of_an_image_before_the_newest_pose_comes_too_late():
     assert not stream.machine.is_behind(stream.now_s - 50.0)  # a recording that started over
     stream.feed(None)
     assert not stream.machine.is_behind(stream.now_s - 0.5)
+
+
+def test_what_comes_too_late_is_told_by_the_newest_of_many_poses():
+    stream = Stream(dataclasses.replace(CONFIG, tracking_after=4))
+    stream.feed(0.0, 0.0, 0.0, 0.0)
+    assert stream.machine.is_behind(stream.now_s - 0.05)
+
+
+def test_the_last_pose_that_counted_is_known_until_it_is_lost():
+    stream = Stream()
+    stream.feed(0.0)
+    assert stream.machine.last_good is None
+    stream.feed(0.03)
+    last_s = stream.now_s
+    stream.feed(None, 50.0)
+    assert stream.machine.last_good.stamp_s == last_s
+    assert stream.machine.last_good.camera_from_map.center[0] == pytest.approx(0.03)
+    stream.feed(None)
+    assert stream.machine.last_good is None
+
+
+def test_the_states_are_numbered_as_in_the_message():
+    message = (Path(__file__).parents[2] / "msg" / "RelocStatus.msg").read_text()
+    assert {
+        name: int(number) for name, number in re.findall(r"^uint8 ([A-Z]+)=(\d+)", message, re.MULTILINE)
+    } == {state.name: state.value for state in State}
