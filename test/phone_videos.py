@@ -26,6 +26,8 @@ MATRICES = {
     "right, mirrored": (0, -1, -1, 0),
 }
 """a b c d of what a track header shows pictures by, by the side that is then up."""
+QUICKLY = {"preset": "ultrafast"}
+"""How x265 writes HEIC eight times as fast, in files a sixth larger."""
 
 
 def ffmpeg(*arguments: object) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from metric_room import APRILGRID, CHARUCO_MIDDLE, aprilgrid
-from phone_videos import MATRICES, needs_ffmpeg, show_by, vary_rate, write_mp4
+from phone_videos import MATRICES, QUICKLY, needs_ffmpeg, show_by, vary_rate, write_mp4
 
 from reloc_ros.cameras import Camera
 from reloc_ros.demo.film.trajectories import looking_at, mapping
@@ -44,7 +44,7 @@ def held_upright(poses: list[SE3], seed: int) -> list[SE3]:
 
 
 def around_the_board() -> list[SE3]:
-    angles, heights = np.radians(np.linspace(-110, 0, 10)), (1.1, 1.4, 1.7, 1.3, 1.5) * 2
+    angles, heights = np.radians(np.linspace(-110, 0, 8)), (1.1, 1.4, 1.7, 1.3, 1.5, 1.2, 1.6, 1.4)
     return [
         looking_at(
             CHARUCO_MIDDLE + np.array([1.3 * np.cos(a), 1.3 * np.sin(a), h]),
@@ -54,8 +54,8 @@ def around_the_board() -> list[SE3]:
     ]
 
 
-PHOTO_POSES = held_upright([*mapping(12).camera_from_map, *around_the_board()], seed=1)
-VIDEO_POSES = held_upright([*mapping(26).camera_from_map], seed=2)
+PHOTO_POSES = held_upright([*mapping(10).camera_from_map, *around_the_board()], seed=1)
+VIDEO_POSES = held_upright([*mapping(20).camera_from_map], seed=2)
 
 
 def film(camera: Camera, poses: list[SE3]) -> list[np.ndarray]:
@@ -72,7 +72,7 @@ def write_photos(folder: Path) -> Path:
         exif = picture.getexif()
         exif.update({0x010F: "Maker", 0x0110: "Phone 5", 0x0112: 6})
         exif.get_ifd(0x8769).update({0x920A: 4.25, 0xA405: 26})
-        picture.save(folder / f"IMG_{number:04}.HEIC", exif=exif.tobytes(), quality=92)
+        picture.save(folder / f"IMG_{number:04}.HEIC", exif=exif.tobytes(), quality=92, enc_params=QUICKLY)
     return folder
 
 

@@ -52,45 +52,53 @@ def parallax_share(pairs: Sequence[VerifiedPair], size: tuple[int, int], camera:
     Returns:
         A share of the image's width, the median over a pair's matches; infinite without pairs to tell by.
     """
-    chosen = [index for index, pair in enumerate(pairs) if len(pair.first_px) >= MIN_MATCHES]
+    chosen = [pair for pair in pairs if len(pair.first_px) >= MIN_MATCHES]
     if not chosen:
         return np.inf
     chosen = [chosen[i] for i in np.unique(np.linspace(0, len(chosen) - 1, _MOST_PAIRS).astype(int))]
+    first_px, second_px = np.full((2, len(chosen), _MOST_MATCHES, 2), np.nan)
+    for row, pair in enumerate(chosen):
+        step = -(-len(pair.first_px) // _MOST_MATCHES)
+        for px, of_pair in ((first_px, pair.first_px[::step]), (second_px, pair.second_px[::step])):
+            px[row, : len(of_pair)] = of_pair
 
     def worst(focal_share: float, radial: float) -> float:
-        residuals = [_turn_residual(pairs[i], size, camera, focal_share, radial) for i in chosen]
-        return float(np.quantile(residuals, 0.9))
+        first, second = (_rays(px, size, camera, focal_share, radial) for px in (first_px, second_px))
+        scale = camera.fx / size[0] if camera is not None else focal_share
+        return float(np.quantile(_turn_residuals(first, second, scale), 0.9))
 
     if camera is not None:
         return worst(0.0, 0.0)
     return min(worst(focal_share, radial) for focal_share in _FOCAL_SHARES for radial in _RADIAL)
 
 
-def _turn_residual(
-    pair: VerifiedPair, size: tuple[int, int], camera: Camera | None, focal_share: float, radial: float
-) -> float:
-    step = -(-len(pair.first_px) // _MOST_MATCHES)
-    width = size[0]
+def _rays(
+    px: Array, size: tuple[int, int], camera: Camera | None, focal_share: float, radial: float
+) -> Array:
+    """Unit directions (P, M, 3) of pixels (P, M, 2); NaN where there are none."""
+    if camera is not None:
+        plane = camera.unproject(px.reshape(-1, 2)).reshape(px.shape)
+    else:
+        plane = (px - (np.array(size) - 1) / 2) / (focal_share * size[0])
+        plane = plane * (1 - radial * (plane**2).sum(axis=-1, keepdims=True))
+    rays = np.concatenate([plane, np.ones_like(plane[..., :1])], axis=-1)
+    return rays / np.linalg.norm(rays, axis=-1, keepdims=True)
 
-    def directions(px: Array) -> Array:
-        if camera is not None:
-            plane = camera.unproject(px)
-        else:
-            plane = (px - (np.array(size) - 1) / 2) / (focal_share * width)
-            plane = plane * (1 - radial * (plane**2).sum(axis=1, keepdims=True))
-        rays = np.column_stack([plane, np.ones(len(px))])
-        return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
-    first, second = directions(pair.first_px[::step]), directions(pair.second_px[::step])
-    scale = camera.fx / width if camera is not None else focal_share
-    weights = np.ones(len(first))
+def _turn_residuals(first: Array, second: Array, scale: float) -> Array:
+    """(P,) medians of what the rotation that explains a pair's directions (P, M, 3) best leaves unexplained."""
+    there = np.isfinite(first + second).all(axis=-1)
+    first, second = (np.where(there[..., None], rays, 0.0) for rays in (first, second))
+    weights = there.astype(np.float64)
     for _ in range(6):  # reweighted, as some matches are wrong
-        errors = np.linalg.norm(second - first @ _best_rotation(first, second, weights).T, axis=1) * scale
-        weights = 1 / (1 + (errors / MAX_PARALLAX_SHARE) ** 2)
-    return float(np.nanmedian(errors))
+        turns = _best_rotations(first, second, weights)
+        errors = np.linalg.norm(second - first @ turns.transpose(0, 2, 1), axis=-1) * scale
+        weights = there / (1 + (errors / MAX_PARALLAX_SHARE) ** 2)
+    return np.asarray(np.nanmedian(np.where(there, errors, np.nan), axis=1))
 
 
-def _best_rotation(first: Array, second: Array, weights: Array) -> Array:
-    """The rotation that turns directions (M, 3) onto others best: Wahba's problem, by SVD (Markley, 1988)."""
-    u, _, vt = np.linalg.svd((second * weights[:, None]).T @ first)
-    return u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))]) @ vt
+def _best_rotations(first: Array, second: Array, weights: Array) -> Array:
+    """(P, 3, 3) that turn directions (P, M, 3) onto others best: Wahba's problem, by SVD (Markley, 1988)."""
+    u, _, vt = np.linalg.svd((second * weights[..., None]).transpose(0, 2, 1) @ first)
+    u[..., -1] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))[:, None]
+    return np.asarray(u @ vt)

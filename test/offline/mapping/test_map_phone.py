@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from phone_videos import MATRICES, needs_ffmpeg, show_by, vary_rate, write_mp4
+from phone_videos import MATRICES, QUICKLY, needs_ffmpeg, show_by, vary_rate, write_mp4
 from synthetic_model import make_model, write_colmap_text
 
 from reloc_ros.demo.film.trajectories import CAMERA, mapping
@@ -33,7 +33,8 @@ def test_portrait_heic_and_a_rotated_video_of_a_varying_rate_give_metres_and_gra
         exif = picture.getexif()
         exif[0x0112], exif[0x0110] = 6, "Phone 5"
         name = f"IMG_{index:04d}.{'JPG' if index % 3 else 'HEIC'}"
-        picture.save(tmp_path / "photos" / name, format="HEIF", exif=exif.tobytes(), quality=95)
+        file = tmp_path / "photos" / name
+        picture.save(file, format="HEIF", exif=exif.tobytes(), quality=95, enc_params=QUICKLY)
     even = write_mp4(tmp_path / "even.mp4", [renderer.render(pose).image for pose in filmed], 4)
     times_s = vary_rate(even, tmp_path / "walk.mp4", after=6, rate_hz=4)
     show_by(tmp_path / "walk.mp4", MATRICES["left"])
