@@ -49,6 +49,23 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
         _remove(temporary)
 
 
+@contextlib.contextmanager
+def scratch_folder(target: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside a target, for what is needed until that is written; it is gone after the block.
+
+    What a killed process left of it is cleared away by the next that writes such a target.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(target)
+    folder = _beside(target, "new")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def write_json(target: str | Path, value: Any) -> None:
     """Write a value as indented JSON, atomically."""
     with atomic_path(target) as temporary:
@@ -109,10 +126,11 @@ def _clear_leftovers(target: Path) -> None:
         named = _BESIDE.fullmatch(left.name)
         if named is None or named["target"] != target.name or _is_running(int(named["process"])):
             continue
-        if named["kind"] == "old" and not target.exists():
-            left.rename(target)
-        else:
-            _remove(left)
+        with contextlib.suppress(OSError):  # another user's, or another process is at it, too
+            if named["kind"] == "old" and not target.exists():
+                left.rename(target)
+            else:
+                _remove(left)
 
 
 def _is_running(process: int) -> bool:

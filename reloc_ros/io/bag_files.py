@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from reloc_ros.errors import RelocError, first_line
+from reloc_ros.io.atomic import scratch_folder
 
 _logger = logging.getLogger(__name__)
 _STORAGE = re.compile(r"(.+?)(?:_\d+)?\.(?:mcap|db3)(?:\.zstd)?", re.IGNORECASE)
@@ -100,9 +101,9 @@ def warn_once(sentence: str) -> None:
 
 @functools.cache
 def _scratch() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="reloc-bag-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    until_exit = contextlib.ExitStack()
+    atexit.register(until_exit.close)
+    return until_exit.enter_context(scratch_folder(Path(tempfile.gettempdir(), "reloc-bag")))
 
 
 def _place_for(name: str) -> Path:

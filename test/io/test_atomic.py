@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import subprocess
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reloc_ros.io.atomic import atomic_path, finish_commit, staged, write_json
+from reloc_ros.io.atomic import atomic_path, finish_commit, scratch_folder, staged, write_json
 
 
 def test_file_appears_only_when_the_block_succeeds(tmp_path):
@@ -143,6 +144,39 @@ def test_a_folder_that_a_killed_process_had_just_put_aside_is_put_back(tmp_path)
         raise RuntimeError
     assert [file.name for file in (tmp_path / "bundle").iterdir()] == ["whole"]
     assert not aside.exists()
+
+
+@pytest.mark.parametrize("failure", [None, KeyboardInterrupt])
+def test_a_scratch_folder_is_gone_after_its_block(tmp_path, failure):
+    with pytest.raises(KeyboardInterrupt) if failure else contextlib.nullcontext():  # noqa: SIM117
+        with scratch_folder(tmp_path / "sub" / "bundle") as folder:
+            assert folder.parent == tmp_path / "sub" and folder.stat().st_mode & 0o777 == 0o700
+            (folder / "file").touch()
+            if failure:
+                raise failure
+    assert not list((tmp_path / "sub").iterdir())
+
+
+def test_the_scratch_folder_of_a_killed_process_is_cleared_away_by_the_next(tmp_path):
+    code = "import os, reloc_ros.io.atomic as a\nwith a.scratch_folder('a'): os.kill(os.getpid(), 9)"
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    (left,) = tmp_path.iterdir()
+    with scratch_folder(tmp_path / "a") as folder, scratch_folder(tmp_path / "a") as another:
+        assert set(tmp_path.iterdir()) == {folder, another} and left.name not in (folder.name, another.name)
+
+
+def test_what_cannot_be_cleared_away_is_left(tmp_path, monkeypatch):
+    left = tmp_path / f".new-{killed()}-01234567-a"
+    left.mkdir()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("reloc_ros.io.atomic._remove", refuse)
+    with scratch_folder(tmp_path / "a"):
+        assert left.exists()
 
 
 def test_two_processes_may_finish_a_commit(folder, monkeypatch):

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
 from reloc_ros.bundle import INT8_ONNX, NetworkShape
+from reloc_ros.inference.engines import import_onnxruntime
 from reloc_ros.inference.letterbox import Letterbox
+from reloc_ros.io.atomic import scratch_folder
 from reloc_ros.offline.bundling.export import forget_origins, halve_weights, store_in_bytes
 from reloc_ros.offline.measuring.conditions import CONDITIONS
 from reloc_ros.offline.model.sfm import SfmModel
@@ -103,16 +105,16 @@ def quantize(
         tests: others, on which the result is compared with the original.
         find: what gives keypoints by either model; itself, when not given.
     """
+    import_onnxruntime()
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     logging.getLogger().addFilter(_is_no_advice)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            prepared = Path(folder) / "prepared.onnx"
-            quant_pre_process(
-                source, prepared, skip_symbolic_shape=True
-            )  # the weights become single precision, too
+        with _temporaries_beside(target) as folder:
+            prepared = folder / "prepared.onnx"
+            # The weights become single precision, too.
+            quant_pre_process(source, prepared, skip_symbolic_shape=True)
             quantize_static(
                 prepared,
                 target,
@@ -133,6 +135,18 @@ def quantize(
     forget_origins(model)
     onnx.save(model, target)
     return compare(source, target, tests, find)
+
+
+@contextlib.contextmanager
+def _temporaries_beside(target: Path) -> Iterator[Path]:
+    """ONNX Runtime's own ones, too: of a killed run, they are cleared away with the rest of its bundle."""
+    usual = tempfile.tempdir
+    with scratch_folder(target) as folder:
+        tempfile.tempdir = str(folder)
+        try:
+            yield folder
+        finally:
+            tempfile.tempdir = usual
 
 
 def compare(
@@ -170,9 +184,9 @@ def _in_bytes(model: onnx.ModelProto) -> list[str]:
     return [node.name for node in nodes[first:last] if node.op_type in QUANTIZED]
 
 
-def cpu_session(path: Path) -> onnxruntime.InferenceSession:
-    """What runs an exported model."""
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+def cpu_session(path: Path) -> Any:
+    """ONNX Runtime's session of an exported model."""
+    return import_onnxruntime().InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
 def _infer(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from reloc_ros.errors import RelocError
-from reloc_ros.io.atomic import atomic_path
+from reloc_ros.io.atomic import atomic_path, scratch_folder
 from reloc_ros.io.bag import BAG_SUFFIXES, Bag, RawMessage
 from reloc_ros.localizer import Localized, Lost
 from reloc_ros.offline.running.bag_tf import BagTf, RobotLevel
@@ -49,10 +48,9 @@ def bag_writer(
 
     check_bag_path(path)
     storage = StoragePlugin.MCAP if path.suffix == ".mcap" else StoragePlugin.SQLITE3
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=path.parent) as staging:
+    with scratch_folder(path) as staging:
         # The files in a bag are named as it is, so it must have its name from the start.
-        folder = Path(staging) / path.stem
+        folder = staging / path.stem
         with contextlib.ExitStack() as stack:
             writer = stack.enter_context(Writer(folder, version=_METADATA_VERSION, storage_plugin=storage))
             output = _Output(writer, messages.store)

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from reloc_ros.io.atomic import scratch_folder
+
 SEGMENT_BYTES = 16 << 20
 """Five images of 1280x720. It is taken at once, and a container has 64 MB for all its processes by default."""
 _VARIABLE, _FORMER_VARIABLE = "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"
@@ -49,8 +51,8 @@ def room_for_large_messages() -> Iterator[None]:
     if is_local or any(os.environ.get(variable) for variable in _CHOSEN_BY_USER):
         yield
         return
-    with tempfile.TemporaryDirectory() as folder:
-        profile = Path(folder) / "large_messages.xml"
+    with scratch_folder(Path(tempfile.gettempdir(), "reloc-transport")) as folder:
+        profile = folder / "large_messages.xml"
         profile.write_text(_PROFILE)
         variable = _variable()
         os.environ[variable] = str(profile)

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -52,6 +56,30 @@ def test_another_network_is_not_good(source, target, tmp_path):
     onnx.save(model, tmp_path / "other.onnx")
     other = compare(source, tmp_path / "other.onnx", pictures(0, 3))
     assert not other.good and other.missing > 0.8
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from reloc_ros.offline.bundling.quantize import quantize
+
+class Pictures(list):
+    def __iter__(self):
+        os.kill(os.getpid(), 9)
+
+quantize(Path(sys.argv[1]), Path(sys.argv[2]), Pictures(), [])
+"""
+
+
+def test_a_killed_run_leaves_nothing_but_beside_its_target_where_the_next_clears_it_away(source, tmp_path):
+    usual, target = tmp_path / "usual", tmp_path / "out" / "int8.onnx"
+    usual.mkdir()
+    environment = os.environ | {"TMPDIR": str(usual), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", KILLED, str(source), str(target)], env=environment)
+    assert not list(usual.iterdir())
+    assert [left.name[:5] for left in target.parent.iterdir()] == [".new-"]
+    quantize(source, target, pictures(0, 2), pictures(20, 1))
+    assert list(target.parent.iterdir()) == [target]
 
 
 def test_two_runs_give_the_same_file(source, target, tmp_path):
