@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ class OnnxEngine:
 
     def __init__(self, bundle: Bundle, threads: int, precision: str = "auto") -> None:
         _check_precision("onnx", precision, ("fp32", "int8"))
-        self._onnxruntime, self._threads = _import_onnxruntime(), threads
+        self._onnxruntime, self._threads = import_onnxruntime(), threads
         available = self._onnxruntime.get_available_providers()
         self._wanted: list[Any] = ["CPUExecutionProvider"]
         if "CUDAExecutionProvider" in available and precision != "int8":
@@ -71,7 +73,7 @@ class TensorRtEngine:
 
     def __init__(self, bundle: Bundle, threads: int, precision: str = "auto") -> None:
         _check_precision("tensorrt", precision, ("fp16", "fp32"))
-        self._onnxruntime, self._threads, self._shape = _import_onnxruntime(), threads, bundle.network
+        self._onnxruntime, self._threads, self._shape = import_onnxruntime(), threads, bundle.network
         available = self._onnxruntime.get_available_providers()
         if "TensorrtExecutionProvider" not in available:
             raise RelocError(
@@ -108,7 +110,8 @@ class OpenVinoEngine:
     def __init__(self, bundle: Bundle, threads: int, precision: str = "auto") -> None:
         _check_precision("openvino", precision, ("fp32", "bf16", "int8"))
         try:
-            import openvino
+            with openvino_unreported():
+                import openvino
         except ImportError as error:
             raise RelocError("backend openvino is not installed; run pip install openvino") from error
         chosen = precision
@@ -224,12 +227,28 @@ def _int8_pays(bundle: Bundle) -> bool:
     return True
 
 
-def _import_onnxruntime() -> Any:
+def import_onnxruntime() -> Any:
+    """ONNX Runtime, which from 1.29 on reports to its maker unless told otherwise before it is imported."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:
         raise RelocError("backend onnx is not installed; run pip install onnxruntime") from error
     return onnxruntime
+
+
+@contextlib.contextmanager
+def openvino_unreported() -> Iterator[None]:
+    """OpenVINO reports its import, and each conversion, to its maker everywhere but in continuous integration."""
+    usual = os.environ.get("CI")
+    os.environ["CI"] = "true"
+    try:
+        yield
+    finally:
+        if usual is None:
+            del os.environ["CI"]
+        else:
+            os.environ["CI"] = usual
 
 
 def _threads_within_mask() -> int:

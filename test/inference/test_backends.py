@@ -15,7 +15,7 @@ from scenes import TINY_SHAPE, noise_image, tiny_bundle
 from reloc_ros.bundle import INT8_MODEL, ONNX_MODEL, TORCH_MODEL, Bundle
 from reloc_ros.errors import RelocError
 from reloc_ros.inference.backends import BACKENDS, make_backend
-from reloc_ros.inference.engines import engine_cache
+from reloc_ros.inference.engines import engine_cache, import_onnxruntime
 from reloc_ros.inference.processor import has_fast_int8
 from reloc_ros.io.manifest import read_manifest, write_manifest
 from reloc_ros.offline.bundling.quantize import quantize
@@ -159,15 +159,32 @@ def test_the_engine_keeps_to_the_processors_that_the_process_may_use(bundle):
     assert run.stdout.strip() == "{True}"
 
 
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_an_engine_does_not_keep_a_diary_for_its_maker(bundle, tmp_path, name):
+    script = (
+        "from reloc_ros.bundle import Bundle; from reloc_ros.inference.backends import make_backend; "
+        f"make_backend(Bundle.load({str(bundle.path)!r}), {name!r})"
+    )
+    kept_in = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME"), str(tmp_path))
+    environment = os.environ | kept_in | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+
+def test_who_wants_the_diary_may_have_it(monkeypatch):
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    import_onnxruntime()
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "0"
+
+
 def test_unknown_backend_is_refused_and_the_known_ones_named(bundle):
     with pytest.raises(RelocError, match="unknown backend 'cuda'; use auto, onnx, openvino, torch, tensorrt"):
         make_backend(bundle, "cuda")
 
 
 def test_tensorrt_that_is_not_there_is_an_error_that_says_what_is(bundle):
-    import onnxruntime
-
-    if "TensorrtExecutionProvider" in onnxruntime.get_available_providers():
+    if "TensorrtExecutionProvider" in import_onnxruntime().get_available_providers():
         pytest.skip("this machine has TensorRT")
     with pytest.raises(RelocError, match=r"needs an onnxruntime-gpu with TensorRT; this onnxruntime .* CPU"):
         make_backend(bundle, "tensorrt")

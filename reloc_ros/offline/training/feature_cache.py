@@ -24,6 +24,7 @@ from torch import Tensor
 
 from reloc_ros.bundle import NetworkShape
 from reloc_ros.errors import RelocError
+from reloc_ros.inference.engines import openvino_unreported
 from reloc_ros.inference.network import STRIDE, FeaturePyramid, LandmarkNetwork
 from reloc_ros.inference.processor import has_fast_bfloat16
 from reloc_ros.offline.progress import Progress, silent
@@ -121,10 +122,11 @@ def fast_encoder(pyramid: FeaturePyramid, shape: NetworkShape, device: torch.dev
 
 
 def _openvino_encoder(pyramid: FeaturePyramid, shape: NetworkShape) -> Encode:
-    import openvino  # optional; importing it takes a second
+    with openvino_unreported():
+        import openvino  # optional; importing it takes a second
 
     example = torch.zeros((ENCODE_BATCH, shape.height, shape.width, 3), dtype=torch.uint8)
-    with torch.inference_mode():
+    with torch.inference_mode(), openvino_unreported():
         model = openvino.convert_model(pyramid, example_input=example, input=list(example.shape))
     precision = "bf16" if has_fast_bfloat16() else "f32"
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})

@@ -3,7 +3,6 @@ import warnings
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto
@@ -12,6 +11,7 @@ from scenes import TINY_SHAPE, noise_image, tiny_bundle, tiny_network
 from reloc_ros.bundle import ONNX_MODEL, Bundle
 from reloc_ros.inference.network import LandmarkNetwork
 from reloc_ros.offline.bundling.export import export_onnx, folded
+from reloc_ros.offline.bundling.quantize import cpu_session
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def onnx_file(tmp_path_factory):
 
 
 def test_exported_graph_computes_what_the_network_does(onnx_file):
-    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
+    session = cpu_session(onnx_file)
     for seed in range(4):
         image = noise_image(seed)[None]
         with torch.inference_mode():
@@ -29,7 +29,7 @@ def test_exported_graph_computes_what_the_network_does(onnx_file):
 
 
 def test_exported_graph_has_the_promised_names_and_shapes(onnx_file):
-    session = onnxruntime.InferenceSession(str(onnx_file), providers=["CPUExecutionProvider"])
+    session = cpu_session(onnx_file)
     (image,), (keypoints,) = session.get_inputs(), session.get_outputs()
     assert (image.name, image.type, image.shape) == ("image", "tensor(uint8)", [1, "height", "width", 3])
     assert (keypoints.name, keypoints.type, keypoints.shape) == (

@@ -68,10 +68,14 @@ def numbers(batch) -> list[int]:
 
 
 @pytest.mark.parametrize("engine", ["torch", pytest.param("openvino", marks=pytest.mark.slow)])
-def test_encoded_views_are_standardized_features_of_the_network_itself(engine, network, sampler, monkeypatch):
+def test_encoded_views_are_standardized_features_of_the_network_itself(
+    engine, network, sampler, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
     if engine == "openvino":
         monkeypatch.setattr(feature_cache, "importlib", importlib)
     encode = fast_encoder(network.features, SHAPE, CPU)
+    assert not list(tmp_path.iterdir())  # no diary for the engine's maker
     cache = encode_views(network, encode, sampler, 11)
     assert cache.inputs.shape == (11, 8, 8, network.features.channels)
     assert cache.inputs.dtype == torch.float16 and torch.isfinite(cache.inputs[:]).all()
