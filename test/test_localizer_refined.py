@@ -165,6 +165,15 @@ def test_a_pose_that_the_reference_views_do_not_support_stays_as_it_is_and_says_
     np.testing.assert_array_equal(result.covariance, coarse.covariance)
 
 
+def test_patches_that_fix_no_pose_leave_it_as_it_is(monkeypatch):
+    def singular(*_, **__):
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr("reloc_ros.refinement.refine.refine", singular)
+    result = found(make_localizer().localize(picture(3)))
+    assert not result.refined and result.support.share > 0.8
+
+
 @pytest.mark.parametrize(
     ("share", "given", "seed", "believed"),
     [

@@ -275,11 +275,7 @@ class PoseFinder:
         """The pose to report, whether it is a sharpened one, and the photometric support, if that was asked."""
         if self._refiner is None:
             return coarse, False, None
-        try:
-            refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing, mask)
-        except np.linalg.LinAlgError:
-            _logger.debug("the pose was not sharpened: the patches fix none")
-            return coarse, False, None
+        refinement = self._refiner.refine(image, camera, coarse.camera_from_map, agreeing, mask)
         if refinement.covariance is None:
             _logger.debug("the pose was not sharpened: %s", refinement.doubt)
             return coarse, False, refinement.support

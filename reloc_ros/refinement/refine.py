@@ -109,8 +109,8 @@ class Refiner:
         matches, cells = move_alone(pose, picture, looks.patches(_ALONE), _ALONE)
         if len(matches) < MIN_PATCHES:
             return Refinement(start, None, support, f"{len(matches)} patches match, {MIN_PATCHES} needed")
-        sharpened = _solve(pose, matches, cells, support)
-        if doubt := _contradiction(landmarks, start, sharpened.camera_from_map):
+        sharpened = _solve(start, pose, matches, cells, support)
+        if sharpened.doubt is None and (doubt := _contradiction(landmarks, start, sharpened.camera_from_map)):
             return Refinement(start, None, support, doubt)
         return sharpened
 
@@ -159,7 +159,9 @@ class Refiner:
         if len(matches) < 2 * MIN_PATCHES or spread < _MIN_CELLS:
             doubt = f"{len(matches)} patches in {spread} cells of the picture match"
             return Refinement(expected, None, support, doubt)
-        sharpened = _solve(pose, matches, cells, support)
+        sharpened = _solve(expected, pose, matches, cells, support)
+        if sharpened.doubt is not None:
+            return sharpened
         split_px = _split(sharpened.camera_from_map, matches, cells) * picture.camera.mean_focal
         if split_px > _MAX_SPLIT_PX:
             return Refinement(
@@ -199,8 +201,14 @@ def _support(pose: SE3, picture: Picture, looks: Appearance, rounds: _Rounds) ->
     return support_of(pose, picture, looks.patches(grain), grain)
 
 
-def _solve(pose: SE3, matches: Correspondences, cells: NDArray[np.int64], support: Support) -> Refinement:
-    solved = refine(pose, matches, iterations=3, cauchy_scale=1.0)
+def _solve(
+    start: SE3, pose: SE3, matches: Correspondences, cells: NDArray[np.int64], support: Support
+) -> Refinement:
+    """The pose by where the patches came to lie, from the one that they led to together; `start` if they fix none."""
+    try:
+        solved = refine(pose, matches, iterations=3, cauchy_scale=1.0)
+    except np.linalg.LinAlgError:
+        return Refinement(start, None, support, "the patches fix no pose")
     # Neighbouring patches err alike, as the map and the lens do: those of one cell count as one measurement.
     covariance = solved.covariance * len(matches) / len(np.unique(cells))
     return Refinement(solved.camera_from_map, covariance, support, None)
@@ -211,7 +219,10 @@ def _split(pose: SE3, matches: Correspondences, cells: NDArray[np.int64]) -> flo
     black = (cells // CELLS + cells) % 2 == 0
     places = []
     for half in (black, ~black):
-        moved = minimise(pose, matches.subset(half), 1, cauchy_scale=1.0)
+        try:
+            moved = minimise(pose, matches.subset(half), 1, cauchy_scale=1.0)
+        except np.linalg.LinAlgError:  # a half fixes none
+            return np.inf
         points = moved.apply(matches.points_map)
         places.append(points[:, :2] / points[:, 2:])
     return float(np.median(np.linalg.norm(places[0] - places[1], axis=1)))

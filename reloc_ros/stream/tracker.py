@@ -164,10 +164,7 @@ class Tracker:
         watch = Stopwatch()
         if anchor.looks is None or not anchor.looks.suits(expected):
             anchor.looks = refiner.appearance(anchor.camera, expected)
-        try:
-            followed = refiner.follow(image, anchor.looks, expected, self._localizer.mask)
-        except np.linalg.LinAlgError:  # the patches fix no pose
-            return None
+        followed = refiner.follow(image, anchor.looks, expected, self._localizer.mask)
         watch.lap("refine")
         if followed.covariance is None:
             _logger.debug("the pose was not followed: %s", followed.doubt)
