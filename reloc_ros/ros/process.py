@@ -150,7 +150,10 @@ class ForwardToRos(logging.Handler):
 
 
 def give_back_memory() -> None:
-    """Collect what nobody refers to, and have the C library return what it keeps for later."""
+    """Collect what nobody refers to, and have the C library return what it keeps for later.
+
+    After a map was loaded, that is 100 MB.
+    """
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
     if trim is not None:

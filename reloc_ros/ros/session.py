@@ -17,6 +17,7 @@ from reloc_ros.ros.input.initial_pose_input import InitialPoseInput
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.output.debug_views import MapCloud
 from reloc_ros.ros.output.status import StatusPublisher
+from reloc_ros.ros.process import give_back_memory
 from reloc_ros.ros.tf.audience import others_listen
 from reloc_ros.ros.tf.tree import TfTree
 
@@ -43,6 +44,7 @@ class Session(ImageWay):
         self._timer = None
         self.change_parameters(given)
         node.get_logger().info(str(self.loaded))
+        give_back_memory()
 
     @property
     def ignored(self) -> str:
@@ -148,6 +150,7 @@ class Session(ImageWay):
             self._renew_tree()
         self._node.get_logger().info(str(loaded))
         self._status.publish_idle("new_map", "another map came into use", loaded)
+        give_back_memory()
 
     def set_publishing(self, wanted: bool) -> None:
         """Let poses and transforms out, or keep them in."""

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from node_process import NodeProcess, Peer, tracking
+from reloc_ros.srv import LoadBundle
 from table_bundle import CAMERA, view
 
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
@@ -155,6 +156,15 @@ def test_cleanup_gives_the_memory_of_a_real_map_back(start_node, peer: Peer):
     assert peer.change("cleanup")
     assert configured_mb - before_mb > 60
     assert configured_mb - node.rss_mb > 0.4 * (configured_mb - before_mb)
+
+
+def test_a_map_that_is_loaded_again_and_again_takes_the_memory_of_one(start_node, peer: Peer):
+    node = start_node(autostart=False, bundle=str(EMBEDDED_BUNDLE))
+    assert peer.change("configure")
+    once_mb = node.rss_mb
+    for _ in range(10):
+        assert peer.call(LoadBundle, "/reloc/load_bundle", bundle=str(EMBEDDED_BUNDLE)).success
+    assert node.rss_mb < once_mb + 60
 
 
 def test_a_thousand_transitions_in_every_order_end_in_the_state_they_should(managed: NodeProcess, peer: Peer):

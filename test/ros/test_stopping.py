@@ -56,7 +56,7 @@ def test_a_signal_while_configuring_ends_it_at_once(start_node, never_loads_on, 
 def test_a_signal_while_another_bundle_is_loaded_ends_it_at_once(
     start_node, never_loads_on, peer: Peer, tmp_path
 ):
-    never_loads_on("load")
+    never_loads_on("load_0")
     node = start_node(silence_timeout_s=5.0)
     peer.show(view(5), publishing)
     other = make_table_bundle(tmp_path / "other").path

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent import futures
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
@@ -27,7 +27,10 @@ class Services:
         self, node: LifecycleNode, session: Callable[[], Session | None], parameters: NodeParameters
     ) -> None:
         self._node, self._session, self._parameters = node, session, parameters
-        self._loader: threading.Thread | None = None
+        # Images are localized in the present map meanwhile. It is one thread for all maps: of what a new one takes to
+        # load a map, some is never given back.
+        self._loader = futures.ThreadPoolExecutor(1, "load")
+        self._loading: futures.Future[None] | None = None
         # An answer that waits must hold up neither images nor other requests.
         group = ReentrantCallbackGroup()
         node.create_service(Relocalize, "~/relocalize", self._relocalize, callback_group=group)
@@ -36,12 +39,11 @@ class Services:
 
     @property
     def is_loading(self) -> bool:
-        return self._loader is not None and self._loader.is_alive()
+        return self._loading is not None and not self._loading.done()
 
     def close(self) -> None:
         """Let a map that is being loaded come to its end."""
-        if self._loader is not None:
-            self._loader.join()
+        self._loader.shutdown()
 
     async def _relocalize(
         self, request: Relocalize.Request, response: Relocalize.Response
@@ -108,7 +110,5 @@ class Services:
             if self._node.executor is not None:
                 self._node.executor.wake()
 
-        # On a thread of its own: images are localized in the present map meanwhile.
-        self._loader = threading.Thread(target=load, name="load")
-        self._loader.start()
+        self._loading = self._loader.submit(load)
         return future
