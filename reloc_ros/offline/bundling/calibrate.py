@@ -74,6 +74,7 @@ class Trial:
     """What one picture of the place gave."""
 
     evidence: float
+    """For the pose; minus infinity when there was none."""
     off: float
     """Error of the pose; above 1 it is wrong, infinite when there was none."""
     nees: float
@@ -155,8 +156,8 @@ def _sigma_scale(squares: Array) -> float:
 
 def judge(landmarks: Landmarks, picture: Photo, result: Localized | Lost) -> Trial:
     """What a picture of the place gave, by its keypoints, which are of `landmarks`."""
-    if isinstance(result, Lost):
-        return Trial(evidence_of(result), np.inf, np.nan, False)
+    if isinstance(result, Lost):  # no pose to believe, however much spoke for one of several
+        return Trial(-np.inf, np.inf, np.nan, False, picture.name)
     pose, true = result.camera_from_map, picture.camera_from_map
     points = landmarks.positions_map[result.keypoints.landmarks[result.inliers]]
     distance = median_distance(true.center, points)

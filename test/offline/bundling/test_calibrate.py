@@ -6,10 +6,10 @@ from colour_place import ColourFinder, bundle, photographs
 
 from reloc_ros.calibration import UNCALIBRATED
 from reloc_ros.geometry import SE3
-from reloc_ros.localizer import Localized, Localizer
+from reloc_ros.localizer import Localized, Localizer, Lost, LostReason
 from reloc_ros.offline.bundling import calibrate as calibration
 from reloc_ros.offline.bundling import trial_pictures
-from reloc_ros.offline.bundling.calibrate import Trial, calibrate
+from reloc_ros.offline.bundling.calibrate import Trial, account, calibrate, evidence_of, judge
 
 
 @pytest.fixture
@@ -29,6 +29,15 @@ def test_sigma_is_scaled_to_what_the_keypoints_err_by_and_the_covariance_holds(c
     assert measured.made_from["pictures"] == 48 and measured.made_from["photos"] == 4
     assert measured.made_from["believed_wrong"] == 0 and measured.made_from["believed"] >= 44
     assert finder.runs == 96  # each picture once, however often it is localized
+
+
+def test_an_ambiguous_image_is_no_believed_pose_however_much_speaks_for_one_of_several():
+    found = Localizer(bundle(), ColourFinder(1.0, 1.0)).localize(photographs()[0].image)
+    assert isinstance(found, Localized) and evidence_of(found) > 5
+    ambiguous = Lost(LostReason.AMBIGUOUS_PLACE, "", found.keypoints, found.inliers, {})
+    trial = judge(bundle().landmarks, photographs()[0], ambiguous)
+    told = account(photographs(), [trial], [], np.zeros(1), 5.0)
+    assert told["believed"] == told["believed_wrong"] == 0 and told["astray_photos"] == {}
 
 
 def test_mirrored_and_scrambled_places_set_the_evidence_and_have_too_little(clean):
