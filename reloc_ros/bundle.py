@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,6 +124,8 @@ class Bundle:
     """What is tried where the network is lost; None when the bundle was exported without."""
     features_calibration: Calibration = UNCALIBRATED
     """Of poses from `features`."""
+    ignored: tuple[int, ...] = ()
+    """Rows of landmarks that have moved since the network learned them: what it finds of them is not used."""
 
     @staticmethod
     def load(path: str | Path) -> Bundle:
@@ -142,6 +144,7 @@ class Bundle:
                 str(name): Camera.from_json(data) for name, data in manifest.get("cameras", {}).items()
             }
             scale, frame, made_from = manifest["scale"], manifest["frame"], manifest["made_from"]
+            ignored = tuple(manifest.get("ignored", ()))
             calibration, features_calibration = (
                 Calibration.from_json(manifest[kind]) if kind in manifest else UNCALIBRATED
                 for kind in ("calibration", "features_calibration")
@@ -163,6 +166,10 @@ class Bundle:
             raise RelocError(
                 f"bundle {path} has {len(landmarks)} landmarks but a network for {network.landmarks}; export it again"
             )
+        if not all(isinstance(row, int) and 0 <= row < len(landmarks) for row in ignored):
+            raise RelocError(
+                f"{path / MANIFEST} ignores landmarks that there are not; export the bundle again"
+            )
         return Bundle(
             path,
             scale,
@@ -177,6 +184,7 @@ class Bundle:
             cameras,
             FeatureMap.load(path / FEATURES) if FEATURES in files else None,
             features_calibration,
+            ignored,
         )
 
     @property
@@ -252,6 +260,7 @@ def write_bundle(
     write_models: Callable[[Path], None],
     calibrate: Callable[[Bundle], Mapping[str, Calibration]] | None = None,
     cameras: Mapping[str, Camera] | None = None,
+    ignored: Sequence[int] = (),
 ) -> Bundle:
     """Write a bundle to `path`, whole or not at all.
 
@@ -259,6 +268,7 @@ def write_bundle(
         write_models: adds the model files to a folder.
         calibrate: measures the finished bundle; what it found is written into the manifest, by names of `Bundle`.
         cameras: all that the map was made with, by name; needed where there are several.
+        ignored: rows of the landmarks that are not to be used.
     """
     path = Path(path)
     if path.exists() and not (path / MANIFEST).is_file() and (not path.is_dir() or any(path.iterdir())):
@@ -277,6 +287,8 @@ def write_bundle(
             "made_from": dict(made_from),
             "files": files,
         }
+        if ignored:
+            manifest["ignored"] = list(ignored)
         if cameras and len(cameras) > 1:
             manifest["cameras"] = {name: one.to_json() for name, one in cameras.items()}
         write_manifest(folder, manifest)

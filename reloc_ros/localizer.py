@@ -151,6 +151,11 @@ class Localizer:
                 return True
         return False
 
+    def look(self, image: NDArray[np.uint8], camera: Camera) -> tuple[Keypoints, float]:
+        """All that the network finds in an image at first sight, and how many of its pixels one of the network's is."""
+        keypoints = next(self._looks(image, camera, self.bundle.network, Stopwatch()))
+        return keypoints, self._network_px(camera)
+
     def localize_keypoints(
         self, image: NDArray[np.uint8], keypoints: Keypoints, camera: Camera | None = None
     ) -> Localized | Lost:
@@ -162,7 +167,8 @@ class Localizer:
         used = self._camera_of(image, camera, watch)
         if isinstance(used, Lost):
             return used
-        return dataclasses.replace(self._locate(image, used, keypoints, watch), found_by="detections")
+        located = self._locate(image, used, self._of_use(keypoints), watch)
+        return dataclasses.replace(located, found_by="detections")
 
     def _locate(
         self,
@@ -214,7 +220,12 @@ class Localizer:
         for attempt in range(self.backend.attempts):
             found = self.backend.infer(network_input, attempt)
             watch.lap("network")
-            yield Keypoints.of(found, letterbox, scale, floor_px)
+            yield self._of_use(Keypoints.of(found, letterbox, scale, floor_px))
+
+    def _of_use(self, keypoints: Keypoints) -> Keypoints:
+        """Without landmarks that are not where they were."""
+        ignored = self.bundle.ignored
+        return keypoints.subset(~np.isin(keypoints.landmarks, ignored)) if ignored else keypoints
 
     def _network_px(self, camera: Camera) -> float:
         """A pixel of the network's input, in the image's."""

@@ -18,6 +18,7 @@ from reloc_ros.cli.common import console, held
 from reloc_ros.cli.evaluate import evaluate, report
 from reloc_ros.cli.label import label
 from reloc_ros.cli.map import map_
+from reloc_ros.cli.prune import prune
 from reloc_ros.cli.replay import replay
 from reloc_ros.cli.run import run
 from reloc_ros.cli.select import select, web
@@ -42,6 +43,7 @@ for name, verb in {
     "train": train,
     "eval": evaluate,
     "export": export,
+    "prune": prune,
     "run": run,
     "report": report,
     "replay": replay,

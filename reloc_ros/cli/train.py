@@ -122,6 +122,8 @@ def export(
     tell(
         f"{bundle.path}: {len(bundle.landmarks)} landmarks, scale {bundle.scale}, {fidelity}, {size_mb:.1f} MB"
     )
+    if bundle.ignored:
+        tell(f"{len(bundle.ignored)} of the landmarks are not used: they have moved, see reloc prune")
     tell(_sharpening_told(bundle))
     if features := bundle.made_from.get("features"):
         tell(

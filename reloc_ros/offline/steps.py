@@ -36,6 +36,7 @@ from reloc_ros.offline.places.parts import network_files
 from reloc_ros.offline.places.train_step import refuse_stale
 from reloc_ros.offline.places.train_step import train_step as train_step  # and a third
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.pruning.pruned import lasting_model, pruned_inputs, read_pruned
 from reloc_ros.offline.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def export_step(
 
     trained = refuse_stale(workspace)
     shape = NetworkShape(**trained["shape"])
-    model = map_model(workspace)
+    model, landmarks = lasting_model(workspace), Landmarks.load(workspace.landmarks_path)
     gathered = features_to_bundle(workspace, model, progress)
     features = None if gathered is None else compact(gathered, model)
 
@@ -78,7 +79,8 @@ def export_step(
         camera=model.main_camera,
         cameras=model.distinct_cameras(),
         network=shape,
-        landmarks=Landmarks.load(workspace.landmarks_path),
+        landmarks=landmarks,
+        ignored=read_pruned(workspace).rows_of(landmarks).tolist(),
         made_from=made_from,
         write_models=write_models,
         calibrate=lambda bundle: _calibrate(workspace, model, trained, bundle, features, progress),
@@ -149,6 +151,7 @@ def _bundle_inputs(workspace: Workspace) -> dict[str, Any]:
         "network": networks[0] if len(networks) == 1 else networks,
         "landmarks": workspace.landmarks_path,
         "model": workspace.model_path,
+        **pruned_inputs(workspace),
     }
 
 

@@ -117,6 +117,9 @@ class Workspace:
     map_frame_path = _file("map_frame.json", "How `reloc align` defined the map frame.")
     landmarks_path = _file("landmarks.npz", "The landmarks that `reloc select` chose, in the map frame.")
     labels_path = _file("labels.npz", "What `reloc label` found each map image to show of them.")
+    pruned_path = _file(
+        "pruned.json", "What of the landmarks `reloc prune` found to have moved, see `pruned`."
+    )
     train_dir = _file("train", "The network and the runs that trained it.")
     evaluation_path = _file("evaluation.json", "What `reloc eval` measured last.")
     _facts_path = _file("workspace.json", "The facts.")

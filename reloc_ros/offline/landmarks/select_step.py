@@ -17,9 +17,9 @@ from reloc_ros.offline.landmarks.select_landmarks import LEAST, MOST, attainable
 from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, Selection, well_spread
 from reloc_ros.offline.landmarks.visibility import label_images, seen_pairs
 from reloc_ros.offline.model.sfm import SfmModel
-from reloc_ros.offline.model.workspace_model import map_model
 from reloc_ros.offline.places.partition import ONE_PLACE, add_to_places, part_landmarks, seen_table
 from reloc_ros.offline.progress import Progress, silent
+from reloc_ros.offline.pruning.pruned import lasting_model, pruned_inputs, read_pruned
 from reloc_ros.offline.workspace import Workspace
 
 BY_HAND = "by hand"
@@ -50,7 +50,7 @@ def select_step(
     if not workspace.is_current("select", inputs):
         if not replace:
             _refuse_to_replace_hand_work(workspace)
-        model = map_model(workspace)
+        model = lasting_model(workspace)
         if points is not None:
             chosen, how = select_points(model, points, most), "points"
         else:
@@ -69,11 +69,13 @@ def _add_landmarks(
         )
     inputs |= {"most": most, "added": True}
     if not workspace.is_current("select", inputs):
-        model, kept = map_model(workspace), Landmarks.load(workspace.landmarks_path)
+        model, had = lasting_model(workspace), Landmarks.load(workspace.landmarks_path)
+        lasting = np.delete(np.arange(len(had)), read_pruned(workspace).rows_of(had))
+        kept = had.subset(lasting)
+        ends = np.searchsorted(lasting, np.cumsum(before.get("places") or [len(had)]))
+        places = [size for size in np.diff(ends, prepend=0).tolist() if size]
         chosen = select_landmarks(model, None, max(most, len(kept)), progress, kept)
-        keep_selection(
-            workspace, model, chosen, inputs, before["chosen"], before.get("places") or [len(kept)]
-        )
+        keep_selection(workspace, model, chosen, inputs, before["chosen"], places)
     return workspace.summary("select")
 
 
@@ -138,7 +140,8 @@ def keep_selection(
 
 def selection_inputs(workspace: Workspace) -> dict[str, Any]:
     """What every choice depends on."""
-    return {"model": workspace.model_path, "held_out": workspace.holdout, "view_needs": VIEW_NEEDS}
+    inputs = {"model": workspace.model_path, "held_out": workspace.holdout, "view_needs": VIEW_NEEDS}
+    return inputs | pruned_inputs(workspace)
 
 
 def _refuse_to_replace_hand_work(workspace: Workspace) -> None:

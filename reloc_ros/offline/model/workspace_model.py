@@ -195,7 +195,12 @@ def write_extended_map(
 
 def forget_edits(workspace: Workspace) -> None:
     """For a workspace whose map is about to be another one."""
-    for file in (workspace.removed_points_path, workspace.map_frame_path, workspace.original_model_path):
+    for file in (
+        workspace.removed_points_path,
+        workspace.map_frame_path,
+        workspace.original_model_path,
+        workspace.pruned_path,
+    ):
         file.unlink(missing_ok=True)
 
 

@@ -20,6 +20,7 @@ from reloc_ros.offline.landmarks.labels import Labels
 from reloc_ros.offline.measuring.scores import Score, read_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import map_model
+from reloc_ros.offline.pruning.pruned import Pruned, read_pruned
 from reloc_ros.offline.workspace import Workspace
 from reloc_ros.scene_size import median_distance
 
@@ -42,6 +43,8 @@ class Facts:
     summaries: Mapping[str, Summary | None]
     """What each step noted."""
     landmarks: Landmarks | None
+    pruned: Pruned
+    """What is left out since it has moved."""
     labels: Labels | None
     """Of images of `known`."""
     curves: Curves | None
@@ -152,6 +155,7 @@ def collect(workspace: Workspace) -> Facts:
         known=known,
         summaries=summaries,
         landmarks=landmarks,
+        pruned=read_pruned(workspace),
         labels=labels,
         curves=read_curves(workspace.train_dir / "run" / "curves" / "metrics.csv"),
         scores=scores,

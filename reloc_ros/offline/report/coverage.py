@@ -12,7 +12,7 @@ from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, well_spread
 from reloc_ros.offline.report.charts import Axis, Plot, dots
 from reloc_ros.offline.report.collect import Facts
-from reloc_ros.offline.report.pictures import GREEN, Photos, data_uri, shrink, spot
+from reloc_ros.offline.report.pictures import GREEN, RED, Photos, data_uri, ring, shrink, spot
 from reloc_ros.offline.report.place import Ground, axis_names, place_plot
 
 THUMBNAILS = 8
@@ -93,6 +93,30 @@ def poor_views(
     return poor, thumbnails
 
 
+def changed_views(facts: Facts, photos: Photos) -> list[tuple[str, int, str]]:
+    """The map images that show most landmarks of what has moved since, ringed: name, their number, a picture's URI."""
+    if facts.landmarks is None or facts.labels is None:
+        return []
+    shown, rows = facts.labels.visibility == Visibility.SEEN, facts.pruned.rows_of(facts.landmarks)
+    left, counts = rows.tolist(), shown[:, rows].sum(axis=1)
+    pictures: list[tuple[str, int, str]] = []
+    while left and len(pictures) < THUMBNAILS:
+        i = int(shown[:, left].sum(axis=1).argmax())  # of those that no picture has shown yet
+        left = [row for row in left if not shown[i, row]] if shown[i, left].any() else []
+        image = photos.read(facts.model, facts.row[facts.labels.names[i]]) if shown[i, rows].any() else None
+        if image is None:
+            continue
+        small, factor = shrink(image, THUMBNAIL_WIDTH)
+        for row in np.flatnonzero(shown[i]):
+            pixel = facts.labels.keypoints_px[i, row] * factor
+            if row in rows:
+                ring(small, pixel, 5, RED)
+            else:
+                spot(small, pixel, GREEN, 2)
+        pictures.append((facts.labels.names[i], int(counts[i]), data_uri(small, 70)))
+    return pictures
+
+
 def space_charts(facts: Facts, ground: Ground, views: Sequence[ViewCoverage]) -> list[tuple[str, Markup]]:
     """From above and from the side: landmarks, and the cameras by how much they see."""
     assert facts.landmarks is not None
@@ -104,6 +128,8 @@ def space_charts(facts: Facts, ground: Ground, views: Sequence[ViewCoverage]) ->
         both = np.concatenate([landmarks, cameras])
         plot = place_plot(both[:, [a, b]], axis_names(facts, ground, a, b))
         parts = dots(plot.px(landmarks[:, a]), plot.py(landmarks[:, b]), "fill muted", 1.8)
+        left_out = facts.pruned.rows_of(facts.landmarks)
+        parts += dots(plot.px(landmarks[left_out, a]), plot.py(landmarks[left_out, b]), "fill poor", 2.5)
         for style in ("good", "fair", "poor"):
             chosen = [i for i, view in enumerate(views) if view.verdict == style]
             x, y = plot.px(cameras[chosen, a]), plot.py(cameras[chosen, b])

@@ -91,6 +91,8 @@ def _content(facts: Facts, progress: Progress) -> dict[str, Any]:
         "remarks": (facts.summaries["map"] or {}).get("remarks", ()),
         "needs": VIEW_NEEDS,
         "coverage": None if views is None else _coverage(facts, ground, views, photos),
+        "pruned": facts.pruned,
+        "changed": coverage.changed_views(facts, photos) if facts.pruned.landmarks else (),
         "cards": cards,
         "found": found_sentence(cards or ()),
         "scores": _scores(facts) if facts.scores else None,
