@@ -278,7 +278,7 @@ def write_bundle(
         landmarks.save(folder / LANDMARKS)
         write_models(folder)
         files = {file.name: digest_of(file) for file in sorted(folder.iterdir())}
-        manifest = {
+        manifest: dict[str, Any] = {
             "created_with": f"reloc_ros {__version__}",
             "frame": "map",
             "scale": scale,

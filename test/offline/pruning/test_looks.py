@@ -39,7 +39,7 @@ def test_nothing_is_expected_outside_of_the_picture_from_afar_or_from_behind(exp
 def test_what_is_behind_something_is_not_expected():
     # A screen halfway between one camera and the landmarks, dense enough to fill the voxels.
     pose = MODEL.camera_from_map[6]
-    u, v = np.meshgrid(np.linspace(-0.5, 0.5, 120), np.linspace(-0.5, 0.5, 120))
+    u, v = np.meshgrid(*[np.linspace(-1.2, 1.2, 200)] * 2)
     screen = pose.inverse().apply(np.column_stack([u.ravel(), v.ravel(), np.full(u.size, 2.0)]))
     count = len(screen)
     hidden = dataclasses.replace(

@@ -15,6 +15,7 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.localizer import Localized, Localizer
 from reloc_ros.offline import steps
 from reloc_ros.offline.model.sfm import SfmModel
+from reloc_ros.offline.pruning.judge import Judgement
 from reloc_ros.offline.pruning.prune_step import prune_step
 from reloc_ros.offline.pruning.pruned import lasting_model, read_pruned, undo_prune
 from reloc_ros.offline.report.collect import collect
@@ -127,30 +128,18 @@ def test_a_walk_that_shows_too_little_changes_nothing(workspace, localizer, tmp_
     assert not workspace.pruned_path.exists()
 
 
-def test_where_most_have_moved_nothing_is_left_out(workspace, localizer, tmp_path, monkeypatch):
-    landmarks = localizer.bundle.landmarks
-    away = landmarks.positions_map.copy()
-    away[:30] *= -1
-    elsewhere = dataclasses.replace(landmarks, positions_map=away)
-    # The network finds them all, and the map is wrong about most of them; the poses are given.
-    monkeypatch.setattr(
-        localizer,
-        "localize",
-        lambda image, camera: Localized(
-            localizer.backend.poses[round(image[0, 0, 0] / STEP) - 1], np.eye(6), *[None] * 2, 0.0, {}
-        ),
-    )
-    localizer.bundle = dataclasses.replace(localizer.bundle, landmarks=elsewhere)
-    monkeypatch.setattr("reloc_ros.offline.pruning.prune_step._unseen_looks", lambda *_: looks_at_nothing())
-    with pytest.raises(RelocError, match=r"nothing is left out: .* would go"):
+@pytest.mark.parametrize("gone", [25, 40])
+def test_where_most_have_moved_or_too_few_would_be_left_nothing_is_left_out(
+    workspace, localizer, tmp_path, monkeypatch, gone
+):
+    counts = np.full(COUNT, 12)
+    judged = Judgement(counts, 0 * counts, 1.0 * counts, np.full(COUNT, True), np.arange(COUNT) < gone)
+    monkeypatch.setattr("reloc_ros.offline.pruning.prune_step.judge", lambda *_: judged)
+    with pytest.raises(
+        RelocError, match=f"nothing is left out: {gone} of .* would go, and {COUNT - gone} would be"
+    ):
         prune_step(workspace, localizer, [walk(tmp_path / "walk", THE_WALK)])
     assert not workspace.pruned_path.exists()
-
-
-def looks_at_nothing():
-    from reloc_ros.offline.pruning.looks import Looks
-
-    return Looks.of([], COUNT)
 
 
 def test_a_walk_that_does_not_count_is_told_and_the_others_are_used(workspace, localizer, tmp_path):
