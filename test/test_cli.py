@@ -24,7 +24,7 @@ from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
 COMMAND = [sys.executable, "-c", "from reloc_ros.cli import main; main()"]
-VERBS = ["map", "clean", "align", "select", "label", "train", "eval", "export", "run", "report"]
+VERBS = ["map", "clean", "align", "select", "label", "train", "eval", "export", "run", "report", "prune"]
 
 
 @pytest.fixture
@@ -216,6 +216,9 @@ def test_a_step_too_early_names_the_step_before(refused, workspace, verb, needs)
         (("clean", "--sphere", "0 0 0 wide"), "--sphere is 4 numbers, not '0 0 0 wide'"),
         (("clean", "--import", "none.ply"), "there is no file 'none.ply'"),
         (("clean", "--ply", "cloud.obj"), "name it .ply, not 'cloud.obj'"),
+        (("prune",), "takes walks"),
+        (("prune", "none.mp4"), "there is no 'none.mp4'"),
+        (("prune", "none.mp4", "--undo"), "takes walks"),
         (("align",), "needs to be told something"),
         (("align", "--board", "aruco:0.1:DICT_4X4_50"), "add --up"),
         (("align", "--distance", "1 2 3", "--up", "none"), "the map has no point 1"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from reloc_ros.cli.common import (
@@ -71,7 +70,7 @@ def prune(
 
 def _tell(workspace: Path, done: Any) -> None:
     judged = done.judged
-    rows = np.flatnonzero(judged.gone)
+    rows = judged.gone.nonzero()[0]
     told = (
         f"{judged.telling.sum()} of {len(judged.gone)} landmarks were looked for often enough in {done.views} "
         "different views"
@@ -80,7 +79,7 @@ def _tell(workspace: Path, done: Any) -> None:
         tell(f"{told}, and none of them has moved or gone; nothing is left out")
         return
     tell(f"{told}; {len(rows)} have moved or gone and are left out, with {done.points} points around them:")
-    for row in rows[np.argsort(done.landmarks.ids[rows])]:
+    for row in rows[done.landmarks.ids[rows].argsort()]:
         x, y, z = done.landmarks.positions_map[row]
         tell(
             f"  landmark {done.landmarks.ids[row]} at ({x:.2f}, {y:.2f}, {z:.2f}): found in {judged.found[row]} of "

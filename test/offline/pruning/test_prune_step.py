@@ -212,3 +212,18 @@ def test_what_is_exported_depends_on_what_is_left_out(workspace, localizer, tmp_
     assert json.loads(workspace.pruned_path.read_text())["format"] == 1
     undo_prune(workspace)
     assert steps._bundle_inputs(workspace) == before
+
+
+def test_the_command_tells_each_landmark_and_takes_it_back(
+    workspace, localizer, tmp_path, reloc, monkeypatch
+):
+    monkeypatch.setattr(steps, "own_bundle", lambda *_: localizer.bundle.path)
+    monkeypatch.setattr(Localizer, "from_bundle", lambda *_, **__: localizer)
+    folder = walk(tmp_path / "tuesday", THE_WALK).path
+    code, printed = reloc("prune", "-w", workspace.path, folder)
+    assert code == 0 and f"{COUNT} of {COUNT} landmarks were looked for often enough" in printed
+    for row in MOVED:
+        assert f"landmark {localizer.bundle.landmarks.ids[row]} at (" in printed
+    assert printed.count(": found in 0 of ") == len(MOVED)
+    assert reloc("prune", "-w", workspace.path, "--undo")[0] == 0
+    assert not workspace.pruned_path.exists()
