@@ -17,7 +17,7 @@ from reloc_ros.offline.pruning.looks import Looks
 
 Array = NDArray[np.float64]
 
-RARER = 0.5
+RARER = 0.7
 """A landmark has gone that is surely found less than this share of the times it would be if it were there:"""
 CHANCE = 0.01
 """so seldom that of those found that often one in a hundred is."""
