@@ -91,8 +91,10 @@ def choose(gathered: Gathered, model: SfmModel, most: int) -> NDArray[np.bool_]:
     cells = cells_of_pixels(gathered.pixels, model.image_sizes[gathered.views], CELLS)
     looks = ranks_in_groups(gathered.known.points, np.zeros(len(cells)))
     turns = ranks_in_groups(gathered.views * CELLS**2 + cells, looks)
+    # By chance within a turn: in their own order the first turn of a large map's first points would be all.
+    chance = np.random.default_rng(0).permutation(len(turns))
     kept = np.zeros(len(turns), dtype=bool)
-    kept[np.argsort(turns, kind="stable")[:most]] = True
+    kept[np.lexsort((chance, turns))[:most]] = True
     return kept
 
 

@@ -33,6 +33,12 @@ def test_what_some_images_show_can_be_left_out(gathered):
     assert part.known.points.max() == len(part.known.landmarks) - 1
 
 
+def test_where_a_map_has_more_cells_than_a_bundle_has_descriptors_all_points_have_the_same_chance(gathered):
+    kept = gathered.known.points[choose(gathered, MODEL, 60)]
+    early = np.count_nonzero(kept < len(MODEL.points_map) // 2)
+    assert 15 <= early <= 45
+
+
 def test_a_bundle_carries_as_many_as_it_may_of_every_image_and_nearly_every_point(gathered):
     assert choose(gathered, MODEL, 10_000).all()
     kept = choose(gathered, MODEL, 240)
