@@ -19,7 +19,7 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.pose.acceptance import LocalizerConfig, LostReason, Refusal, refuse_inliers, refuse_pose
 from reloc_ros.pose.pnp import Correspondences, Refined, make_solver, refine, reprojection_errors
 from reloc_ros.pose.prior import best_pose
-from reloc_ros.pose.rival import CLEARLY_BETTER, find_rivals, is_same
+from reloc_ros.pose.rival import CLEARLY_BETTER, RULED_OUT, find_rivals, is_same
 from reloc_ros.refinement.alignment import MIN_PATCHES, Support
 from reloc_ros.refinement.refine import Refiner
 from reloc_ros.scene_size import median_distance
@@ -210,45 +210,56 @@ class PoseFinder:
     ) -> tuple[SE3 | None, NDArray[np.bool_], NDArray[np.bool_]] | None:
         """The pose, which keypoints (N,) agree with it, and which with its likes; None where the place repeats.
 
-        Where several poses are about as likely, or the map is known to look alike from them, it does, unless the
-        reference views agree with one of them clearly better. Without views, where several would be believed without
-        what speaks for the others.
+        Where several poses are about as likely, it does, unless the reference views agree with one of them clearly
+        better. Without views, where several would be believed without what speaks for the others. Where the map is
+        known to look alike from elsewhere, it does unless the views rule that out.
         """
         as_found = pose, inliers, np.zeros_like(inliers)
         if pose is None:
             return as_found
         rivals = find_rivals(pose, inliers, matches, keypoints.scores, self._solve, limit)
-        likes = self._likes(pose, [rival for rival, _ in rivals], matches.points_map[inliers], camera)
-        if not (rivals or likes):
-            return as_found
         claimed = np.any([inliers, *(agreeing for _, agreeing in rivals)], axis=0)
         likely = [(each, own, claimed & ~own) for each, own in ((pose, inliers), *rivals)]
         verified = self._refiner is not None
         refused = [self._refuse(*one, keypoints, camera.width, verified) is not None for one in likely]
         if refused[0]:
             return as_found
+        if self._looks_alike_elsewhere(pose, matches.points_map[inliers], image, camera, mask):
+            return None
+        if not rivals:
+            return as_found
         if self._refiner is None:
             return as_found if all(refused[1:]) else None
-        everywhere = [*(each for each, _, _ in likely), *likes]
-        support = [self._refiner.agreement(image, camera, each, mask) for each in everywhere]
-        shares = [each.share for each in support]
+        shares = [self._refiner.agreement(image, camera, each, mask).share for each, _, _ in likely]
         best, second = np.argsort(shares)[::-1][:2]
-        # Nothing that was found speaks for a like, and where the views do not show enough, nothing against it.
-        unclear = best >= len(likely) or any(each.patches < MIN_PATCHES for each in support[len(likely) :])
-        if unclear or shares[best] - shares[second] < CLEARLY_BETTER:
+        if shares[best] - shares[second] < CLEARLY_BETTER:
             return None
         # What speaks for a rival that nobody would believe is chance, and speaks against the pose.
         return as_found if best == 0 and all(refused[1:]) else likely[best]
 
-    def _likes(self, pose: SE3, others: list[SE3], points_map: Array, camera: Camera) -> list[SE3]:
-        """From where else, beside other poses, the map looks as from a pose that sees these points, (N, 3)."""
-        if self._refiner is None or len(points_map) == 0:
-            return []
-        distance, kept = median_distance(pose.center, points_map), [pose, *others]
+    def _looks_alike_elsewhere(
+        self,
+        pose: SE3,
+        points_map: Array,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        mask: ImageMask | None,
+    ) -> bool:
+        """Whether the map is known to look from elsewhere as from a pose that sees these points (N, 3), and may do so.
+
+        It does not where the views show the image to be none from there.
+        """
+        if self._refiner is None:
+            return False
+        distance, asked = median_distance(pose.center, points_map), [pose]
         for like in self._refiner.likes(pose, camera):
-            if not any(is_same(like, each, distance) for each in kept):
-                kept.append(like)
-        return kept[1 + len(others) :]
+            if any(is_same(like, each, distance) for each in asked):
+                continue
+            asked.append(like)
+            support = self._refiner.agreement(image, camera, like, mask)
+            if support.patches < MIN_PATCHES or support.share >= RULED_OUT:
+                return True
+        return False
 
     def _refuse(
         self,

@@ -18,6 +18,9 @@ CLEARLY_BETTER = 0.25
 """By so much more of the reference views' patches agree with a pose that its rival is none. In rooms alike to the last
 texel the views of one agreed by 0.14 less with pictures of it than those of the other, as they were taken from
 elsewhere."""
+RULED_OUT = 0.25
+"""Where less of the patches agree with a pose, the image is not from there: from true poses 0.28 did at least. That
+others agree with more proves nothing in rooms that are alike: there it may be a matter of what was moved, and when."""
 _MIN_DEG, _MIN_SHARE = 10.0, 0.1
 """A rival differs by this angle, or by this share of the distance to what is seen: else it is the same pose, as some of
 the keypoints that are a little off see it."""
