@@ -33,9 +33,7 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     such a target is cleared away, or put back, by the next that writes it.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(target)
-    temporary = _beside(target, "new")
+    temporary = _new_beside(target)
     try:
         yield temporary
         if not temporary.exists():
@@ -55,10 +53,7 @@ def scratch_folder(target: str | Path) -> Iterator[Path]:
 
     What a killed process left of it is cleared away by the next that writes such a target.
     """
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(target)
-    folder = _beside(target, "new")
+    folder = _new_beside(Path(target))
     folder.mkdir(mode=0o700)
     try:
         yield folder
@@ -115,6 +110,13 @@ def _replace_folder(temporary: Path, target: Path) -> None:
     target.rename(old)
     temporary.rename(target)
     _remove(old)
+
+
+def _new_beside(target: Path) -> Path:
+    """A path for what is to come, without what killed processes left there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(target)
+    return _beside(target, "new")
 
 
 def _beside(target: Path, kind: str) -> Path:

@@ -60,8 +60,8 @@ def judge(walk: Looks, unseen: Looks) -> Judgement:
 
 def reliability(unseen: Looks) -> Array:
     """(K,) how often each landmark is found, as a share of how often others are in the same images; 1 at the most."""
-    everything = np.ones(unseen.looked.shape[1])
-    expected = _expected(unseen, everything, everything > 0)
+    count = unseen.looked.shape[1]
+    expected = _expected(unseen, np.ones(count), np.ones(count, dtype=bool))
     return np.clip((unseen.found.sum(axis=0) + PRIOR) / (expected + PRIOR), 0, 1)
 
 

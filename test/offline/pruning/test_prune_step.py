@@ -167,18 +167,22 @@ def test_a_damaged_note_is_refused_with_the_way_out(workspace):
         read_pruned(workspace)
 
 
-def test_a_bundle_carries_what_to_ignore_and_the_localizer_uses_none_of_it(localizer, tmp_path):
-    bundle = localizer.bundle
-    written = write_bundle(
-        tmp_path / "b",
+def ignoring(bundle: Bundle, rows, path) -> Bundle:
+    """A bundle of the same landmarks, written to a path, that ignores some."""
+    return write_bundle(
+        path,
         scale="unknown",
         camera=bundle.camera,
         network=bundle.network,
         landmarks=bundle.landmarks,
         made_from={},
         write_models=lambda _: None,
-        ignored=MOVED,
+        ignored=rows,
     )
+
+
+def test_a_bundle_carries_what_to_ignore_and_the_localizer_uses_none_of_it(localizer, tmp_path):
+    written = ignoring(localizer.bundle, MOVED, tmp_path / "b")
     assert written.ignored == MOVED
     image = np.full((480, 640, 3), STEP * (MAPPED + 3), np.uint8)
     with_all = localizer.localize(image)
@@ -191,18 +195,8 @@ def test_a_bundle_carries_what_to_ignore_and_the_localizer_uses_none_of_it(local
 
 
 def test_a_bundle_that_ignores_what_there_is_not_is_refused(localizer, tmp_path):
-    bundle = localizer.bundle
     with pytest.raises(RelocError, match="ignores landmarks that there are not"):
-        write_bundle(
-            tmp_path / "b",
-            scale="unknown",
-            camera=bundle.camera,
-            network=bundle.network,
-            landmarks=bundle.landmarks,
-            made_from={},
-            write_models=lambda _: None,
-            ignored=[COUNT],
-        )
+        ignoring(localizer.bundle, [COUNT], tmp_path / "b")
 
 
 def test_what_is_exported_depends_on_what_is_left_out(workspace, localizer, tmp_path):
