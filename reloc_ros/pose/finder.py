@@ -218,48 +218,27 @@ class PoseFinder:
         if pose is None:
             return as_found
         rivals = find_rivals(pose, inliers, matches, keypoints.scores, self._solve, limit)
+        likes = [] if self._refiner is None else self._refiner.likes(pose, camera)
+        if not (rivals or likes):
+            return as_found
         claimed = np.any([inliers, *(agreeing for _, agreeing in rivals)], axis=0)
         likely = [(each, own, claimed & ~own) for each, own in ((pose, inliers), *rivals)]
         verified = self._refiner is not None
         refused = [self._refuse(*one, keypoints, camera.width, verified) is not None for one in likely]
         if refused[0]:
             return as_found
-        if self._looks_alike_elsewhere(pose, matches.points_map[inliers], image, camera, mask):
+        if self._refiner is None:
+            return as_found if all(refused[1:]) else None
+        if _may_be_elsewhere(self._refiner, likes, pose, matches.points_map[inliers], image, camera, mask):
             return None
         if not rivals:
             return as_found
-        if self._refiner is None:
-            return as_found if all(refused[1:]) else None
         shares = [self._refiner.agreement(image, camera, each, mask).share for each, _, _ in likely]
         best, second = np.argsort(shares)[::-1][:2]
         if shares[best] - shares[second] < CLEARLY_BETTER:
             return None
         # What speaks for a rival that nobody would believe is chance, and speaks against the pose.
         return as_found if best == 0 and all(refused[1:]) else likely[best]
-
-    def _looks_alike_elsewhere(
-        self,
-        pose: SE3,
-        points_map: Array,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        mask: ImageMask | None,
-    ) -> bool:
-        """Whether the map is known to look from elsewhere as from a pose that sees these points (N, 3), and may do so.
-
-        It does not where the views show the image to be none from there.
-        """
-        if self._refiner is None:
-            return False
-        distance, asked = median_distance(pose.center, points_map), [pose]
-        for like in self._refiner.likes(pose, camera):
-            if any(is_same(like, each, distance) for each in asked):
-                continue
-            asked.append(like)
-            support = self._refiner.agreement(image, camera, like, mask)
-            if support.patches < MIN_PATCHES or support.share >= RULED_OUT:
-                return True
-        return False
 
     def _refuse(
         self,
@@ -293,3 +272,24 @@ class PoseFinder:
         pose = refinement.camera_from_map
         sharpened = Refined(pose, refinement.covariance, reprojection_errors(pose, agreeing))
         return sharpened.scaled(self._calibration.refined_scale), True, refinement.support
+
+
+def _may_be_elsewhere(
+    refiner: Refiner,
+    likes: list[SE3],
+    pose: SE3,
+    points_map: Array,
+    image: NDArray[np.uint8],
+    camera: Camera,
+    mask: ImageMask | None,
+) -> bool:
+    """Whether an image may be from a like of a pose that sees these points (N, 3): the views do not rule that out."""
+    distance, asked = median_distance(pose.center, points_map), [pose]
+    for like in likes:
+        if any(is_same(like, each, distance) for each in asked):
+            continue
+        asked.append(like)
+        support = refiner.agreement(image, camera, like, mask)
+        if support.patches < MIN_PATCHES or support.share >= RULED_OUT:
+            return True
+    return False
