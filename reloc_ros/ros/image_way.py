@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
@@ -22,6 +23,7 @@ from reloc_ros.ros.input.worker import Worker
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.output.pose_outputs import PoseOutputs
 from reloc_ros.ros.output.status import StatusPublisher
+from reloc_ros.ros.process import give_back_memory
 from reloc_ros.ros.rig import Seen, localized
 from reloc_ros.ros.tf.tree import TfTree
 from reloc_ros.stream.health import Health
@@ -52,8 +54,9 @@ class ImageWay:
         self._mailbox = Mailbox(
             lambda image, late: image.stream.drop(late=late), self.given.camera_tolerance_s
         )
-        self._worker = Worker(self._mailbox, self._work_on, self._on_broken_images, fail)
-        self._second = SecondLooks(self._look_again, _count_lost, self._on_broken_images, fail)
+        first, second = (functools.partial(self._freeing, look) for look in (self._work_on, self._look_again))
+        self._worker = Worker(self._mailbox, first, self._on_broken_images, fail)
+        self._second = SecondLooks(second, _count_lost, self._on_broken_images, fail)
         for stream in self.streams:
             stream.listen(self.given, self._on_image)
 
@@ -75,6 +78,13 @@ class ImageWay:
             return
         self._admitted_s = stamp_s
         self._mailbox.put(arrived, arrived.stream.name, stamp_s)
+
+    def _freeing(self, look: Callable[[Sequence[Arrived]], None], images: Sequence[Arrived]) -> None:
+        """Look at images, and give back the map before where they were the last to need it."""
+        before = id(self.loaded)
+        look(images)
+        if id(self.loaded) != before:
+            give_back_memory()
 
     def _work_on(self, images: Sequence[Arrived]) -> None:
         """Called on the worker's thread, with the images of one time."""
