@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+FARTHEST = 1e12
+"""Of a frame that others tell of, from another: in metres beyond all planets; products of such ones stay finite."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,7 +44,11 @@ class SE3:
 
     @staticmethod
     def from_quaternion_wxyz(quaternion_wxyz: ArrayLike, translation: ArrayLike) -> SE3:
-        """From a quaternion (w, x, y, z) of any non-zero norm and a translation, (3,)."""
+        """From a quaternion (w, x, y, z) of any non-zero norm and a translation, (3,), as others tell them.
+
+        Raises:
+            ValueError: they are no pose of anything.
+        """
         quaternion = np.asarray(quaternion_wxyz, dtype=np.float64).reshape(4)
         largest = np.abs(quaternion).max()
         if not 0 < largest < np.inf:
@@ -54,7 +60,10 @@ class SE3:
         # R = I + 2 w [v]x + 2 [v]x^2 for a unit quaternion (w, v).
         skew = cross_matrix(vector)
         rotation = np.eye(3) + 2 * w * skew + 2 * skew @ skew
-        return SE3(rotation, np.array(translation, dtype=np.float64).reshape(3))
+        moved = np.array(translation, dtype=np.float64).reshape(3)
+        if not np.abs(moved).max() < FARTHEST:
+            raise ValueError(f"a translation needs finite numbers below {FARTHEST:g}, got {moved.tolist()}")
+        return SE3(rotation, moved)
 
     @property
     def matrix(self) -> Array:

@@ -100,6 +100,12 @@ def test_quaternion_of_norm_zero_is_refused():
         SE3.from_quaternion_wxyz([0, 0, 0, 0], [0, 0, 0])
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e13, -1e300])
+def test_what_is_farther_than_anything_is_no_pose(number):
+    with pytest.raises(ValueError, match="a translation needs finite numbers below 1e"):
+        SE3.from_quaternion_wxyz([1, 0, 0, 0], [0, number, 0])
+
+
 @given(transforms())
 def test_center_is_where_the_origin_of_a_lies_in_b(a_from_b):
     np.testing.assert_allclose(a_from_b.apply(a_from_b.center[None]), np.zeros((1, 3)), atol=1e-9)

@@ -98,11 +98,8 @@ def se3_from_pose(pose: Pose) -> SE3:
 
 def _se3_from(q: Quaternion, t: Point | Vector3) -> SE3:
     """Raises RelocError for numbers that are no pose."""
-    numbers = [q.w, q.x, q.y, q.z, t.x, t.y, t.z]
-    if not np.isfinite(numbers).all():
-        raise RelocError(f"a pose needs finite numbers, got {numbers}")
     try:
-        return SE3.from_quaternion_wxyz(numbers[:4], numbers[4:])
+        return SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [t.x, t.y, t.z])
     except ValueError as error:
         raise RelocError(str(error)) from error
 

@@ -25,6 +25,8 @@ POSE_TYPES = {
     "geometry_msgs/msg/PoseStamped": lambda message: message.pose,
 }
 IMU_TYPE = "sensor_msgs/msg/Imu"
+_MOST_M_S2 = 1e6
+"""Of a reading; shells in their gun have less."""
 MAX_GAP_S = 0.5
 """Poses farther apart are not interpolated between, unless it is told otherwise."""
 NEAR_S = 1 / 60
@@ -66,13 +68,13 @@ def read_bag_poses(bag: Path, topic: str) -> StampedPoses:
     for kind, stamp_ns, message in _messages(bag, topic, tuple(POSE_TYPES)):
         pose = POSE_TYPES[kind](message)
         p, q = pose.position, pose.orientation
-        numbers = [q.w, q.x, q.y, q.z, p.x, p.y, p.z]
-        if not np.isfinite(numbers).all() or not any(numbers[:4]):
+        try:
+            poses.append(SE3.from_quaternion_wxyz([q.w, q.x, q.y, q.z], [p.x, p.y, p.z]))
+        except ValueError as error:
             raise RelocError(
-                f"topic {topic} of {bag}: its pose number {len(poses) + 1} is not finite, or without a quaternion"
-            )
+                f"topic {topic} of {bag}: its pose number {len(poses) + 1} is none: {error}"
+            ) from error
         stamps.append(stamp_ns)
-        poses.append(SE3.from_quaternion_wxyz(numbers[:4], numbers[4:]))
     order, unique = _in_time(bag, topic, stamps)
     return StampedPoses(unique, Poses.of(poses).take(order))
 
@@ -90,8 +92,8 @@ def read_bag_accelerations(bag: Path, topic: str) -> Accelerations:
         readings.append([a.x, a.y, a.z])
     order, unique = _in_time(bag, topic, stamps)
     values = np.array(readings)[order]
-    if not np.isfinite(values).all():
-        raise RelocError(f"topic {topic} of {bag} holds accelerations that are not finite")
+    if not (np.abs(values) < _MOST_M_S2).all():
+        raise RelocError(f"topic {topic} of {bag} holds accelerations that are not finite, or of no sensor")
     return Accelerations(unique, values)
 
 

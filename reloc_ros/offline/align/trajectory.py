@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import FARTHEST, SE3
 
 FIRST_EPOCH_S = 10**8
 """Numbers from this on are seconds since the epoch, smaller whole ones are numbers of images."""
@@ -105,7 +105,8 @@ def read_trajectory(file: str | Path) -> Trajectory:
             f"trajectory '{file}' gives '{min(repeated)}' more than once; leave one pose of each, and write times with "
             "all of their digits"
         )
-    bad = np.flatnonzero(~(np.isfinite(numbers).all(axis=1) & numbers[:, 3:].any(axis=1)))
+    near = (np.abs(numbers[:, :3]) < FARTHEST).all(axis=1)
+    bad = np.flatnonzero(~(near & np.isfinite(numbers[:, 3:]).all(axis=1) & numbers[:, 3:].any(axis=1)))
     if len(bad):
         raise _not_a_pose(file, *list(lines.items())[bad[0]])
     _refuse_degrees(file, numbers[:, :3])

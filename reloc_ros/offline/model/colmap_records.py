@@ -139,10 +139,12 @@ def _pose(numbers: ArrayLike) -> SE3:
 
 
 def _keypoints(colmap_px: ArrayLike) -> NDArray[np.float64]:
-    keypoints_px = px_from_colmap(colmap_px)
-    if not (np.abs(keypoints_px) < _LARGEST).all():
+    colmap_px = np.asarray(colmap_px, dtype=np.float64)
+    if not (
+        np.abs(colmap_px) < _LARGEST
+    ).all():  # before it is reckoned with: some bits that are no number signal
         raise ValueError("a keypoint is not finite")
-    return keypoints_px
+    return px_from_colmap(colmap_px)
 
 
 def _parse_points_bin(data: bytes) -> ColmapPoints:

@@ -83,11 +83,19 @@ def test_damaged_and_missing_bags_are_refused(tmp_path):
     assert "\n" not in str(refused.value)
 
 
-def test_poses_that_are_not_finite_are_refused(tmp_path):
-    bad = (*list(walk(3).map_from_body)[:2], SE3(np.eye(3), np.array([np.nan, 0, 0])))
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e300])
+def test_poses_that_are_not_finite_are_refused(tmp_path, number):
+    bad = (*list(walk(3).map_from_body)[:2], SE3(np.eye(3), np.array([number, 0, 0])))
     bag = write_pose_bag(tmp_path / "bag", StampedPoses(walk(3).stamps_ns, Poses.of(bad)))
-    with pytest.raises(RelocError, match="pose number 3 is not finite"):
+    with pytest.raises(RelocError, match=r"pose number 3 is none: .*finite numbers"):
         read_bag_poses(bag, "/odom")
+
+
+@pytest.mark.parametrize("number", [np.nan, 1e300])
+def test_accelerations_of_no_sensor_are_refused(tmp_path, number):
+    imu = Accelerations(walk(3).stamps_ns, np.array([[0, 0, 9.8], [0, 0, number], [0, 0, 9.8]]))
+    with pytest.raises(RelocError, match="not finite, or of no sensor"):
+        read_bag_accelerations(write_pose_bag(tmp_path / "bag", imu=imu), "/imu")
 
 
 def test_poses_between_stamps_are_interpolated_and_gaps_are_not():

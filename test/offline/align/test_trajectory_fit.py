@@ -163,6 +163,7 @@ def test_trajectory_goes_to_a_file_and_back(tmp_path):
         ("a.jpg 1 2 3 0 0 0 1\nb.jpg 1 2 x 0 0 0 1\n", "line 2"),
         ("a.jpg 1 2 nan 0 0 0 1\n", "line 1"),
         ("a.jpg 1 2 3 0 0 0 0\n", "line 1"),
+        ("a.jpg 1 2 1e300 0 0 0 1\n", "line 1"),
         ("a.jpg 1 2 3 0 0 0 1\na.jpg 1 2 3 0 0 0 1\n", "more than once"),
         ("1e9 1 2 3 0 0 0 1\n1e9 2 2 3 0 0 0 1\n", "times with all of their digits"),
         (

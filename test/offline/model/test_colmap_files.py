@@ -211,6 +211,18 @@ def test_numbers_without_end_are_refused(rigged, stem, column, number):
         read_colmap(rigged)
 
 
+def test_bits_of_a_keypoint_that_are_no_number_are_refused(folder):
+    file = to_binary(folder) / "images.bin"
+    contents = bytearray(file.read_bytes())
+    first = contents.index(b"\0", contents.index(MODEL.names[0].encode())) + 9  # after the name and the count
+    contents[first : first + 8] = (0x7FF0_0000_0000_0001).to_bytes(
+        8, "little"
+    )  # signals, where it is reckoned with
+    file.write_bytes(contents)
+    with pytest.raises(RelocError, match=r"images\.bin' is damaged"):
+        read_colmap(file.parent)
+
+
 @pytest.mark.parametrize("stem", ["rigs", "frames"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_rigs_and_frames_cut_short_are_refused(rigged, stem, share):

@@ -274,6 +274,13 @@ def test_a_robot_that_lies_level_is_not_told_of(tmp_path, messages, caplog):
     assert not caplog.text
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e300])
+def test_a_mount_that_is_nowhere_is_none(tmp_path, number):
+    nowhere = SE3(np.eye(3), np.array([number, 0.0, 0.8]))
+    write_original(tmp_path / "original", child="camera", parent="base_link", parent_from_child=nowhere)
+    assert BagTf(tmp_path / "original").mount_of("camera") is None
+
+
 def read_known(path: Path) -> list[tuple[str, int, object]]:
     store = typestore()
     with Reader(path) as reader:
