@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc_ros.io.npz import load_bundled
+from reloc_ros.io.npz import load_bundled, of_kind
 from reloc_ros.landmarks import Landmarks
 
 FORMAT = 1
@@ -56,12 +56,12 @@ class FeatureMap:
 
 def _from_arrays(data: dict[str, NDArray[Any]]) -> FeatureMap:
     landmarks = Landmarks(
-        data["ids"].astype(np.int64),
-        data["positions_map"].astype(float) + data["origin"],
-        data["directions_map"].astype(float),
-        data["view_cones_rad"].astype(float),
+        of_kind(data["ids"], np.int64),
+        of_kind(data["positions_map"], np.float64) + of_kind(data["origin"], np.float64),
+        of_kind(data["directions_map"], np.float64),
+        of_kind(data["view_cones_rad"], np.float64),
     )
-    features = FeatureMap(data["descriptors"], data["points"].astype(np.int64), landmarks)
+    features = FeatureMap(data["descriptors"], of_kind(data["points"], np.int64), landmarks)
     _check(features)
     return features
 
@@ -72,6 +72,8 @@ def _check(features: FeatureMap) -> None:
     numbers = (landmarks.positions_map, landmarks.directions_map, landmarks.view_cones_rad)
     if [array.shape for array in numbers] != [(count, 3), (count, 3), (count,)]:
         raise ValueError("points do not fit")
+    if features.descriptors.dtype not in (np.uint8, np.float16):
+        raise ValueError("descriptors are of no kind that is saved")
     if features.descriptors.ndim != 2 or points.shape != features.descriptors.shape[:1]:
         raise ValueError("descriptors do not fit")
     if not all(np.isfinite(array).all() for array in (*numbers, features.descriptors)):

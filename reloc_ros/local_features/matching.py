@@ -77,7 +77,9 @@ class Matcher:
         if len(keypoints_px) == 0:
             return NO_KEYPOINTS
         queries = np.ascontiguousarray(descriptors, dtype=np.float32)
-        nearest, squared = self._index.knnSearch(queries, NEIGHBOURS, params={"checks": CHECKS})
+        nearest, squared = self._index.knnSearch(
+            queries, min(NEIGHBOURS, len(self._descriptors)), params={"checks": CHECKS}
+        )
         points, ratios = self._ratios(np.asarray(nearest, np.int32), np.sqrt(squared))
         rows = np.flatnonzero(ratios < self._features.max_ratio)
         scores = 1 - ratios[rows] / self._features.max_ratio

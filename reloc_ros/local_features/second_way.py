@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from reloc_ros.calibration import Calibration
 from reloc_ros.cameras import Camera
+from reloc_ros.errors import RelocError
 from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.local_features.feature_map import FeatureMap
 from reloc_ros.local_features.matching import Matcher
-from reloc_ros.local_features.sift import Sift
+from reloc_ros.local_features.sift import SIZE, Sift
 from reloc_ros.pose.acceptance import LocalizerConfig
 from reloc_ros.pose.finder import Localized, Lost, PoseFinder
 from reloc_ros.refinement.refine import Refiner
@@ -33,7 +34,16 @@ class SecondWay:
     def __init__(
         self, known: FeatureMap, calibration: Calibration, config: LocalizerConfig, refiner: Refiner | None
     ) -> None:
-        """Build the index of a bundle's features, whose poses have a calibration of their own."""
+        """Build the index of a bundle's features, whose poses have a calibration of their own.
+
+        Raises:
+            RelocError: they are not SIFT's.
+        """
+        size = known.descriptors.shape[1]
+        if size != SIZE:
+            raise RelocError(
+                f"the bundle's local features have {size} numbers each, and SIFT's have {SIZE}; export the bundle again"
+            )
         limits = dataclasses.replace(config, min_evidence=calibration.min_evidence, **LIMITS)
         self._matcher = Matcher(Sift(SIDE), known)
         self._finder = PoseFinder(known.landmarks, limits, calibration, refiner, "features")

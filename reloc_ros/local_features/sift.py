@@ -11,6 +11,8 @@ CONTRAST_THRESHOLD = 0.02
 """COLMAP's own limit for the difference of Gaussians, as OpenCV counts it; OpenCV's default is twice that."""
 STRETCHED_PERCENT = (1.0, 99.0)
 """Grey levels that are brought to black and white: the threshold is absolute, and a dark image would fall below it."""
+SIZE = 128
+"""Numbers of a descriptor."""
 DESCRIPTOR_SCALE = 512
 """Of the numbers of a descriptor, which are then whole ones of a byte, as COLMAP keeps them."""
 
@@ -34,7 +36,7 @@ class Sift:
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         keypoints, descriptors = self._sift.detectAndCompute(_stretch(np.asarray(grey, np.uint8)), None)
         if descriptors is None:
-            return np.zeros((0, 2)), np.zeros((0, 128), dtype=np.uint8)
+            return np.zeros((0, 2)), np.zeros((0, SIZE), dtype=np.uint8)
         descriptors /= np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-12)
         in_bytes = np.rint(DESCRIPTOR_SCALE * np.sqrt(descriptors)).clip(0, 255).astype(np.uint8)
         return np.array([keypoint.pt for keypoint in keypoints], dtype=np.float64), in_bytes

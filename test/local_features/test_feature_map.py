@@ -36,6 +36,9 @@ def test_saved_features_are_the_same_again_far_from_the_origin_too(origin, tmp_p
         {"view_cones_rad": np.full(50, np.nan)},
         {"positions_map": np.zeros((49, 3))},
         {"origin": None},
+        {"origin": np.zeros(3, complex)},
+        {"points": np.zeros(150)},
+        {"descriptors": np.zeros((150, 128), np.complex64)},
     ],
 )
 def test_a_damaged_file_is_refused_with_a_sentence(change, tmp_path):

@@ -77,6 +77,21 @@ def test_without_fallback_or_features_a_lost_image_stays_lost():
         assert localizer.second_way is None
 
 
+def test_features_of_another_kind_are_refused_when_the_map_is_loaded():
+    network = make_localizer(blind)
+    features = make_feature_map(descriptors()[:, :64], np.arange(COUNT), points())
+    with pytest.raises(RelocError, match="local features have 64 numbers each, and SIFT's have 128"):
+        Localizer(dataclasses.replace(network.bundle, features=features), network.backend)
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_a_map_of_few_features_is_lost_as_any_other(count):
+    network = make_localizer(blind)
+    features = make_feature_map(descriptors()[:count], np.arange(count), points()[:count])
+    bundle = dataclasses.replace(network.bundle, features=features)
+    assert isinstance(Localizer(bundle, network.backend).localize(picture()), Lost)
+
+
 def test_a_place_that_repeats_is_ambiguous_to_local_features(monkeypatch):
     half = COUNT // 2
     twins = points()
