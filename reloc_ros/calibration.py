@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from reloc_ros.errors import RelocError
+
+_LARGEST = 1e9
+"""Factors beyond say nothing, and their squares are too much for numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Calibration:
         for key in expected[:-1]:
             value = data[key]
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or value <= 0:
+            if not number or not 0 < value < _LARGEST:
                 raise RelocError(f"calibration {key} must be a number above zero, got {value!r}")
         if not isinstance(data["made_from"], Mapping):
             raise RelocError(f"calibration made_from must be a mapping, got {data['made_from']!r}")

@@ -77,7 +77,7 @@ class Landmarks:
             landmarks = Landmarks(of_kind(ids, np.int64), *(of_kind(array, np.float64) for array in numbers))
         except FileNotFoundError as error:
             raise RelocError(f"{path} does not exist; run reloc select first") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise RelocError(f"{path} is not a readable landmark file; run reloc select again") from error
         arrays = [getattr(landmarks, field.name) for field in dataclasses.fields(Landmarks)]
         count = len(landmarks.positions_map)

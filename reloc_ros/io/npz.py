@@ -70,7 +70,7 @@ def load_bundled(
         made = from_arrays(data) if version in readable else None
     except FileNotFoundError as error:
         raise RelocError(f"{path} does not exist; export the bundle again") from error
-    except (RelocError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (RelocError, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
         raise RelocError(f"{path} is not a readable file of {what}; export the bundle again") from error
     if made is None:
         formats = " and ".join(map(str, readable))

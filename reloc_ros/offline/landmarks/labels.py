@@ -65,7 +65,7 @@ class Labels:
             return Labels(tuple(data["names"].tolist()), data["keypoints_px"], data["visibility"])
         except FileNotFoundError as error:
             raise RelocError(f"{path} does not exist; run reloc label first") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise RelocError(f"{path} is not a readable label file; run reloc label again") from error
 
 

@@ -156,7 +156,7 @@ def _positive(value: Any) -> float | None:
     """A number above zero, or None: a ratio of 0/0 is not a number, and some cameras write 0 for unknown."""
     try:
         number = float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, ArithmeticError):
         return None
     return number if math.isfinite(number) and number > 0 else None
 

@@ -40,7 +40,7 @@ def read_mp4_track(path: Path) -> Mp4Track | None:
             if _inside(track, b"mdia", b"hdlr")[8:12] == b"vide":
                 (about,) = _named(track, b"tkhd")
                 return Mp4Track(_top(about), _shown_s(track, units_per_s))
-    except (OSError, ValueError, IndexError, struct.error, ZeroDivisionError):
+    except (OSError, ValueError, IndexError, struct.error, ArithmeticError):
         return None
     return None
 
