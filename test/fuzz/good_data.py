@@ -16,14 +16,19 @@ from typing import Any
 
 import cv2
 import numpy as np
+from feature_maps import make_feature_map
 from image_bag import write_image_bag
+from pose_bags import write_pose_bag
 from reference_corner import references
 from scenes import TINY_CAMERA, TINY_SHAPE, noise_image, random_landmarks
 from synthetic_model import make_model, write_colmap_text
 
 from reloc_ros.bundle import ONNX_MODEL, REFERENCES, write_bundle
+from reloc_ros.geometry import SE3
 from reloc_ros.inference.places import PlaceClassifier
 from reloc_ros.io.manifest import MANIFEST
+from reloc_ros.offline.align.timed_readings import Accelerations, StampedPoses
+from reloc_ros.offline.align.trajectory import Poses
 from reloc_ros.offline.landmarks.labels import unlabelled
 
 FOLDER = Path(tempfile.mkdtemp(prefix="reloc-fuzz-"))
@@ -93,8 +98,16 @@ PLY = (
     "property list uchar int vertex_indices\nend_header\n"
     "0 0 0 255 0 0\n1 0 0 0 255 0\n0 1 0 0 0 255\n0 0 1 9 9 9\n3 0 1 2\n4 0 1 2 3\n"
 )
+BINARY_PLY = (
+    b"ply\nformat binary_little_endian 1.0\nelement vertex 4\nproperty float x\nproperty float y\nproperty float z\n"
+    b"element face 2\nproperty list uchar int vertex_indices\nend_header\n"
+    + struct.pack("<12f", 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1)
+    + struct.pack("<B3iB4i", 3, 0, 1, 2, 4, 0, 1, 2, 3)
+)
 POINTS = "# of the map\n1 2 3\n0.5, -1.5, 2e-3  # one more\n\n-4 5.5 6\n"
 MODEL = make_model(images=8, points=60, camera="pinhole", seed=3)
+STAMPS_NS = 1_700_000_000_000_000_000 + 10**8 * np.arange(3)
+FEATURES = make_feature_map(np.arange(64, dtype=np.uint8).reshape(4, 16), np.array([0, 1, 2, 2]), np.eye(3))
 PLACES = PlaceClassifier(np.eye(3, 5, dtype=np.float32), np.zeros(3, np.float32))
 UNLABELLED = unlabelled(MODEL, random_landmarks(6))
 DETECTIONS = {"a/one.png": [[10.0, 20.0, 0.9], [0.5, 7.25, 0.0], [3, 4, 1]], "two": [[1, 2, 0.5]] * 3}
@@ -167,8 +180,52 @@ def bag(mcap: bool) -> bytes:
     path = FOLDER / f"bag-{mcap}"
     pictures = [np.full((6, 8), 20 * i, np.uint8) for i in range(3)]
     write_image_bag(path, {"/image": pictures, "/image/compressed": pictures}, TINY_CAMERA, mcap=mcap)
+    return _packed(path)
+
+
+def _packed(path: Path) -> bytes:
     (messages,) = (one for one in path.iterdir() if one.name != "metadata.yaml")
     return messages.read_bytes()
+
+
+@functools.cache
+def pose_bag() -> bytes:
+    poses = StampedPoses(
+        STAMPS_NS, Poses.of([SE3.from_rotation_vector([0, 0, i], [i, 0, 0]) for i in range(3)])
+    )
+    imu = Accelerations(STAMPS_NS, np.tile([0.0, 0.0, 9.8], (3, 1)))
+    return _packed(write_pose_bag(FOLDER / "poses", poses, imu))
+
+
+@functools.cache
+def photograph() -> bytes:
+    """With all that is read of its EXIF."""
+    from PIL import Image
+
+    picture = Image.new("RGB", (32, 24))
+    exif = picture.getexif()
+    exif.update({0x010F: "Maker", 0x0110: "One", 0x0112: 6})
+    exif.get_ifd(0x8769).update({0x920A: 4.2, 0xA405: 26, 0xA404: 1.0, 0xA434: "of the back"})
+    picture.save(FOLDER / "exif.jpg", exif=exif)
+    return (FOLDER / "exif.jpg").read_bytes()
+
+
+def _box(kind: bytes, *inside: bytes) -> bytes:
+    data = b"".join(inside)
+    return struct.pack(">I4s", 8 + len(data), kind) + data
+
+
+def mp4() -> bytes:
+    """The head of a video of which three of four seconds are shown, and that turned."""
+    matrix = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    track = _box(
+        b"trak",
+        _box(b"tkhd", bytes(40), matrix, bytes(8)),
+        _box(b"edts", _box(b"elst", struct.pack(">II", 0, 1), struct.pack(">Iii", 3000, 0, 1 << 16))),
+        _box(b"mdia", _box(b"hdlr", bytes(8), b"vide", bytes(13))),
+    )
+    movie = _box(b"moov", _box(b"mvhd", bytes(12), struct.pack(">II", 1000, 4000), bytes(80)), track)
+    return _box(b"ftyp", b"isom", bytes(4)) + _box(b"mdat", bytes(64)) + movie
 
 
 @functools.cache

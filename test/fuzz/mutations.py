@@ -63,7 +63,24 @@ WORDS = (
 )
 """Instead of words and numbers of a text."""
 VALUES = (
-    *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**70, 0.5, -1.5, 1e308, 1e-320, float("nan"), float("inf")),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        2**31,
+        2**63,
+        2**70,
+        10**400,
+        0.5,
+        -1.5,
+        1e308,
+        1e-320,
+        float("nan"),
+        float("inf"),
+    ),
     *("", "x", "../..", "1", "\x00", "\U0001f916", [], [1], [None], [[1, 2, 3]], {}, {"a": 1}, {"": []}),
 )
 """Instead of values of a JSON file."""

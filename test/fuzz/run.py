@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
+import random
+import tempfile
 import time
 import traceback
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -14,6 +18,9 @@ if TYPE_CHECKING:
     from fuzz.targets import Target
 
 ROUND = 500
+SEEDS, SEED_BYTES = 64, 4096
+TIMEOUT_S = 60
+"""That a reader may take for one input; then the process ends, as it does beyond 4 GB."""
 
 
 class Run:
@@ -52,15 +59,27 @@ class Run:
 
 
 def with_atheris(name: str, minutes: float) -> None:
-    """The same data, chosen by what of our code it reaches; ends the process."""
+    """The same data, chosen by what of our code it reaches; tells as much, and ends the process."""
     import atheris
 
     with atheris.instrument_imports(include=["reloc_ros"]):
         from fuzz.targets import TARGETS
-    target = TARGETS[name]()
+    run, until_s = Run(name, TARGETS[name]()), time.monotonic() + 60 * minutes
     checks = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    fuzz = checks(given(target.inputs)(target.takes)).hypothesis.fuzz_one_input
-    atheris.Setup([name, f"-max_total_time={round(60 * minutes)}", "-rss_limit_mb=4096"], fuzz)
+    draw = checks(given(run.target.inputs)(run.feed)).hypothesis.fuzz_one_input
+
+    def feed(data: bytes) -> None:
+        draw(data)
+        if time.monotonic() > until_s:
+            print(run, flush=True)
+            corpus.cleanup()
+            os._exit(int(bool(run.faults)))  # libFuzzer has no other end
+
+    corpus = tempfile.TemporaryDirectory()
+    for row in range(SEEDS):  # choices of hypothesis, enough for whole data
+        Path(corpus.name, str(row)).write_bytes(random.Random(row).randbytes(SEED_BYTES))
+    limits = "-len_control=0", f"-max_len={SEED_BYTES}", "-rss_limit_mb=4096", f"-timeout={TIMEOUT_S}"
+    atheris.Setup([name, *limits, corpus.name], feed)
     atheris.Fuzz()
 
 

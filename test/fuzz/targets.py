@@ -17,7 +17,9 @@ from fuzz import good_data as good
 from fuzz.good_data import FOLDER, saved
 from fuzz.mutations import NUMBERS, WORDS, odd_bytes, odd_json, odd_text
 from hypothesis import strategies as st
+from pose_bags import STORE
 from reference_corner import references
+from rosbags.rosbag2 import StoragePlugin, Writer
 from scenes import random_landmarks
 
 from reloc_ros.bundle import LANDMARKS, ONNX_MODEL, REFERENCES, Bundle
@@ -27,10 +29,13 @@ from reloc_ros.inference.places import PlaceClassifier
 from reloc_ros.io.bag import Bag
 from reloc_ros.io.camera_files import read_camera_file, read_colmap_cameras
 from reloc_ros.io.camera_info import camera_from_message, log_camera_info
+from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.io.image_messages import image_from_compressed, image_from_message
 from reloc_ros.io.manifest import MANIFEST
 from reloc_ros.io.npz import read_npz
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.local_features.feature_map import FeatureMap
+from reloc_ros.offline.align.timed_readings import read_bag_accelerations, read_bag_poses
 from reloc_ros.offline.align.trajectory import match_images, read_trajectory, stamps_of_keys
 from reloc_ros.offline.landmarks.keypoints_json import read_keypoints, write_keypoints
 from reloc_ros.offline.landmarks.labels import Labels
@@ -42,8 +47,11 @@ from reloc_ros.offline.running.bag_tf import BagTf
 from reloc_ros.offline.running.detections import read_detections
 from reloc_ros.offline.running.mesh import read_mesh
 from reloc_ros.offline.sources.exif import read_exif
+from reloc_ros.offline.sources.mp4_track import read_mp4_track
 from reloc_ros.offline.sources.photographs import read_photo
 from reloc_ros.refinement.references import References
+
+TF_TYPE = "tf2_msgs/msg/TFMessage"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,6 +199,51 @@ def _read_bag(path: Path) -> None:
         BagTf(path)
 
 
+def _read_pose_bag(path: Path) -> None:
+    """Each topic by itself: one of them may be sound."""
+    problems = []
+    for read, topic in ((read_bag_poses, "/odom"), (read_bag_accelerations, "/imu")):
+        try:
+            read(path, topic)
+        except RelocError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0]
+
+
+@st.composite
+def _odd_tf(draw: st.DrawFn) -> bytes:
+    """A bag of some transforms between few frames, which so meet in loops, or hang on several."""
+    frames, number = st.sampled_from(["base_link", "/map", "camera", "", "odom", "\u00e9"]), st.floats()
+    types = STORE.types
+    vector, turn = types["geometry_msgs/msg/Vector3"], types["geometry_msgs/msg/Quaternion"]
+    header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](0, 0), "")
+    path = FOLDER / "tf"
+    shutil.rmtree(path, ignore_errors=True)
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic in ("/tf_static", "/tf"):
+            connection = writer.add_connection(topic, TF_TYPE, typestore=STORE)
+            transforms = [
+                types["geometry_msgs/msg/TransformStamped"](
+                    dataclasses.replace(header, frame_id=draw(frames)),
+                    draw(frames),
+                    types["geometry_msgs/msg/Transform"](
+                        vector(draw(number), draw(number), 0.0), turn(0.0, draw(number), 0.0, draw(number))
+                    ),
+                )
+                for _ in range(draw(st.integers(0, 4)))
+            ]
+            writer.write(connection, 1, STORE.serialize_cdr(types[TF_TYPE](transforms), TF_TYPE))
+    (messages,) = path.glob("*.mcap")
+    return draw(st.just(messages.read_bytes()) | odd_bytes(messages.read_bytes()))
+
+
+def _read_tf(path: Path) -> None:
+    tf = BagTf(path)
+    for frame in ("camera", "base_link", "map", ""):
+        tf.parent_of(frame), tf.mount_of(frame)
+
+
 def _any_of(odd: Callable[[Any], st.SearchStrategy], *sound: Any) -> st.SearchStrategy:
     return st.one_of(*map(odd, sound))
 
@@ -239,6 +292,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "model": lambda: file(_odd_archive(saved(good.MODEL.save)), "model.npz", SfmModel.load),
     "references": lambda: file(_odd_archive(saved(references().save)), REFERENCES, _read_references),
     "places": lambda: file(_odd_archive(saved(good.PLACES.save)), "places.npz", PlaceClassifier.load),
+    "features": lambda: file(_odd_archive(saved(good.FEATURES.save)), "features.npz", FeatureMap.load),
     "npz": lambda: file(_odd_archive(_landmarks()), "a.npz", read_npz, refuses=(ValueError,)),
     "onnx": lambda: file(odd_bytes(good.network()), ONNX_MODEL, self_contained),
     "points": lambda: file(odd_text(good.POINTS), "points.txt", read_points),
@@ -258,10 +312,16 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "image": lambda: Target(_odd_message(good.IMAGE), image_from_message),
     "compressed-image": lambda: Target(_any_of(_compressed, *good.pictures()), image_from_compressed),
     "photograph": lambda: file(_any_of(odd_bytes, *good.pictures()), "photo.jpg", _read_photograph),
+    "exif": lambda: file(odd_bytes(good.photograph()), "exif.jpg", _read_photograph),
+    "image-mask": lambda: file(_any_of(odd_bytes, *good.pictures()), "mask.png", ImageMask.load),
+    "video-head": lambda: file(odd_bytes(good.mp4()), "video.mp4", read_mp4_track, refuses=()),
+    "bag-poses": lambda: file(odd_bytes(good.pose_bag()), "poses.mcap", _read_pose_bag),
+    "bag-tf": lambda: file(_odd_tf(), "tf.mcap", _read_tf),
     "bag-mcap": lambda: file(odd_bytes(good.bag(True)), "bag.mcap", _read_bag),
     "bag-db3": lambda: file(odd_bytes(good.bag(False)), "bag.db3", _read_bag),
     "cloud": lambda: file(odd_bytes(_cloud()), "cloud.ply", _read_cloud),
     "mesh-ply": lambda: file(odd_text(good.PLY), "mesh.ply", read_mesh),
+    "mesh-binary": lambda: file(odd_bytes(good.BINARY_PLY), "mesh.ply", read_mesh),
     "mesh-obj": lambda: file(odd_text(good.OBJ), "mesh.obj", read_mesh),
 }
 """By name; the good data is made once one is asked for."""
