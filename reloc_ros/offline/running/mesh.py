@@ -104,7 +104,7 @@ def read_mesh(path: Path) -> Mesh:
         raise RelocError(f"mesh '{path}' is neither .ply nor .obj")
     try:
         vertices, faces, vertex_colors, face_colors = reader(path)
-        triangles, owners = _fans(faces[: MAX_TRIANGLES + 1])
+        triangles, owners = _fans(faces)
         if len(triangles) and not 0 <= triangles.min() <= triangles.max() < len(vertices):
             raise ValueError("a face names a vertex that is not there")
     except OSError as error:
@@ -167,13 +167,14 @@ def _read_obj(path: Path) -> _Parts:
 
 
 def _fans(faces: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Polygons to triangles (T, 3), and the polygon that each came from (T,)."""
-    triangles, owners = [], []
-    for number, face in enumerate(faces):
-        for second, third in itertools.pairwise(face[1:]):
-            triangles.append((face[0], second, third))
-            owners.append(number)
-    return np.array(triangles, dtype=np.int64).reshape(-1, 3), np.array(owners, dtype=np.int64)
+    """Polygons to triangles (T, 3), one more than can be drawn at most, and the polygon that each came from (T,)."""
+    fans = (
+        (face[0], second, third, number)
+        for number, face in enumerate(faces)
+        for second, third in itertools.pairwise(face[1:])
+    )
+    table = np.array(list(itertools.islice(fans, MAX_TRIANGLES + 1)), dtype=np.int64).reshape(-1, 4)
+    return table[:, :3], table[:, 3]
 
 
 def _field_of_view(camera: Camera, near: float) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
+from reloc_ros.offline.running import mesh
 from reloc_ros.offline.running.mesh import GREY, Mesh, axes, read_mesh
 
 CAMERA = Camera("pinhole", 160, 120, 100.0, 100.0, 80.0, 60.0)
@@ -185,6 +186,17 @@ def test_a_mesh_of_too_many_triangles_is_refused(tmp_path, monkeypatch):
     (tmp_path / "square.obj").write_text(SQUARE_OBJ)
     with pytest.raises(RelocError, match="more than 1 triangles; simplify it"):
         read_mesh(tmp_path / "square.obj")
+
+
+def test_no_more_triangles_are_made_than_can_be_drawn():
+    """Of a polygon whose corners, read one by one, would take hours and all memory."""
+    triangles, owners = mesh._fans([range(3), range(10**12)])
+    assert len(triangles) == len(owners) == mesh.MAX_TRIANGLES + 1
+    assert triangles[[0, 1, 2]].tolist() == [[0, 1, 2], [0, 1, 2], [0, 2, 3]] and owners[:3].tolist() == [
+        0,
+        1,
+        1,
+    ]
 
 
 def test_a_missing_mesh_is_refused(tmp_path):
