@@ -21,7 +21,7 @@ from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.event_handler import PublisherEventCallbacks
-from rclpy.executors import ExternalShutdownException, InvalidHandle, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -35,6 +35,7 @@ from tf2_ros import Buffer, TransformListener
 from reloc_ros.cameras import Camera
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import camera_info_from, image_from_pixels, se3_from_transform
+from reloc_ros.ros.spinning import Spinning
 
 EXECUTABLE = Path(__file__).parent.parent / "nodes" / "reloc_node"
 DEADLINE_S = 90.0
@@ -152,16 +153,16 @@ class Peer:
         self.image_profile = QoSProfile(depth=5, reliability=reliability)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
+        self._spinning = Spinning(self._executor)
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException, InvalidHandle):
-            self._executor.spin()
+        with contextlib.suppress(ExternalShutdownException):
+            self._spinning.run()
 
     def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join()
+        self._spinning.end(self._thread)
         self.node.destroy_node()
         self.context.try_shutdown()
 

@@ -11,7 +11,7 @@ import rclpy
 from geometry_msgs.msg import TransformStamped
 from rclpy.context import Context
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException, InvalidHandle, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.time import Time
@@ -22,6 +22,7 @@ from tf2_ros import Buffer, StaticTransformBroadcaster, TransformBroadcaster, Tr
 
 from reloc_ros.geometry import SE3
 from reloc_ros.ros.conversions import se3_from_transform, transform_from_se3
+from reloc_ros.ros.spinning import Spinning
 from reloc_ros.ros.tf.tree import TfConfig, TfTree
 
 DEADLINE_S = 90.0
@@ -45,7 +46,6 @@ class TfWorld:
         self.robot = Node("robot", context=self.context, cli_args=["--ros-args", *remappings])
         self.heard: list[TransformStamped] = []
         """Every transform on /tf."""
-        self.arrivals_ns: list[int] = []
         self.robot.create_subscription(TFMessage, "/tf", self._on_transforms, 100)
         self.buffer = Buffer()
         self._listener = TransformListener(self.buffer, self.robot)
@@ -55,17 +55,17 @@ class TfWorld:
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._executor.add_node(self.robot)
+        self._spinning = Spinning(self._executor)
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
         self._trees: list[TfTree] = []
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException, InvalidHandle):
-            self._executor.spin()
+        with contextlib.suppress(ExternalShutdownException):
+            self._spinning.run()
 
     def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join()
+        self._spinning.end(self._thread)
         for (
             tree
         ) in self._trees:  # once nobody spins: elsewhere the executor may be about to look at what goes

@@ -13,12 +13,13 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, InvalidHandle, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from reloc_ros.errors import RelocError
+from reloc_ros.ros.spinning import Spinning
 from reloc_ros.stream.stop import Stop
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -89,20 +90,20 @@ def _run(make_node: Callable[[], Node], shutdown: Shutdown) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     # Python runs signal handlers on the main thread only, and waiting in rcl would hold them up.
-    spinner = threading.Thread(target=_spin, args=(executor, shutdown), name="spin")
+    spinning = Spinning(executor)
+    spinner = threading.Thread(target=_spin, args=(spinning, shutdown), name="spin")
     spinner.start()
     node.start(shutdown)
     shutdown.wait()
-    ending = threading.Thread(target=_end, args=(executor, spinner, node), name="end", daemon=True)
+    ending = threading.Thread(target=_end, args=(spinning, spinner, node), name="end", daemon=True)
     ending.start()
     ending.join(PATIENCE_S if node.is_loading else None)
     if ending.is_alive():
         _abandon(shutdown)
 
 
-def _end(executor: SingleThreadedExecutor, spinner: threading.Thread, node: Node) -> None:
-    executor.shutdown()
-    spinner.join()
+def _end(spinning: Spinning, spinner: threading.Thread, node: Node) -> None:
+    spinning.end(spinner)
     node.executor = None  # so that nothing asks it for one task more: of one that has ended, Jazzy's raises
     node.stop()
     node.destroy_node()
@@ -116,15 +117,11 @@ def _abandon(shutdown: Shutdown) -> None:
     os._exit(shutdown.exit_code)
 
 
-def _spin(executor: SingleThreadedExecutor, shutdown: Shutdown) -> None:
+def _spin(spinning: Spinning, shutdown: Shutdown) -> None:
     try:
-        executor.spin()
+        spinning.run()
     except ExternalShutdownException:
         shutdown.set()
-    except InvalidHandle:
-        # rclpy's shutdown destroys what wakes the executor while a callback may be about to begin.
-        if not shutdown.is_set():
-            shutdown.fail()
     except Exception:
         shutdown.fail()
 

@@ -29,6 +29,7 @@ from reloc_ros.ros.control.parameters import Parameters
 from reloc_ros.ros.input.image_outcome import ImageOutcome
 from reloc_ros.ros.loaded_map import LoadedMap
 from reloc_ros.ros.output.debug_views import DebugViews, MapCloud, cloud_of, keypoints_of, markers_of
+from reloc_ros.ros.spinning import Spinning
 from reloc_ros.stream.status import State, Verdict
 
 TRACKING = Verdict(State.TRACKING, True, "", "")
@@ -110,7 +111,8 @@ def test_listeners_get_what_the_localizer_found(node, loaded):
         )
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
-    spinner = threading.Thread(target=executor.spin)
+    spinning = Spinning(executor)
+    spinner = threading.Thread(target=spinning.run)
     spinner.start()
     try:
         wait_until(lambda: all(p.get_subscription_count() for p in (views._keypoints, views._compressed)))
@@ -118,8 +120,7 @@ def test_listeners_get_what_the_localizer_found(node, loaded):
         views.show(outcome, TRACKING, loaded)
         wait_until(lambda: set(heard) == set(types) and heard["map_cloud"] is not None)
     finally:
-        executor.shutdown()
-        spinner.join()
+        spinning.end(spinner)
     found = outcome.result.keypoints
     message = heard["keypoints"]
     assert (message.width, message.height, message.map_frame) == (CAMERA.width, CAMERA.height, "map")

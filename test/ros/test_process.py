@@ -3,12 +3,8 @@
 import subprocess
 import sys
 import textwrap
-import threading
 
 import pytest
-from rclpy.impl.implementation_singleton import rclpy_implementation
-
-from reloc_ros.ros import process
 
 SCRIPT = """
 import sys, threading
@@ -58,27 +54,6 @@ def test_a_defect_ends_the_process_with_its_traceback_and_code_1(where):
     ended = run(where)
     assert ended.returncode == 1
     assert "ZeroDivisionError: in work" in ended.stderr
-
-
-class Stopping(threading.Event):
-    """A shutdown that counts failures, and an executor whose wake-up is destroyed under it."""
-
-    failures = 0
-
-    def fail(self) -> None:
-        self.failures += 1
-
-    def spin(self) -> None:
-        raise rclpy_implementation.InvalidHandle("cannot use Destroyable because destruction was requested")
-
-
-def test_a_callback_that_is_about_to_begin_at_the_end_is_no_failure():
-    stopping = Stopping()
-    process._spin(stopping, stopping)
-    assert stopping.failures == 1
-    stopping.set()
-    process._spin(stopping, stopping)
-    assert stopping.failures == 1
 
 
 def test_wrong_configuration_ends_with_a_sentence_and_code_2():

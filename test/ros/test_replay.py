@@ -15,7 +15,7 @@ import pytest
 import rclpy
 from bags import FRAME, PERIOD_S, START_NS, WrittenBag, render, write_bag
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, InvalidHandle, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
@@ -29,6 +29,7 @@ from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.errors import RelocError
 from reloc_ros.io.bag import Bag
 from reloc_ros.replay.options import ReplayOptions
+from reloc_ros.ros.spinning import Spinning
 
 DEADLINE_S = 100.0
 FRAMES = 8
@@ -66,6 +67,7 @@ class Listener:
         self.node.create_subscription(RelocStatus, "/reloc/status", self.statuses.append, latched)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
+        self._spinning = Spinning(self._executor)
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
 
@@ -74,8 +76,7 @@ class Listener:
         self.node.create_subscription(TFMessage, "/tf_static", self._on_mounts, latched)
 
     def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join()
+        self._spinning.end(self._thread)
         self.node.destroy_node()
         self.context.try_shutdown()
 
@@ -87,8 +88,8 @@ class Listener:
             time.sleep(0.01)
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException, InvalidHandle):
-            self._executor.spin()
+        with contextlib.suppress(ExternalShutdownException):
+            self._spinning.run()
 
     def _on_clock(self, message: Clock) -> None:
         self.clocks_ns.append(Time.from_msg(message.clock).nanoseconds)

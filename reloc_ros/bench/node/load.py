@@ -34,6 +34,7 @@ from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.demo.ros.domain import claim_domain
 from reloc_ros.demo.ros.processes import Child
 from reloc_ros.errors import RelocError
+from reloc_ros.ros.spinning import Spinning
 from reloc_ros.scene_size import extent
 
 SETTLE_S = 3.0
@@ -53,7 +54,8 @@ def measure(plan: LoadPlan) -> tuple[Load, Soak | None]:
     listener = Listener(context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(listener)
-    spinner = threading.Thread(target=_spin, args=(executor,))
+    spinning = Spinning(executor)
+    spinner = threading.Thread(target=_spin, args=(spinning,))
     spinner.start()
     try:
         with start_node(plan) as node, Stage(plan, node, context) as stage, busy(plan.busy):
@@ -61,15 +63,14 @@ def measure(plan: LoadPlan) -> tuple[Load, Soak | None]:
             time.sleep(SETTLE_S)
             return _observe(listener, stage, plan)
     finally:
-        executor.shutdown()
-        spinner.join()
+        spinning.end(spinner)
         listener.destroy_node()
         context.try_shutdown()
 
 
-def _spin(executor: SingleThreadedExecutor) -> None:
+def _spin(spinning: Spinning) -> None:
     with contextlib.suppress(ExternalShutdownException):
-        executor.spin()
+        spinning.run()
 
 
 def _wait_for_images(listener: Listener, plan: LoadPlan, *processes: Child) -> None:
