@@ -46,3 +46,12 @@ def test_own_messages_are_known_again_for_a_while():
     assert not links.is_own(("odom", 4))
     assert links.is_own(("odom", 5))
     assert links.is_own(("odom", OWN_MESSAGES + 4))
+
+
+def test_who_comes_after_knows_what_the_one_before_has_sent():
+    former, links = Links(), Links()
+    former.sending("of the one before")
+    links.sending("its own")
+    links.inherit(former)
+    assert links.is_own("of the one before") and links.is_own("its own")
+    assert not former.is_own("its own")

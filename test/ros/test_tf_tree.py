@@ -390,37 +390,6 @@ def test_two_publishers_of_one_frame_whose_clocks_differ_stop_nothing_and_are_to
         second.join()
 
 
-@pytest.mark.parametrize("rate_hz", [5.0, 10.0])
-def test_slow_and_late_odometry_corrects_by_default(world, rate_hz):
-    """A stamp of an image is passed by the odometry's only after its period and its delay: 350 ms at 5 Hz."""
-    delay_s, stopped, timers = 0.15, threading.Event(), []
-    world.send_static("base_link", CAMERA, BASE_FROM_CAMERA)
-
-    def run() -> None:
-        while not stopped.wait(1 / rate_hz):
-            stamp = world.now()
-            message = ("odom", "base_link", odom_from_base(stamp), stamp)
-            timers.append(threading.Timer(delay_s, world.send, message))
-            timers[-1].start()
-
-    odometry = threading.Thread(target=run)
-    odometry.start()
-    try:
-        tree = world.tree("map_odom", lookup_timeout_s=TfConfig.lookup_timeout_s)
-        publish_until(world, tree, "")
-        outcomes = []
-        for _ in range(8):
-            stamp = world.now()
-            outcomes.append(publish(world, tree, stamp))
-            time.sleep(0.05)
-        assert {outcome.reason for outcome in outcomes} == {""}
-    finally:
-        stopped.set()
-        odometry.join()
-        for timer in timers:
-            timer.join()
-
-
 def test_a_clock_that_steps_back_a_little_is_told_while_nothing_is_sent(simulated_world, monkeypatch):
     world = simulated_world
     world.send_static("odom", CAMERA, BASE_FROM_CAMERA)
