@@ -44,17 +44,32 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent.name == "ros":
             item.add_marker(pytest.mark.ros)
-    if "PYTEST_XDIST_WORKER" in os.environ:  # a long file that comes last has one worker wait for the other
-        slow = {item.path for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: item.path not in slow)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        places = _places(items)
+        items.sort(key=lambda item: places[item.path])
+
+
+def _places(items) -> dict[Path, tuple[bool, float]]:
+    """The files' order: long ones first, as one that comes last has the others wait for its worker; and those that
+    mostly wait, for nodes, spread between those that compute."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    kinds: dict[tuple[bool, bool], list[Path]] = {}
+    for path in dict.fromkeys(item.path for item in items):
+        kinds.setdefault((path not in slow, path.parent.name == "ros"), []).append(path)
+    return {
+        path: (quick, place / len(paths))
+        for (quick, _), paths in kinds.items()
+        for place, path in enumerate(paths)
+    }
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """`-n auto`: one for each core, four at most, as each takes a gigabyte or two; their threads share the cores."""
+    """`-n auto`: three for two cores, as tests of nodes mostly wait, four at most, as each takes a gigabyte or two;
+    their threads share the cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, 4)
-    os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
+    workers = min(cores + cores // 2, 4)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(cores // workers, 1)))
     return workers
 
 
