@@ -14,7 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 FARTHEST = 1e12
-"""Of a frame that others tell of, from another: in metres beyond all planets; products of such ones stay finite."""
+"""Of a place that others tell of, from the origin: in metres beyond all planets; products of such ones stay finite."""
+
+
+def are_places(*positions: ArrayLike) -> bool:
+    """Whether positions that others tell of, of any shape, can be places: finite, and nearer than `FARTHEST`."""
+    return all(bool((np.abs(each) < FARTHEST).all()) for each in positions)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,7 +66,7 @@ class SE3:
         skew = cross_matrix(vector)
         rotation = np.eye(3) + 2 * w * skew + 2 * skew @ skew
         moved = np.array(translation, dtype=np.float64).reshape(3)
-        if not np.abs(moved).max() < FARTHEST:
+        if not are_places(moved):
             raise ValueError(f"a translation needs finite numbers below {FARTHEST:g}, got {moved.tolist()}")
         return SE3(rotation, moved)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import SE3, are_places
 from reloc_ros.io.npz import of_kind, read_npz
 from reloc_ros.scene_size import median_distance
 
@@ -83,7 +83,7 @@ class Landmarks:
         count = len(landmarks.positions_map)
         if count < 4 or [array.shape for array in arrays] != [(count,), (count, 3), (count, 3), (count,)]:
             raise RelocError(f"{path} needs at least 4 landmarks with 3D positions; run reloc select again")
-        if not all(np.isfinite(array).all() for array in arrays):
+        if not are_places(landmarks.positions_map) or not all(np.isfinite(array).all() for array in arrays):
             raise RelocError(f"{path} holds numbers that are not finite; run reloc select again")
         return landmarks
 

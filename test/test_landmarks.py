@@ -90,6 +90,8 @@ def test_newer_format_is_refused_with_both_numbers(tmp_path):
         {"directions_map": np.zeros((9, 2))},
         {"view_cones_rad": np.zeros(8)},
         {"positions_map": np.full((9, 3), np.nan)},
+        {"positions_map": np.full((9, 3), 1e300)},
+        {"directions_map": np.full((9, 3), np.inf)},
     ],
 )
 def test_arrays_that_do_not_fit_each_other_are_refused(tmp_path, change):

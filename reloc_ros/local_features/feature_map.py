@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.geometry import are_places
 from reloc_ros.io.npz import load_bundled, of_kind
 from reloc_ros.landmarks import Landmarks
 
@@ -76,7 +77,7 @@ def _check(features: FeatureMap) -> None:
         raise ValueError("descriptors are of no kind that is saved")
     if features.descriptors.ndim != 2 or points.shape != features.descriptors.shape[:1]:
         raise ValueError("descriptors do not fit")
-    if not all(np.isfinite(array).all() for array in (*numbers, features.descriptors)):
+    if not are_places(*numbers) or not np.isfinite(features.descriptors).all():
         raise ValueError("numbers are not finite")
     if len(points) == 0 or points.min() < 0 or points.max() >= count:
         raise ValueError("descriptors are of points that are not there")

@@ -6,6 +6,7 @@ They are what a first pose is sharpened against, see `reloc_ros.refinement.refin
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import SE3, are_places
 from reloc_ros.io.nested_text import parse_json
 from reloc_ros.io.npz import load_bundled, of_kind
 from reloc_ros.io.picture_head import refuse_huge
@@ -107,8 +108,11 @@ def _from_arrays(data: dict[str, NDArray[Any]]) -> References:
     cameras = [Camera.from_json(entry) for entry in parse_json(str(data["cameras"]))]
 
     def poses(prefix: str = "") -> tuple[SE3, ...]:
-        parts = (numbers(f"{prefix}{name}") for name in ("rotations", "translations"))
-        return tuple(SE3(rotation, translation) for rotation, translation in zip(*parts, strict=True))
+        rotations = numbers(f"{prefix}rotations").reshape(-1, 3, 3)
+        translations = numbers(f"{prefix}translations").reshape(-1, 3)
+        if not are_places(rotations, translations):
+            raise ValueError("poses are not finite")
+        return tuple(itertools.starmap(SE3, zip(rotations, translations, strict=True)))
 
     likes: dict[str, Any] = {}
     if "like_view" in data:
@@ -142,8 +146,7 @@ def _check(references: References) -> None:
         "likes": (references.like_view.shape, (len(references.like_camera_from_map),)),
     }
     wrong = [name for name, (found, expected) in shapes.items() if found != expected]
-    numbers = (references.points_map, references.normals_map, references.seen_px)
-    if wrong or not all(np.isfinite(array).all() for array in numbers):
+    if wrong or not are_places(references.points_map, references.normals_map, references.seen_px):
         raise ValueError(f"{', '.join(wrong) or 'numbers'} do not fit")
     in_range = (references.seen_point >= 0) & (references.seen_point < points)
     like_in_range = (references.like_view >= 0) & (references.like_view < views)

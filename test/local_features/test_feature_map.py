@@ -36,6 +36,7 @@ def test_saved_features_are_the_same_again_far_from_the_origin_too(origin, tmp_p
         {"view_cones_rad": np.full(50, np.nan)},
         {"positions_map": np.zeros((49, 3))},
         {"origin": None},
+        {"origin": np.full(3, 1e300)},
         {"origin": np.zeros(3, complex)},
         {"points": np.zeros(150)},
         {"descriptors": np.zeros((150, 128), np.complex64)},

@@ -119,6 +119,10 @@ WRONG = {
     "flat points": {"points_map": np.zeros((1500, 2))},
     "fewer normals": {"normals_map": np.zeros((3, 3))},
     "points that are not finite": {"points_map": np.full((1500, 3), np.nan)},
+    "points that are nowhere": {"origin": np.full(3, 1e300)},
+    "poses that are not finite": {"rotations": np.full((5, 3, 3), np.nan)},
+    "poses that are nowhere": {"translations": np.full((5, 3), 1e300)},
+    "poses of two numbers": {"translations": np.zeros((5, 2))},
     "a place too few": {"seen_steps": np.zeros((1, 2))},
 }
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import are_places
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.select_landmarks import cloud_landmarks, picture_widths
 from reloc_ros.offline.model.sfm import SfmModel
@@ -59,7 +60,7 @@ def _parse(content: str, place: str) -> list[float]:
         numbers = [float(word) for word in content.replace(",", " ").split()]
     except ValueError:
         numbers = []
-    if len(numbers) != 3 or not np.isfinite(numbers).all():
+    if len(numbers) != 3 or not are_places(numbers):
         raise RelocError(f"{place}: '{content}' is not three numbers x y z")
     return numbers
 

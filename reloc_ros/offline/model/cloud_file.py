@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from reloc_ros.errors import RelocError
+from reloc_ros.geometry import are_places
 from reloc_ros.io.atomic import atomic_path
 from reloc_ros.offline.model.ply import Column, read_ply, write_vertices
 from reloc_ros.offline.model.sfm import SfmModel
@@ -85,7 +86,7 @@ def _read(path: Path) -> tuple[Array, NDArray[np.int64] | None, float]:
     points = np.column_stack([_doubles(vertices[axis]) for axis in "xyz"])
     if len(points) == 0:
         raise RelocError(f"'{path}' holds no points")
-    if not np.isfinite(points).all():
+    if not are_places(points):
         raise RelocError(f"'{path}' holds points that are not finite")
     is_single = vertices["x"].dtype.itemsize < 8
     step = single_precision_step(points) if is_single else float(np.finfo(np.float32).eps) * extent(points)

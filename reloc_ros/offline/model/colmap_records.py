@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import SE3, are_places
 from reloc_ros.io.camera_files import px_from_colmap
 
 NO_POINT = -1
@@ -26,8 +26,6 @@ NO_POINT_UNSIGNED = 2**32 - 1
 _NO_POINT_UNSIGNED_64 = str(2**64 - 1)
 _POINT2D = np.dtype([("xy", "<f8", 2), ("point_id", "<i8")])
 _POSE = "d" * 7
-_LARGEST = 1e100
-"""Beyond, squares overflow."""
 _SENSORS = {"CAMERA": 0, "IMU": 1}
 _Parsed = TypeVar("_Parsed")
 
@@ -133,16 +131,14 @@ def _point_id(text: str) -> int:
 
 def _pose(numbers: ArrayLike) -> SE3:
     numbers = np.array(numbers, dtype=np.float64)
-    if not (np.abs(numbers) < _LARGEST).all():
+    if not are_places(numbers):  # nor can a quaternion, which is of unit length here
         raise ValueError("a pose is not finite")
     return SE3.from_quaternion_wxyz(numbers[:4], numbers[4:])
 
 
 def _keypoints(colmap_px: ArrayLike) -> NDArray[np.float64]:
     colmap_px = np.asarray(colmap_px, dtype=np.float64)
-    if not (
-        np.abs(colmap_px) < _LARGEST
-    ).all():  # before it is reckoned with: some bits that are no number signal
+    if not are_places(colmap_px):  # before it is reckoned with: some bits that are no number signal
         raise ValueError("a keypoint is not finite")
     return px_from_colmap(colmap_px)
 
@@ -170,7 +166,7 @@ def _parse_points_txt(text: str) -> ColmapPoints:
 def _points(rows: Iterator[tuple]) -> ColmapPoints:
     table = sorted((int(row[0]), *map(float, row[1:4]), *map(int, row[4:7])) for row in rows)
     columns = np.array([row[1:] for row in table], dtype=np.float64).reshape(-1, 6)
-    if not (np.abs(columns) < _LARGEST).all():
+    if not are_places(columns):
         raise ValueError("a point is not finite")
     return ColmapPoints(
         ids=np.array([row[0] for row in table], dtype=np.int64),

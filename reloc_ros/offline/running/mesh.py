@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3
+from reloc_ros.geometry import SE3, are_places
 from reloc_ros.offline.model.ply import Column, read_ply
 
 Array = NDArray[np.float64]
@@ -115,7 +115,7 @@ def read_mesh(path: Path) -> Mesh:
         raise RelocError(f"mesh '{path}' has no faces; give a mesh, not a cloud of points")
     if len(triangles) > MAX_TRIANGLES:
         raise RelocError(f"mesh '{path}' has more than {MAX_TRIANGLES} triangles; simplify it")
-    if not np.isfinite(vertices).all():
+    if not are_places(vertices):
         raise RelocError(f"mesh '{path}' has coordinates that are not finite")
     colors = np.full((len(triangles), 3), GREY)
     if face_colors is not None:

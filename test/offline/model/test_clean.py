@@ -248,6 +248,7 @@ XYZ = tuple(f"property float {axis}" for axis in "xyz")
         (ply("element vertex 1", XYZ[0], "end_header", "1"), "no vertices with x, y and z"),
         (ply("element vertex 0", *XYZ, "end_header"), "holds no points"),
         (ply("element vertex 1", *XYZ, "end_header", "1 2 nan"), "not finite"),
+        (ply("element vertex 1", *XYZ, "end_header", "1 2 1e30"), "not finite"),
     ],
 )
 def test_a_bad_file_is_one_sentence(tmp_path, model, contents, words):

@@ -168,6 +168,7 @@ def test_a_ply_is_read_with_its_colours(tmp_path, text):
         ("m.obj", "v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 4\n", "a vertex that is not there"),
         ("m.obj", "v 0 0 0\nv 1 0 x\n", "damaged"),
         ("m.obj", "v 0 0 0\nv 1 0 nan\nv 1 1 0\nf 1 2 3\n", "not finite"),
+        ("m.obj", "v 0 0 0\nv 1 0 1e300\nv 1 1 0\nf 1 2 3\n", "not finite"),
         ("m.ply", "hello", "damaged"),
         ("m.ply", "", "damaged"),
         ("m.ply", SQUARE_PLY[:-30], "damaged"),
