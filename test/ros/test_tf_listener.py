@@ -140,6 +140,8 @@ def test_a_second_parent_and_a_loop_are_conflicts_with_the_topic_of_the_first(ro
     assert "odom has the parent world already, from /tf, " in robot.listener.conflict("map", "odom").detail
     assert "from /tf_static" in robot.listener.conflict("map", "camera").detail
     assert robot.listener.conflict("camera", "world").reason == "loop"
+    refused = [("map", "odom"), ("map", "camera"), ("camera", "world")]
+    assert not any(robot.listener.conflict(*each).published for each in refused)
     assert robot.listener.conflict("map", "world") is None
 
 
@@ -213,7 +215,7 @@ def test_what_nothing_promises_and_what_is_past_is_not_waited_for(robot):
     for stamp_s, frame in ((START_S + 1, "nobody"), (START_S - 1, "base")):
         results, thread = waited(robot, stamp_s, frame)
         thread.join(60)
-        assert not thread.is_alive() and results[0].reason == "no_transform"
+        assert not thread.is_alive() and results[0].reason == "no_transform" and not results[0].published
 
 
 def test_the_time_to_wait_is_the_time_given(robot):
