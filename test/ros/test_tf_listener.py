@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from geometry_msgs.msg import TransformStamped
-from std_msgs.msg import Header
-from tf2_msgs.msg import TFMessage
+from hand_fed import START_S, HandFed, link, pose
 from tf_world import at
 
 from reloc_ros.geometry import SE3
-from reloc_ros.ros.conversions import transform_from_se3
-from reloc_ros.ros.tf import listener as listening
 from reloc_ros.ros.tf.config import TfConfig, TfOutcome
 from reloc_ros.ros.tf.links import MEMORY_S
 from reloc_ros.ros.tf.listener import (
@@ -27,40 +22,23 @@ from reloc_ros.ros.tf.listener import (
     TfListener,
 )
 
-START_S = 1000.0
 FAR_S = STARTED_OVER_NS * 1e-9 + 0.1
 """Back by this much is no jitter."""
 
 
-class Robot:
-    """In the node's place: hands the listener messages, and has a clock and a count of publishers to be set."""
+class Robot(HandFed):
+    """One that a listener of its own listens to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.clock_s = self.monotonic_s = START_S
-        self.static_publishers = 0
-        self.warnings: list[str] = []
+        super().__init__(monkeypatch)
         self.restarts = 0
-        self.destroyed: list[str] = []
-        self._hear: dict[str, object] = {}
-        monkeypatch.setattr(listening, "time", SimpleNamespace(monotonic=lambda: self.monotonic_s))
-        node = SimpleNamespace(
-            create_subscription=lambda _, topic, callback, *__, **___: (
-                self._hear.update({topic: callback}) or topic
-            ),
-            destroy_subscription=self.destroyed.append,
-            get_clock=lambda: SimpleNamespace(now=lambda: at(self.clock_s)),
-            get_logger=lambda: SimpleNamespace(warning=self.warnings.append),
-            resolve_topic_name=lambda name: f"/robot{name}",
-            count_publishers=lambda topic: self.static_publishers if topic == "/robot/tf_static" else 99,
-        )
-        self.listener = TfListener(node, self._restart)
-        self.another_listener = lambda: TfListener(node, self._restart)
+        self.listener = self.another_listener()
+
+    def another_listener(self) -> TfListener:
+        return TfListener(self.node, self._restart)
 
     def _restart(self) -> None:
         self.restarts += 1
-
-    def hear(self, *messages: TransformStamped, static: bool = False) -> None:
-        self._hear["/tf_static" if static else "/tf"](TFMessage(transforms=list(messages)))
 
     def drive(self, *stamps_s: float, child: str = "base") -> None:
         for stamp_s in stamps_s:
@@ -73,19 +51,6 @@ class Robot:
 @pytest.fixture
 def robot(monkeypatch):
     return Robot(monkeypatch)
-
-
-def pose(stamp_s: float) -> SE3:
-    """At 1 m/s, of the start."""
-    return SE3.from_rotation_vector([0, 0, 0.3], [stamp_s - START_S, 1.0, 0.0])
-
-
-def link(parent: str, child: str, stamp_s: float = START_S, moved: SE3 | None = None) -> TransformStamped:
-    return TransformStamped(
-        header=Header(stamp=at(stamp_s).to_msg(), frame_id=parent),
-        child_frame_id=child,
-        transform=transform_from_se3(moved or pose(stamp_s)),
-    )
 
 
 def test_the_tree_is_known_after_a_moment_or_once_the_static_one_was_heard(robot):
