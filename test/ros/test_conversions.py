@@ -341,3 +341,20 @@ def test_decoding_agrees_with_cv_bridge(encoding):
     message = message_of(pixels, encoding)
     expected = bridge.imgmsg_to_cv2(message, "mono8" if encoding == "mono8" else "bgr8")
     np.testing.assert_array_equal(image_from_message(message), expected)
+
+
+@pytest.mark.parametrize(
+    ("part", "number"),
+    [
+        ("translation", np.nan),
+        ("translation", np.inf),
+        ("translation", -1e300),
+        ("rotation", np.nan),
+        ("rotation", np.inf),
+    ],
+)
+def test_a_transform_that_is_nowhere_is_refused(part, number):
+    message = transform_from_se3(SE3.identity())
+    getattr(message, part).y = number
+    with pytest.raises(RelocError, match="needs"):
+        se3_from_transform(message)
