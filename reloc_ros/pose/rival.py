@@ -53,9 +53,9 @@ def find_rivals(
     found: list[tuple[SE3, NDArray[np.bool_]]] = []
     if inliers.sum() < _MIN_AGREEING:
         return found
+    distance = median_distance(camera_from_map.center, matches.points_map[inliers])
     while len(found) < _MOST and rest.sum() >= _MIN_AGREEING and scores[rest].sum() >= enough:
         rival = solve(matches.subset(rest), limit)
-        distance = median_distance(camera_from_map.center, matches.points_map[inliers])
         if rival is None or is_same(camera_from_map, rival, distance):
             break
         agreeing = rest & (reprojection_errors(rival, matches) < limit)
