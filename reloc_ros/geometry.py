@@ -57,7 +57,9 @@ class SE3:
         quaternion = np.asarray(quaternion_wxyz, dtype=np.float64).reshape(4)
         largest = np.abs(quaternion).max()
         if not 0 < largest < np.inf:
-            raise ValueError(f"a quaternion needs a norm above zero, got {quaternion.tolist()}")
+            raise ValueError(
+                f"a quaternion needs finite numbers and a norm above zero, got {quaternion.tolist()}"
+            )
         quaternion = (
             quaternion / largest
         )  # before anything is squared, which may be nothing then, or infinite
