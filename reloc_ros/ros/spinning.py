@@ -21,7 +21,8 @@ class Spinning:
             self._executor.spin_once()
 
     def end(self, thread: threading.Thread) -> None:
-        """Have `run` return, which is at work on that thread, and shut the executor down after it."""
-        self._executor.create_task(self._ended.set)
+        """Have `run` return, if it is still at work on that thread, then shut the executor down; twice does no harm."""
+        if thread.is_alive():
+            self._executor.create_task(self._ended.set)
         thread.join()
         self._executor.shutdown()
