@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from collections.abc import Callable
 
@@ -11,7 +9,7 @@ import rclpy
 from geometry_msgs.msg import TransformStamped
 from rclpy.context import Context
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.time import Time
@@ -56,16 +54,10 @@ class TfWorld:
         self._executor.add_node(self.node)
         self._executor.add_node(self.robot)
         self._spinning = Spinning(self._executor)
-        self._thread = threading.Thread(target=self._spin)
-        self._thread.start()
         self._trees: list[TfTree] = []
 
-    def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self._spinning.run()
-
     def close(self) -> None:
-        self._spinning.end(self._thread)
+        self._spinning.end()
         for (
             tree
         ) in self._trees:  # once nobody spins: elsewhere the executor may be about to look at what goes

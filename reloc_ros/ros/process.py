@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import logging
@@ -10,7 +11,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -90,20 +91,18 @@ def _run(make_node: Callable[[], Node], shutdown: Shutdown) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     # Python runs signal handlers on the main thread only, and waiting in rcl would hold them up.
-    spinning = Spinning(executor)
-    spinner = threading.Thread(target=_spin, args=(spinning, shutdown), name="spin")
-    spinner.start()
+    spinning = Spinning(executor, _ends(shutdown))
     node.start(shutdown)
     shutdown.wait()
-    ending = threading.Thread(target=_end, args=(spinning, spinner, node), name="end", daemon=True)
+    ending = threading.Thread(target=_end, args=(spinning, node), name="end", daemon=True)
     ending.start()
     ending.join(PATIENCE_S if node.is_loading else None)
     if ending.is_alive():
         _abandon(shutdown)
 
 
-def _end(spinning: Spinning, spinner: threading.Thread, node: Node) -> None:
-    spinning.end(spinner)
+def _end(spinning: Spinning, node: Node) -> None:
+    spinning.end()
     node.executor = None  # so that nothing asks it for one task more: of one that has ended, Jazzy's raises
     node.stop()
     node.destroy_node()
@@ -117,9 +116,11 @@ def _abandon(shutdown: Shutdown) -> None:
     os._exit(shutdown.exit_code)
 
 
-def _spin(spinning: Spinning, shutdown: Shutdown) -> None:
+@contextlib.contextmanager
+def _ends(shutdown: Shutdown) -> Iterator[None]:
+    """What ends the work of the executor ends the process."""
     try:
-        spinning.run()
+        yield
     except ExternalShutdownException:
         shutdown.set()
     except Exception:

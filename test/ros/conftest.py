@@ -21,6 +21,27 @@ def table_bundle(tmp_path_factory):
 
 
 @pytest.fixture
+def context():
+    import rclpy
+    from rclpy.context import Context
+
+    context = Context()
+    rclpy.init(context=context)
+    yield context
+    context.try_shutdown()
+
+
+@pytest.fixture
+def lone_node(context):
+    """A node that nothing of ours is in."""
+    from rclpy.node import Node
+
+    node = Node("reloc", context=context)
+    yield node
+    node.destroy_node()
+
+
+@pytest.fixture
 def peer():
     """The other side of the node: publishes images, records what the node says."""
     from node_process import Peer

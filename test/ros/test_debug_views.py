@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 import time
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-import rclpy
 from node_process import publishing
-from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from reloc_ros.msg import KeypointArray
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
@@ -55,16 +51,6 @@ def outcome_of(loaded, index):
     return ImageOutcome(header, image, result, "", "", 0.01)
 
 
-@pytest.fixture
-def node():
-    context = Context()
-    rclpy.init(context=context)
-    node = Node("reloc", context=context)
-    yield node
-    node.destroy_node()
-    context.try_shutdown()
-
-
 def wait_until(condition):
     deadline_s = time.monotonic() + 30
     while not condition():
@@ -72,8 +58,8 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
-def test_nothing_is_made_while_nobody_listens(node, loaded):
-    views = DebugViews(node)
+def test_nothing_is_made_while_nobody_listens(lone_node, loaded):
+    views = DebugViews(lone_node)
     assert not views.is_wanted
     for _ in range(5):
         views.show(outcome_of(loaded, 5), TRACKING, loaded)
@@ -81,8 +67,8 @@ def test_nothing_is_made_while_nobody_listens(node, loaded):
     assert not views.made
 
 
-def test_each_view_is_made_for_its_listener_alone_and_no_more_once_that_is_gone(node, loaded):
-    views, outcome = DebugViews(node), outcome_of(loaded, 5)
+def test_each_view_is_made_for_its_listener_alone_and_no_more_once_that_is_gone(lone_node, loaded):
+    views, outcome = DebugViews(lone_node), outcome_of(loaded, 5)
     costs = {
         "keypoints": {"keypoints": 1},
         "markers": {"markers": 1},
@@ -90,37 +76,35 @@ def test_each_view_is_made_for_its_listener_alone_and_no_more_once_that_is_gone(
         "debug_image/compressed": {"picture": 1, "jpeg": 1},
     }
     for name, message_type in TOPICS.items():
-        subscription = node.create_subscription(message_type, f"/reloc/{name}", lambda _: None, 1)
+        subscription = lone_node.create_subscription(message_type, f"/reloc/{name}", lambda _: None, 1)
         wait_until(lambda: views.is_wanted)
         views.made.clear()
         views.show(outcome, TRACKING, loaded)
         assert views.made == costs[name]
-        node.destroy_subscription(subscription)
+        lone_node.destroy_subscription(subscription)
         wait_until(lambda: not views.is_wanted)
 
 
-def test_listeners_get_what_the_localizer_found(node, loaded):
-    views, outcome, _ = DebugViews(node), outcome_of(loaded, 5), MapCloud(node, loaded)
+def test_listeners_get_what_the_localizer_found(lone_node, loaded):
+    views, outcome, _ = DebugViews(lone_node), outcome_of(loaded, 5), MapCloud(lone_node, loaded)
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     heard = {"map_cloud": None}
     types = TOPICS | {"map_cloud": PointCloud2}
     for name, message_type in types.items():
         profile = latched if name == "map_cloud" else 5
-        node.create_subscription(
+        lone_node.create_subscription(
             message_type, f"/reloc/{name}", lambda message, name=name: heard.update({name: message}), profile
         )
-    executor = SingleThreadedExecutor(context=node.context)
-    executor.add_node(node)
+    executor = SingleThreadedExecutor(context=lone_node.context)
+    executor.add_node(lone_node)
     spinning = Spinning(executor)
-    spinner = threading.Thread(target=spinning.run)
-    spinner.start()
     try:
         wait_until(lambda: all(p.get_subscription_count() for p in (views._keypoints, views._compressed)))
         wait_until(lambda: all(p.get_subscription_count() for p in (views._markers, views._image)))
         views.show(outcome, TRACKING, loaded)
         wait_until(lambda: set(heard) == set(types) and heard["map_cloud"] is not None)
     finally:
-        spinning.end(spinner)
+        spinning.end()
     found = outcome.result.keypoints
     message = heard["keypoints"]
     assert (message.width, message.height, message.map_frame) == (CAMERA.width, CAMERA.height, "map")
@@ -158,13 +142,15 @@ def moved_to(loaded, offset) -> LoadedMap:
     return dataclasses.replace(loaded, localizer=localizer)
 
 
-def test_in_projected_coordinates_markers_are_exact_and_the_cloud_s_rounding_is_told(node, loaded, capfd):
+def test_in_projected_coordinates_markers_are_exact_and_the_cloud_s_rounding_is_told(
+    lone_node, loaded, capfd
+):
     """UTM, as robots with GNSS have it: in single precision its northings are 0.5 m apart."""
     offset = np.array([500_123.25, 4_649_876.5, 412.0])
     far, outcome = moved_to(loaded, offset), outcome_of(loaded, 5)
     pose = outcome.result.camera_from_map @ SE3(np.eye(3), -offset)
     far_result = Localized(**{**vars(outcome.result), "camera_from_map": pose})
-    told_by = MapCloud(node, far)
+    told_by = MapCloud(lone_node, far)
     told = capfd.readouterr().err
     assert told.count("4,649,88") == 1 and "steps of 0.5 m" in told and "earth" in told
     found = {m.ns: m for m in markers_of(dataclasses.replace(outcome, result=far_result), far).markers}
@@ -190,8 +176,8 @@ def places_of(points) -> np.ndarray:
     return np.array([(p.x, p.y, p.z) for p in points]).reshape(-1, 3)
 
 
-def test_of_coordinates_that_single_precision_holds_nothing_is_said(node, loaded, capfd):
-    MapCloud(node, moved_to(loaded, [9_000.0, -12_000.0, 300.0])).close()
+def test_of_coordinates_that_single_precision_holds_nothing_is_said(lone_node, loaded, capfd):
+    MapCloud(lone_node, moved_to(loaded, [9_000.0, -12_000.0, 300.0])).close()
     assert capfd.readouterr().err == ""
 
 

@@ -1,9 +1,7 @@
 from pathlib import Path
 
 import pytest
-import rclpy
 import yaml
-from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -14,14 +12,6 @@ from reloc_ros.ros.control.parameter_table import camera_parameter_table, parame
 from reloc_ros.ros.control.parameters import FIELDS, Parameters
 
 CONFIG = Path(__file__).parents[2] / "config" / "reloc.yaml"
-
-
-@pytest.fixture
-def context():
-    context = Context()
-    rclpy.init(context=context)
-    yield context
-    context.try_shutdown()
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 import rclpy
 from bags import FRAME, PERIOD_S, START_NS, WrittenBag, render, write_bag
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
@@ -68,15 +66,13 @@ class Listener:
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._spinning = Spinning(self._executor)
-        self._thread = threading.Thread(target=self._spin)
-        self._thread.start()
 
     def listen_to_mounts(self) -> None:
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.node.create_subscription(TFMessage, "/tf_static", self._on_mounts, latched)
 
     def close(self) -> None:
-        self._spinning.end(self._thread)
+        self._spinning.end()
         self.node.destroy_node()
         self.context.try_shutdown()
 
@@ -86,10 +82,6 @@ class Listener:
             if time.monotonic() > deadline_s:
                 raise AssertionError(f"{what} did not come within {DEADLINE_S} s")
             time.sleep(0.01)
-
-    def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self._spinning.run()
 
     def _on_clock(self, message: Clock) -> None:
         self.clocks_ns.append(Time.from_msg(message.clock).nanoseconds)

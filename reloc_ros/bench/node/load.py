@@ -14,14 +14,13 @@ import dataclasses
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 
 from reloc_ros.bench.memory import process_memory_mb
 from reloc_ros.bench.node.camera import rendered_walk
@@ -55,22 +54,15 @@ def measure(plan: LoadPlan) -> tuple[Load, Soak | None]:
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(listener)
     spinning = Spinning(executor)
-    spinner = threading.Thread(target=_spin, args=(spinning,))
-    spinner.start()
     try:
         with start_node(plan) as node, Stage(plan, node, context) as stage, busy(plan.busy):
             _wait_for_images(listener, plan, node, stage.camera)
             time.sleep(SETTLE_S)
             return _observe(listener, stage, plan)
     finally:
-        spinning.end(spinner)
+        spinning.end()
         listener.destroy_node()
         context.try_shutdown()
-
-
-def _spin(spinning: Spinning) -> None:
-    with contextlib.suppress(ExternalShutdownException):
-        spinning.run()
 
 
 def _wait_for_images(listener: Listener, plan: LoadPlan, *processes: Child) -> None:
