@@ -154,7 +154,7 @@ class ImageWay:
             return Verdict(State.LOST, False, "new_map", "another map came into use meanwhile")
         if isinstance(outcome.result, Localized):
             stamp_s = seconds_from_stamp(outcome.header.stamp)
-            return self._machine.localized(outcome.result.camera_from_map, stamp_s)
+            return self._machine.localized(outcome.result.camera_from_map, stamp_s, time.monotonic())
         if undecided:
             return self._machine.undecided(outcome.reason, outcome.detail)
         return self._machine.lost(outcome.reason, outcome.detail)

@@ -37,7 +37,7 @@ class StatusConfig:
     lost_after: int = 3
     """Images in a row without a pose that counts, until lost."""
     silence_timeout_s: float = 1.0
-    """Time without any image, until lost."""
+    """Time without any image, until lost; a longer step of the stamps alone lets the camera move no farther."""
     max_speed: float = 3.0
     """Fastest plausible motion of the camera, map units per second."""
     max_turn_rate: float = 4.0
@@ -83,6 +83,8 @@ class StampedPose:
 
     camera_from_map: SE3
     stamp_s: float
+    steady_s: float = 0.0
+    """When it was found, by a clock that is never set."""
 
 
 class StatusMachine:
@@ -122,9 +124,9 @@ class StatusMachine:
         """An image came in, whatever will come of it."""
         self._last_arrival_s, self._silent = now_s, False
 
-    def localized(self, camera_from_map: SE3, stamp_s: float) -> Verdict:
-        """An image taken at `stamp_s` gave a pose."""
-        pose = StampedPose(camera_from_map, stamp_s)
+    def localized(self, camera_from_map: SE3, stamp_s: float, steady_s: float = 0.0) -> Verdict:
+        """An image taken at `stamp_s` gave a pose, now by a clock that is never set; a recording needs none."""
+        pose = StampedPose(camera_from_map, stamp_s, steady_s)
         if not all(self._plausible(earlier, pose) for earlier in self._chain):
             self._chain.clear()
         self._chain.append(pose)
@@ -180,6 +182,8 @@ class StatusMachine:
         elapsed_s = later.stamp_s - earlier.stamp_s
         if elapsed_s <= 0:  # a recording started over; two images of one instant are no confirmation either
             return False
+        # A clock that is set ahead moves no camera; images come late by less than what counts as silence.
+        elapsed_s = min(elapsed_s, max(later.steady_s - earlier.steady_s, self.config.silence_timeout_s))
         moved = center_error(earlier.camera_from_map, later.camera_from_map)
         turned = np.radians(rotation_error_deg(earlier.camera_from_map, later.camera_from_map))
         return bool(

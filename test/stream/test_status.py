@@ -28,17 +28,20 @@ class Stream:
     """One image every PERIOD_S: a number is a localized camera at that x, None is a lost image."""
 
     def __init__(self, config=CONFIG):
-        self.machine, self.now_s = StatusMachine(config), 100.0
+        self.machine, self.now_s, self.steady_s = StatusMachine(config), 100.0, 7.0
+
+    def pass_time(self, passed_s):
+        self.now_s, self.steady_s = self.now_s + passed_s, self.steady_s + passed_s
 
     def feed(self, *images):
         verdicts = []
         for x in images:
-            self.now_s += PERIOD_S
+            self.pass_time(PERIOD_S)
             self.machine.arrived(self.now_s)
             if x is None:
                 verdicts.append(self.machine.lost("no_consensus", "nothing agrees"))
             else:
-                verdicts.append(self.machine.localized(pose_at(x), self.now_s))
+                verdicts.append(self.machine.localized(pose_at(x), self.now_s, self.steady_s))
         return verdicts
 
 
@@ -115,6 +118,38 @@ def test_a_recording_that_starts_over_is_named_and_tracked_from_its_second_image
     first, second = stream.feed(0.0, 0.0)
     assert (first.publish, first.reason) == (False, "stamp_not_newer")
     assert second.publish
+
+
+@pytest.mark.parametrize("ahead_s", [2.0, 60.0, 1e9])
+def test_a_clock_set_ahead_lets_no_pose_be_farther_off_than_images_may_be_late(ahead_s):
+    stream = tracking_stream()
+    stream.now_s += ahead_s
+    wild, back, here = stream.feed(1.2, 0.02, 0.02)
+    assert (wild.publish, wild.reason) == (False, "implausible_motion")
+    assert not back.jumped and here.publish
+
+
+def test_a_clock_set_ahead_does_not_interrupt_a_camera_that_goes_on():
+    stream = tracking_stream()
+    stream.now_s += 3600.0
+    assert [(v.state, v.jumped) for v in stream.feed(0.05, 0.1)] == [(State.TRACKING, False)] * 2
+
+
+def test_images_far_apart_are_as_plausible_as_the_time_that_passed_allows():
+    stream = tracking_stream()
+    for x, there in ((5.0, True), (12.0, False), (12.0, True)):
+        for _ in range(60):  # images that are not looked at: a slow network
+            stream.pass_time(0.1)
+            stream.machine.arrived(stream.now_s)
+        assert [v.publish for v in stream.feed(x)] == [there]
+
+
+def test_stamps_of_a_recording_far_apart_count_as_a_silence():
+    machine = StatusMachine(CONFIG)
+    verdicts = [
+        machine.localized(pose_at(x), stamp_s) for x, stamp_s in ((0, 0), (0, 0.1), (9, 60), (9, 60.1))
+    ]
+    assert [v.publish for v in verdicts] == [False, True, False, True]
 
 
 def test_an_image_sent_twice_gives_one_pose():
