@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +27,8 @@ from reloc_ros.offline.bundling.gather_features import Gathered, compact, featur
 from reloc_ros.offline.bundling.trial_pictures import Photo
 from reloc_ros.offline.landmarks.label_step import label_step as label_step  # one of the steps, too
 from reloc_ros.offline.landmarks.select_step import select_step as select_step  # and another
-from reloc_ros.offline.measuring.evaluate import Localize, check_conditions, evaluate, held_out_queries
-from reloc_ros.offline.measuring.scores import NETWORK_ALONE, Score, write_evaluation
+from reloc_ros.offline.measuring.evaluate import check_conditions, evaluate, held_out_queries, own_methods
+from reloc_ros.offline.measuring.scores import Score, write_evaluation
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.workspace_model import frame_facts, frame_summary, map_model, read_map_photo
 from reloc_ros.offline.places.parts import network_files
@@ -182,10 +181,7 @@ def evaluate_step(
     queries = held_out_queries(model, held_out)
     config = LocalizerConfig(refine=refine)
     localizer = Localizer.from_bundle(own_bundle(workspace, progress), backend, config, threads, precision)
-    methods: dict[str, Localize] = {f"reloc, {localizer.backend.name}": localizer.localize}
-    if localizer.second_way is not None:
-        config = dataclasses.replace(config, fallback="off")
-        methods[NETWORK_ALONE] = Localizer(localizer.bundle, localizer.backend, config).localize
+    methods = own_methods(localizer)
     if with_sift:
         from reloc_ros.offline.measuring.features import FeatureBaseline
 

@@ -10,6 +10,7 @@ from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.local_features import second_way
 from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost, LostReason
+from reloc_ros.offline.measuring.evaluate import own_methods
 
 COUNT = 120
 
@@ -75,6 +76,16 @@ def test_without_fallback_or_features_a_lost_image_stays_lost():
         result = localizer.localize(picture())
         assert isinstance(result, Lost) and "features" not in result.detail
         assert localizer.second_way is None
+
+
+def test_the_network_alone_is_measured_anew_only_where_it_did_not_place_the_image():
+    for spoil in (blind, lambda found: None):
+        localizer = with_features(spoil)
+        whole, alone = own_methods(localizer).values()
+        placed = whole(picture(), MAP_CAMERA)
+        assert placed.found_by == ("features" if spoil is blind else "network")
+        measured = alone(picture(), MAP_CAMERA)
+        assert isinstance(measured, Lost) if spoil is blind else measured is placed
 
 
 def test_features_of_another_kind_are_refused_when_the_map_is_loaded():

@@ -13,9 +13,9 @@ from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.landmarks import Landmarks
-from reloc_ros.localizer import Localized, Lost
+from reloc_ros.localizer import Localized, Localizer, Lost
 from reloc_ros.offline.measuring.conditions import ALL, CONDITIONS
-from reloc_ros.offline.measuring.scores import Outcome, Score, normalised_error_squared
+from reloc_ros.offline.measuring.scores import NETWORK_ALONE, Outcome, Score, normalised_error_squared
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.photographs import read_photo
@@ -43,6 +43,28 @@ def held_out_queries(model: SfmModel, held_out: NDArray[np.bool_]) -> list[Query
             "no registered image is held out, so there is nothing to evaluate; map with --holdout every:10:0"
         )
     return queries
+
+
+def own_methods(localizer: Localizer) -> dict[str, Localize]:
+    """What a robot runs and, where that has a second way, the network alone: to be asked in turn about each image."""
+    name = f"reloc, {localizer.backend.name}"
+    if localizer.second_way is None:
+        return {name: localizer.localize}
+    config = dataclasses.replace(localizer.config, fallback="off")
+    alone = Localizer(localizer.bundle, localizer.backend, config)
+    newest: Localized | Lost | None = None
+
+    def whole(image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
+        nonlocal newest
+        newest = localizer.localize(image, camera)
+        return newest
+
+    def network(image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
+        if isinstance(newest, Localized) and newest.found_by == "network":
+            return newest
+        return alone.localize(image, camera)
+
+    return {name: whole, NETWORK_ALONE: network}
 
 
 def evaluate(
