@@ -114,7 +114,7 @@ class Camera:
                 tuple(float(x) for x in data["coefficients"]),
                 float(data.get("skew", 0.0)),
             )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise RelocError(
                 f"camera entry is malformed ({error}); it needs {', '.join(_CAMERA_FIELDS)}"
             ) from error

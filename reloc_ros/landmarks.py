@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, are_places
-from reloc_ros.io.npz import of_kind, read_npz
+from reloc_ros.io.npz import of_kind, read_npz, whole
 from reloc_ros.scene_size import median_distance
 
 FORMAT = 1
@@ -70,14 +70,14 @@ class Landmarks:
     def load(path: Path) -> Landmarks:
         try:
             data = read_npz(path)
-            version = int(data["format"])
+            version = whole(data["format"])
             if version != FORMAT:
                 raise RelocError(f"{path} has landmark format {version}; this version reads {FORMAT}")
             ids, *numbers = (data[field.name] for field in dataclasses.fields(Landmarks))
             landmarks = Landmarks(of_kind(ids, np.int64), *(of_kind(array, np.float64) for array in numbers))
         except FileNotFoundError as error:
             raise RelocError(f"{path} does not exist; run reloc select first") from error
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise RelocError(f"{path} is not a readable landmark file; run reloc select again") from error
         arrays = [getattr(landmarks, field.name) for field in dataclasses.fields(Landmarks)]
         count = len(landmarks.positions_map)

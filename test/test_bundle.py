@@ -151,7 +151,10 @@ def test_bundle_without_calibration_trusts_the_network_as_it_is(path):
             "coarse_scale must be a number above zero, got 'wide'",
         ),
         (MEASURED.to_json() | {"refined_scale": -1}, "refined_scale must be a number above zero, got -1"),
-        (MEASURED.to_json() | {"min_evidence": np.inf}, "min_evidence must be a number above zero, got inf"),
+        (
+            MEASURED.to_json() | {"min_evidence": 1e12},
+            "min_evidence must be a number above zero, got 1000000000000.0",
+        ),
         (MEASURED.to_json() | {"min_evidence": None}, "min_evidence must be a number above zero, got None"),
         (MEASURED.to_json() | {"made_from": 3}, "made_from must be a mapping, got 3"),
     ],

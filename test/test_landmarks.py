@@ -111,6 +111,7 @@ def test_fewer_landmarks_than_a_pose_needs_are_refused(tmp_path):
     "change",
     [
         {"format": np.array([1, 1])},
+        {"format": np.inf},
         {"positions_map": np.array([["x", "y", "z"]] * 9)},
         {"positions_map": np.zeros((9, 3), dtype="M8[s]")},
         {"directions_map": np.zeros((9, 3), dtype=complex)},

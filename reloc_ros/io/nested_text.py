@@ -1,4 +1,4 @@
-"""JSON and yaml from anyone: what nests without end, or stands for more than it is long, is refused as damage is."""
+"""JSON and yaml from anyone: what has no end, or stands for more than it is long, is refused as damage is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+TOO_LARGE = 2.0**63
+"""For the whole numbers of numpy."""
 MOST_LEVELS = 50
 MOST_VALUES = 100_000
 """Of a yaml file, all its aliases written out."""
@@ -24,11 +26,26 @@ def read_json(path: Path, encoding: str = "utf-8", **options: Any) -> Any:
 
 
 def parse_json(text: str, **options: Any) -> Any:
-    """What a text says, as `json.loads` has it; ValueError where it is not JSON."""
+    """What a text says, as `json.loads` has it; ValueError where it is not JSON, or a number in it is too large.
+
+    NaN is taken: whoever looks for finite numbers can say where it stands.
+    """
     try:
-        return json.loads(text, **options)
+        return json.loads(text, parse_int=_whole, parse_float=_number, parse_constant=_number, **options)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _whole(text: str) -> int:
+    _number(text)
+    return int(text)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if abs(number) >= TOO_LARGE:
+        raise ValueError(f"its number {text[:20]} is too large")
+    return number
 
 
 def parse_yaml(data: bytes) -> list[Any]:

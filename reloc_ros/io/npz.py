@@ -64,13 +64,13 @@ def load_bundled(
     """
     try:
         data = read_npz(path)
-        found, version = str(data["kind"]), int(data["format"])
+        found, version = str(data["kind"]), whole(data["format"])
         if found != kind:
             raise ValueError(f"it is of kind {found}")
         made = from_arrays(data) if version in readable else None
     except FileNotFoundError as error:
         raise RelocError(f"{path} does not exist; export the bundle again") from error
-    except (RelocError, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
+    except (RelocError, ValueError, KeyError, IndexError, TypeError) as error:
         raise RelocError(f"{path} is not a readable file of {what}; export the bundle again") from error
     if made is None:
         formats = " and ".join(map(str, readable))
@@ -83,6 +83,11 @@ def of_kind(array: NDArray[Any], dtype: type) -> NDArray[Any]:
     if not np.can_cast(array.dtype, dtype, "same_kind"):
         raise ValueError(f"an array is of {array.dtype}")
     return array.astype(dtype, copy=False)
+
+
+def whole(array: NDArray[Any]) -> int:
+    """The one whole number that an array holds; ValueError where it is another kind of number, or several."""
+    return int(of_kind(array, np.int64).item())
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:

@@ -13,6 +13,20 @@ def test_json_without_end_is_no_json():
         parse_json("[" * 50_000 + "]" * 50_000)
 
 
+@pytest.mark.parametrize(
+    "number", ["Infinity", "-Infinity", "1e999", "-1e999", "1e19", str(2**63), str(-(10**400)), "9" * 5000]
+)
+def test_numbers_that_nothing_of_numpy_can_hold_are_refused(number):
+    with pytest.raises(ValueError, match=f"^its number {number[:20]} is too large$"):
+        parse_json(f'{{"a": [1, {number}]}}')
+
+
+def test_numbers_of_json_keep_their_kind_and_every_digit():
+    read = parse_json(f"[{2**62 + 1}, -3, -0.1, 1e-400, 1e3]")
+    assert read == [2**62 + 1, -3, -0.1, 0.0, 1000.0]
+    assert [type(number) for number in read] == [int, int, float, float, float]
+
+
 def test_yaml_with_an_alias_stands_for_what_it_names():
     assert parse_yaml(b"a: &x [1, 2]\nb: *x\n---\nc: 3\n") == [{"a": [1, 2], "b": [1, 2]}, {"c": 3}]
 

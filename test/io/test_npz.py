@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reloc_ros.io.npz import read_npz
+from reloc_ros.io.npz import read_npz, whole
 
 
 def header(shape: tuple[int, ...], kind: str = "<f8") -> bytes:
@@ -92,3 +92,14 @@ def test_a_single_array_is_refused(tmp_path):
         np.save(stream, np.arange(3))
     with pytest.raises(ValueError, match=r"is not a readable \.npz file"):
         read_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("array", [np.array(3), np.array([3], np.uint8), np.array([[3]])])
+def test_one_whole_number_is_taken_out_of_its_array(array):
+    assert whole(array) == 3
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, 3.0, 3j, "3", [3, 3], []])
+def test_what_is_not_one_whole_number_is_refused(value):
+    with pytest.raises(ValueError):
+        whole(np.array(value))

@@ -149,10 +149,7 @@ def _parse_entry(where: str, entry: Any, count: int) -> tuple[NDArray[np.float64
 def _is_coordinate(value: Any) -> bool:
     if value is None:
         return True
-    try:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _brief(value: Any) -> str:

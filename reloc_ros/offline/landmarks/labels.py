@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
-from reloc_ros.io.npz import read_npz
+from reloc_ros.io.npz import read_npz, whole
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.model.sfm import SfmModel
 
@@ -58,14 +58,13 @@ class Labels:
     def load(path: Path) -> Labels:
         try:
             data = read_npz(path)
-            if int(data["format"]) != FORMAT:
-                raise RelocError(
-                    f"{path} has label format {int(data['format'])}; this version reads {FORMAT}"
-                )
+            version = whole(data["format"])
+            if version != FORMAT:
+                raise RelocError(f"{path} has label format {version}; this version reads {FORMAT}")
             return Labels(tuple(data["names"].tolist()), data["keypoints_px"], data["visibility"])
         except FileNotFoundError as error:
             raise RelocError(f"{path} does not exist; run reloc label first") from error
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise RelocError(f"{path} is not a readable label file; run reloc label again") from error
 
 

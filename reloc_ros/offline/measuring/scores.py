@@ -210,7 +210,7 @@ def read_evaluation(path: Path) -> tuple[Score, ...]:
             return tuple(_score(entry, bool(facts["metric"])) for entry in facts["scores"])
     except FileNotFoundError as error:
         raise RelocError(f"'{path}' does not exist; {again}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RelocError(f"'{path}' is damaged; {again}") from error
     raise RelocError(f"'{path}' has format {facts['format']!r}, this version reads {FORMAT}; {again}")
 

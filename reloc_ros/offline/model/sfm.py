@@ -208,7 +208,7 @@ class SfmModel:
             )
         try:
             return cls._from_arrays(contents)
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RelocError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RelocError) as error:
             raise RelocError(f"model '{path}' is damaged; run `reloc map` again") from error
 
     @classmethod

@@ -114,7 +114,7 @@ def frame_facts(workspace: Workspace) -> dict[str, Any] | None:
         if facts["format"] != FORMAT:
             raise RelocError(f"'{file}' has format {facts['format']!r}, this version reads {FORMAT}")
         Similarity.from_json(facts["map_from_sfm"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RelocError(
             f"'{file}' is damaged; put it back, or run reloc map again in a new folder"
         ) from error

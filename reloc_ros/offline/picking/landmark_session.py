@@ -114,7 +114,7 @@ class LandmarkSession:
             )
             if len({len(rows) for rows in dataclasses.astuple(landmarks)}) != 1:
                 raise ValueError("lists of different lengths")
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             self._put_aside(f"the unsaved changes of {written} cannot be read ({error})")
             return None
         if not of_this_map:

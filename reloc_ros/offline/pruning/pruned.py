@@ -67,7 +67,7 @@ def read_pruned(workspace: Workspace) -> Pruned:
             raise RelocError(f"'{file}' has format {facts['format']!r}, this version reads {FORMAT}")
         dropped = tuple(Dropped(**each) for each in facts["landmarks"])
         return Pruned(dropped, tuple(int(point) for point in facts["points"]))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RelocError(f"'{file}' is damaged; run reloc prune --undo -w {workspace.path}") from error
 
 

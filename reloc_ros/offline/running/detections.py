@@ -102,7 +102,7 @@ def _rows(path: Path, name: str, rows: Any, landmarks: int) -> NDArray[np.float6
         )
     try:
         numbers = np.array(rows, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         numbers = np.zeros(0)
     if numbers.shape != (landmarks, 3):
         raise RelocError(f"detections '{path}' have rows for '{name}' that are not [x, y, confidence]")

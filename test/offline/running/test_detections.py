@@ -53,8 +53,11 @@ def test_without_known_images_names_are_taken_as_they_are(written):
         ({"one.png": [*ROWS[:2], [1, 2]]}, "not [x, y, confidence]"),
         ({"one.png": [*ROWS[:2], [1, 2, "x"]]}, "not [x, y, confidence]"),
         ('{"one.png": [[NaN, 1, 1], [1, 1, 1], [1, 1, 1]]}', "[nan, 1, 1] in row 0"),
-        ('{"one.png": [[1, 1, 1], [Infinity, 1, 1], [1, 1, 1]]}', "[inf, 1, 1] in row 1"),
-        ({"one.png": [*ROWS[:2], [10**400, 2, 0.5]]}, "not [x, y, confidence]"),
+        (
+            '{"one.png": [[1, 1, 1], [Infinity, 1, 1], [1, 1, 1]]}',
+            "as JSON (its number Infinity is too large)",
+        ),
+        ({"one.png": [*ROWS[:2], [10**400, 2, 0.5]]}, "00000 is too large)"),
         ({"one.png": [*ROWS[:2], [1, 2, 1.01]]}, "the confidence from 0 to 1"),
         ({"one.png": [*ROWS[:2], [1, 2, -0.1]]}, "the confidence from 0 to 1"),
         ("{", "as JSON"),
