@@ -8,6 +8,8 @@ from typing import Any
 
 from reloc_ros.errors import RelocError
 
+_LATER = {"verified_share"}
+"""Entries that bundles did not have at first."""
 _LARGEST = 1e9
 """Factors beyond say nothing, and their squares are too much for numbers."""
 
@@ -30,6 +32,8 @@ class Calibration:
     """Factor of the standard deviations of poses sharpened against the reference views."""
     min_evidence: float = 4.0
     """Below, a pose is not believed (`acceptance.evidence`). The default held for every bundle that was measured."""
+    verified_share: float = 0.5
+    """This share of `min_evidence` is enough for a pose that the reference views verify."""
     made_from: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """How it was measured, for people."""
 
@@ -44,9 +48,9 @@ class Calibration:
             RelocError: naming the entry that is missing, foreign or out of its range.
         """
         expected = [field.name for field in dataclasses.fields(Calibration)]
-        if not isinstance(data, Mapping) or set(data) != set(expected):
+        if not isinstance(data, Mapping) or set(data) | _LATER != set(expected):
             raise RelocError(f"calibration must have the entries {', '.join(expected)}, got {data!r}")
-        for key in expected[:-1]:
+        for key in data.keys() - {"made_from"}:
             value = data[key]
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not 0 < value < _LARGEST:

@@ -101,8 +101,8 @@ def test_of_very_many_cameras_some_are_named(tmp_path):
         bundle.own_camera()
 
 
-MEASURED = Calibration(1.5, 2.0, 4.0, 3.5, {"images": 8})
-OF_FEATURES = Calibration(1.0, 3.0, 2.0, 9.5, {"images": 8})
+MEASURED = Calibration(1.5, 2.0, 4.0, 3.5, 0.3, {"images": 8})
+OF_FEATURES = Calibration(1.0, 3.0, 2.0, 9.5, 0.5, {"images": 8})
 
 
 def test_calibration_is_measured_on_the_finished_bundle_and_stays_in_it(tmp_path):
@@ -136,6 +136,13 @@ def test_local_features_are_part_of_a_bundle_where_it_was_exported_with_some(tmp
 
 def test_bundle_without_calibration_trusts_the_network_as_it_is(path):
     assert Bundle.load(path).calibration == UNCALIBRATED
+
+
+def test_a_calibration_of_before_asks_half_the_evidence_of_a_verified_pose(path):
+    entry = MEASURED.to_json()
+    del entry["verified_share"]
+    edit_manifest(path, calibration=entry)
+    assert Bundle.load(path).calibration == dataclasses.replace(MEASURED, verified_share=0.5)
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ def _calibration_told(calibration: Any) -> str:
         f"calibrated by {made['pictures']} pictures from {made['photos']} images that training did not see: sigma "
         f"x{calibration.sigma_scale:.2f}, pose x{calibration.coarse_scale:.2f}, sharpened "
         f"x{calibration.refined_scale:.2f}; {made['believed']} poses believed, {made['believed_wrong']} of them wrong; "
-        f"evidence needed {calibration.min_evidence:.1f}, pictures of no place have at most "
+        f"evidence needed {calibration.min_evidence:.1f}, where reference views verify a pose "
+        f"{calibration.verified_share * calibration.min_evidence:.1f}; pictures of no place have at most "
         f"{made['evidence_of_no_place_highest']:.1f}"
     )

@@ -44,7 +44,8 @@ class SecondWay:
             raise RelocError(
                 f"the bundle's local features have {size} numbers each, and SIFT's have {SIZE}; export the bundle again"
             )
-        limits = dataclasses.replace(config, min_evidence=calibration.min_evidence, **LIMITS)
+        asked = dataclasses.replace(config, min_evidence=None, verified_share=None).for_bundle(calibration)
+        limits = dataclasses.replace(asked, **LIMITS)
         self._matcher = Matcher(Sift(SIDE), known)
         self._finder = PoseFinder(known.landmarks, limits, calibration, refiner, "features")
 

@@ -59,8 +59,8 @@ class LocalizerConfig:
     min_inliers: int = 7
     min_evidence: float | None = None
     """See `evidence`. None: what the bundle's calibration found."""
-    verified_share: float = 0.5
-    """This share of `min_evidence` is enough for a pose that the reference views verify."""
+    verified_share: float | None = None
+    """This share of `min_evidence` is enough for a pose that the reference views verify. None: as `min_evidence`."""
     max_error_px: float = 12.0
     """Reprojection error of an inlier, in pixels of the network's input. On map images that training did not see, with
     two fifths covered, 12 finds more right poses and fewer wrong ones than 8; from 16 on, mirrored and scrambled
@@ -85,9 +85,16 @@ class LocalizerConfig:
 
     def for_bundle(self, calibration: Calibration) -> LocalizerConfig:
         """The same with what is left to the bundle filled in."""
-        if self.min_evidence is not None:
-            return self
-        return dataclasses.replace(self, min_evidence=calibration.min_evidence)
+        own = {name: getattr(self, name) for name in ("min_evidence", "verified_share")}
+        return dataclasses.replace(
+            self, **{name: getattr(calibration, name) for name, value in own.items() if value is None}
+        )
+
+    def needed_evidence(self, verified: bool) -> float:
+        """What a pose needs, as far as it is said; see `evidence`."""
+        needed = UNCALIBRATED.min_evidence if self.min_evidence is None else self.min_evidence
+        share = UNCALIBRATED.verified_share if self.verified_share is None else self.verified_share
+        return share * needed if verified else needed
 
 
 Refusal = tuple[LostReason, str]
@@ -119,8 +126,7 @@ def refuse_inliers(
 
     `verified`: whether the reference views verify the pose, or will have to.
     """
-    min_evidence = UNCALIBRATED.min_evidence if config.min_evidence is None else config.min_evidence
-    min_evidence *= config.verified_share if verified else 1
+    min_evidence = config.needed_evidence(verified)
     found, count, balance = len(keypoints_px), int(inliers.sum()), evidence(scores, inliers)
     if found == 0:
         return LostReason.NO_KEYPOINTS, "no landmark of the map was found in the image"

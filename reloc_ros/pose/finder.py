@@ -112,7 +112,7 @@ class PoseFinder:
             unit_px: how many of the image's pixels one of the pixels is that the limits are in.
             mask: what of the image shows the robot.
             prior: camera_from_map where the camera is expected.
-            glance: whether the keypoints must speak for the pose as if nothing verified it, and the views must, too.
+            glance: whether the reference views must verify the pose, however much the keypoints speak for it.
         """
         keypoints, matches = self.match(keypoints, camera, mask)
         unit = unit_px / camera.mean_focal
@@ -124,7 +124,7 @@ class PoseFinder:
             return Lost(*_AMBIGUOUS, keypoints, inliers, watch.times_ms(), self._found_by)
         pose, inliers, ignored = told
         judged = pose, inliers, ignored, keypoints, camera.width
-        refusal = self._refuse(*judged, verified=self._refiner is not None and not glance)
+        refusal = self._refuse(*judged, verified=self._refiner is not None)
         if pose is not None and refusal is None:
             agreeing = matches.subset(inliers)
             seen = self._landmarks.subset(keypoints.landmarks[inliers])

@@ -37,7 +37,18 @@ def test_configuration_goes_before_the_bundle():
     measured = Calibration(min_evidence=3.0)
     assert LocalizerConfig().for_bundle(measured).min_evidence == 3.0
     assert LocalizerConfig().for_bundle(UNCALIBRATED).min_evidence == 4.0
-    assert LocalizerConfig(min_evidence=1.5).for_bundle(measured).min_evidence == 1.5
+    given = LocalizerConfig(min_evidence=1.5).for_bundle(measured)
+    assert (given.min_evidence, given.verified_share) == (1.5, 0.5)
+
+
+def test_a_verified_pose_needs_the_share_that_was_measured_of_the_limit_that_holds():
+    measured = Calibration(min_evidence=16.0, verified_share=0.1)
+    as_measured = LocalizerConfig().for_bundle(measured)
+    assert [as_measured.needed_evidence(verified) for verified in (False, True)] == [16.0, pytest.approx(1.6)]
+    assert LocalizerConfig(min_evidence=30.0).for_bundle(measured).needed_evidence(True) == pytest.approx(3.0)
+    assert LocalizerConfig(verified_share=0.4).for_bundle(measured).needed_evidence(True) == pytest.approx(
+        6.4
+    )
 
 
 def grid(spread: float) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Each of them is shown many times, as turned and zoomed cameras in all kinds of conditions would have taken it: what
 the network then says of landmarks whose place is known gives the scale of its sigmas, and the poses give the scale of
-their covariances. Mirrored and scrambled, the same pictures tell how much evidence a pose must have to be believed.
+their covariances. Mirrored and scrambled, the same pictures tell how much evidence a pose must have to be believed,
+where nothing else speaks for it and where the reference views verify it.
 """
 
 from __future__ import annotations
@@ -67,6 +68,13 @@ OPEN = LocalizerConfig(
     min_in_cone_share=0.0,
 )
 """Every pose that can be computed passes."""
+LEAST = LocalizerConfig(
+    fallback="off",
+    glance=False,
+    min_evidence=EVIDENCE_RANGE[0],
+    verified_share=UNCALIBRATED.verified_share,
+)
+"""What is asked of poses in the best of bundles."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,28 +104,31 @@ def calibrate(
     backend = _RememberingBackend(backend)
     references = views_without(bundle.references, photos)
 
-    def opened(calibration: Calibration, refine: bool) -> Localizer:
+    def judging(config: LocalizerConfig, calibration: Calibration, refine: bool) -> Localizer:
         unseen = dataclasses.replace(bundle, references=references, calibration=calibration)
-        return Localizer(unseen, backend, dataclasses.replace(OPEN, refine=refine))
+        return Localizer(unseen, backend, dataclasses.replace(config, refine=refine))
 
     tell = partial(counted, count=count, progress=progress)
-    raw = opened(UNCALIBRATED, refine=False)
+    raw = judging(OPEN, UNCALIBRATED, refine=False)
     here = [of_the_place(photos[seed % len(photos)], seed) for seed in range(count)]
     squares = [_squares(bundle, picture, _run(raw, picture)) for picture in tell("calibrate", here)]
     measured = dataclasses.replace(UNCALIBRATED, sigma_scale=_sigma_scale(np.concatenate(squares)))
-    there = (of_no_place(photos[seed % len(photos)], seed) for seed in range(count))
+    there = [of_no_place(photos[seed % len(photos)], seed) for seed in range(count)]
     strays = np.array([evidence_of(_run(raw, picture)) for picture in tell("pictures of no place", there)])
     needed = needed_evidence(strays)
-    localizers = [opened(measured, refine) for refine in (False, True)]
+    least = judging(LEAST, measured, refine=True)
+    share = verified_share([_run(least, picture) for picture in there], needed)
+    localizers = [judging(OPEN, measured, refine) for refine in (False, True)]
     trials = [[judge(bundle.landmarks, p, _run(one, p)) for one in localizers] for p in tell("poses", here)]
     coarse = [trial for trial, _ in trials]
     sharpened = [trial for _, trial in trials if trial.refined]
     return dataclasses.replace(
         measured,
         coarse_scale=pose_scale(coarse, needed),
-        refined_scale=pose_scale(sharpened, needed),
+        refined_scale=pose_scale(sharpened, share * needed),
         min_evidence=needed,
-        made_from=account(photos, coarse, sharpened, strays, needed),
+        verified_share=share,
+        made_from=account(photos, coarse, sharpened, strays, needed, share),
     )
 
 
@@ -237,17 +248,35 @@ def needed_evidence(strays: Array, limits: tuple[float, float] = EVIDENCE_RANGE)
     return float(np.clip(start + mean * np.log(0.1 / FALSE_ALARMS), *limits))
 
 
+def verified_share(results: Sequence[Localized | Lost], needed: float) -> float:
+    """What share of the evidence needed is enough where the reference views verify a pose.
+
+    Args:
+        results: what pictures of no place gave where the least evidence was enough.
+    """
+    least = LEAST.needed_evidence(verified=True)
+    reached = np.array(
+        [evidence_of(each) for each in results if isinstance(each, Localized) and each.refined]
+    )
+    # The tail of an exponential distribution, of which `reached` is all beyond the least.
+    often = max(len(reached) / len(results) / FALSE_ALARMS, 1.0)
+    beyond = (reached.mean() - least) * np.log(often) if len(reached) else 0.0
+    return min((least + beyond) / needed, UNCALIBRATED.verified_share)
+
+
 def account(
     photos: Sequence[Photo],
     coarse: Sequence[Trial],
     sharpened: Sequence[Trial],
     strays: Array,
     needed: float,
+    share: float,
 ) -> dict[str, Any]:
     """How it was measured, for people."""
     believed = [trial for trial in coarse if trial.evidence >= needed]
     right = [trial.evidence for trial in coarse if trial.off <= 1]
-    astray = [collections.Counter(t.photo for t in _astray(kind, needed)) for kind in (coarse, sharpened)]
+    limits = ((coarse, needed), (sharpened, share * needed))
+    astray = [collections.Counter(trial.photo for trial in _astray(*kind)) for kind in limits]
     return {
         "photos": len(photos),
         "pictures": len(coarse),

@@ -69,7 +69,7 @@ def calibrate_features(
     tell = partial(counted, count=count, progress=progress)
     there = (of_no_place(photos[seed % len(photos)], seed) for seed in range(count))
     strays = np.array([_reached(*look(picture)) for picture in tell("features of no place", there)])
-    needed = needed_evidence(strays, EVIDENCE_RANGE)
+    needed, share = needed_evidence(strays, EVIDENCE_RANGE), UNCALIBRATED.verified_share
     here = (of_the_place(photos[seed % len(photos)], seed) for seed in range(count))
     trials = [
         [judge(features.landmarks, picture, result) for result in look(picture)]
@@ -79,13 +79,13 @@ def calibrate_features(
     sharpened = [trial for _, trial in trials if trial.refined]
     return Calibration(
         coarse_scale=pose_scale(coarse, needed),
-        refined_scale=pose_scale(sharpened, needed),
+        refined_scale=pose_scale(sharpened, share * needed),
         min_evidence=needed,
-        made_from=account(photos, coarse, sharpened, strays, needed),
+        made_from=account(photos, coarse, sharpened, strays, needed, share),
     )
 
 
 def _reached(found: Localized | Lost, sharpened: Localized | Lost) -> float:
     """The highest limit of evidence that a picture passes."""
     verified = isinstance(sharpened, Localized) and sharpened.refined
-    return evidence_of(found) / (_OPEN.verified_share if verified else 1)
+    return evidence_of(found) / (UNCALIBRATED.verified_share if verified else 1)

@@ -6,6 +6,7 @@ from colour_place import ColourFinder, bundle, photographs
 
 from reloc_ros.calibration import UNCALIBRATED
 from reloc_ros.geometry import SE3
+from reloc_ros.inference.keypoints import NO_KEYPOINTS, Keypoints
 from reloc_ros.localizer import Localized, Localizer, Lost, LostReason
 from reloc_ros.offline.bundling import calibrate as calibration
 from reloc_ros.offline.bundling import trial_pictures
@@ -36,7 +37,7 @@ def test_an_ambiguous_image_is_no_believed_pose_however_much_speaks_for_one_of_s
     assert isinstance(found, Localized) and evidence_of(found) > 5
     ambiguous = Lost(LostReason.AMBIGUOUS_PLACE, "", found.keypoints, found.inliers, {})
     trial = judge(bundle().landmarks, photographs()[0], ambiguous)
-    told = account(photographs(), [trial], [], np.zeros(1), 5.0)
+    told = account(photographs(), [trial], [], np.zeros(1), 5.0, 0.5)
     assert told["believed"] == told["believed_wrong"] == 0 and told["astray_photos"] == {}
 
 
@@ -49,6 +50,32 @@ def test_mirrored_and_scrambled_places_set_the_evidence_and_have_too_little(clea
     for seed, photo in enumerate(photographs()):
         picture = trial_pictures.of_no_place(photo, seed)
         assert not isinstance(localizer.localize(picture.image, picture.camera), Localized)
+
+
+def sharpened_stray(evidence: float, refined: bool = True) -> Localized:
+    keypoints = Keypoints(np.arange(1), np.zeros((1, 2)), np.array([evidence]), np.ones(1))
+    return Localized(SE3.identity(), np.eye(6), keypoints, np.ones(1, bool), 1.0, {}, refined=refined)
+
+
+def lost_strays(count: int) -> list[Lost]:
+    return [Lost(LostReason.NO_CONSENSUS, "", NO_KEYPOINTS, np.zeros(0, bool), {})] * count
+
+
+def test_a_verified_pose_needs_least_where_no_stray_is_verified_however_much_others_reach():
+    least = calibration.LEAST.needed_evidence(verified=True)
+    unverified = sharpened_stray(40.0, refined=False)
+    assert calibration.verified_share([*lost_strays(239), unverified], 16.0) == pytest.approx(least / 16)
+    assert calibration.verified_share(lost_strays(240), 3.0) == UNCALIBRATED.verified_share
+
+
+def test_a_verified_pose_needs_what_one_verified_stray_in_a_thousand_pictures_reaches():
+    least = calibration.LEAST.needed_evidence(verified=True)
+    rng = np.random.default_rng(5)
+    strays = [sharpened_stray(least + beyond) for beyond in rng.exponential(0.7, 24)]
+    found = calibration.verified_share([*lost_strays(216), *strays], 16.0) * 16
+    assert found == pytest.approx(least + 0.7 * np.log(100), abs=1.0)
+    wild = [sharpened_stray(30.0)] * 24
+    assert calibration.verified_share([*lost_strays(216), *wild], 16.0) == UNCALIBRATED.verified_share
 
 
 def normal_errors(factor: float, count: int = 4000) -> list[Trial]:
