@@ -103,7 +103,7 @@ class Bag:
         problems = [RelocError(f"{self.path} has no metadata.yaml, as when its recorder was killed")]
         if described:
             try:
-                if all(file.suffix == ".zstd" or readable_file(file) == file for file in files):
+                if all(readable_file(file) == file for file in files):
                     return [self._reader(self.path, self.path)]
                 problems = []
             except RelocError as error:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import functools
 import io
 import logging
+import os
 import re
 import shutil
 import sqlite3
@@ -29,6 +31,9 @@ _BESIDE = re.compile(r".+\.(?:mcap|db3)\b.*|.+\.yaml|\..*", re.IGNORECASE)
 _ROS_1 = (".bag", ".active")
 """The second while it is recorded."""
 _COPY_ATTEMPTS = 5
+_PIECE_BYTES = 1 << 20
+KEPT_FREE_BYTES = 1 << 30
+"""On the disk, whatever a compressed file turns out to hold."""
 MOST_BYTES_AT_ONCE = 1 << 30
 """Of a chunk or message once it is decompressed; a second of raw full-HD images has 180 million."""
 
@@ -43,8 +48,9 @@ def is_bag(path: Path) -> bool:
 
 
 def storage_files(folder: Path) -> list[Path]:
-    """Those with messages in a bag's folder."""
-    return sorted(file for file in folder.iterdir() if _STORAGE.fullmatch(file.name))
+    """Those with messages in a bag's folder; what is there compressed and as it was, once."""
+    files = [file for file in folder.iterdir() if _STORAGE.fullmatch(file.name)]
+    return sorted(file for file in files if file.suffix != ".zstd" or file.with_suffix("") not in files)
 
 
 def refuse_several_recordings(folder: Path, files: list[Path]) -> None:
@@ -133,9 +139,15 @@ def _decompressed(path: Path) -> Path:
     import zstandard
 
     copy = _place_for(path.stem)
+    room = shutil.disk_usage(copy.parent).free - KEPT_FREE_BYTES
     with path.open("rb") as compressed, copy.open("wb") as plain:
+        pieces = zstandard.ZstdDecompressor().stream_reader(compressed, read_across_frames=True)
         try:
-            zstandard.ZstdDecompressor().copy_stream(compressed, plain)
+            while piece := pieces.read(_PIECE_BYTES):
+                room -= len(piece)
+                if room < 0:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                plain.write(piece)
         except zstandard.ZstdError as error:
             warn_once(f"{path} can be decompressed in part only: {first_line(error)}")
     return copy

@@ -20,6 +20,7 @@ from feature_maps import make_feature_map
 from image_bag import write_image_bag
 from pose_bags import write_pose_bag
 from reference_corner import references
+from rosbags.typesys import Stores, get_typestore
 from scenes import TINY_CAMERA, TINY_SHAPE, noise_image, random_landmarks
 from synthetic_model import make_model, write_colmap_text
 
@@ -186,6 +187,40 @@ def bag(mcap: bool) -> bytes:
 def _packed(path: Path) -> bytes:
     (messages,) = (one for one in path.iterdir() if one.name != "metadata.yaml")
     return messages.read_bytes()
+
+
+@functools.cache
+def ros1_bag(compressed: bool) -> bytes:
+    from rosbags.rosbag1 import Writer
+
+    store, kind = get_typestore(Stores.ROS1_NOETIC), "std_msgs/msg/Header"
+    stamp = store.types["builtin_interfaces/msg/Time"](1_700_000_000, 5)
+    writer = Writer(FOLDER / f"one-{compressed}.bag")
+    if compressed:
+        writer.set_compression(Writer.CompressionFormat.LZ4)
+    with writer:
+        for topic in ("/one", "/two"):
+            connection = writer.add_connection(topic, kind, typestore=store, latching=1)
+            for number in range(3):
+                message = store.types[kind](number, stamp, "/map")
+                writer.write(connection, int(STAMPS_NS[number]), store.serialize_ros1(message, kind))
+    return (FOLDER / f"one-{compressed}.bag").read_bytes()
+
+
+@functools.cache
+def bag_of_compressed_messages() -> bytes:
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.rosbag2.enums import CompressionFormat, CompressionMode
+
+    store, kind = get_typestore(Stores.ROS2_JAZZY), "std_msgs/msg/String"
+    writer = Writer(FOLDER / "chatter", version=8, storage_plugin=StoragePlugin.SQLITE3)
+    writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
+    with writer:
+        connection = writer.add_connection("/chatter", kind, typestore=store)
+        for number in range(3):
+            message = store.types[kind](data=300 * str(number))
+            writer.write(connection, int(STAMPS_NS[number]), store.serialize_cdr(message, kind))
+    return _packed(FOLDER / "chatter")
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import zstandard
 from fuzz import good_data as good
 from fuzz.good_data import FOLDER, saved
 from fuzz.mutations import NUMBERS, WORDS, odd_bytes, odd_json, odd_text
@@ -252,6 +253,11 @@ def _compressed(data: bytes) -> st.SearchStrategy:
     return _odd_message(SimpleNamespace(format="jpeg", data=data))
 
 
+def _odd_zstd(whole: bytes) -> st.SearchStrategy:
+    """Odd data compressed, or compressed data that is odd."""
+    return odd_bytes(zstandard.compress(whole)) | odd_bytes(whole).map(zstandard.compress)
+
+
 def _landmarks() -> bytes:
     return saved(random_landmarks(8).save)
 
@@ -319,6 +325,8 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "bag-tf": lambda: file(_odd_tf(), "tf.mcap", _read_tf),
     "bag-mcap": lambda: file(odd_bytes(good.bag(True)), "bag.mcap", _read_bag),
     "bag-db3": lambda: file(odd_bytes(good.bag(False)), "bag.db3", _read_bag),
+    "bag-ros1": lambda: file(_any_of(odd_bytes, *map(good.ros1_bag, (False, True))), "one.bag", _read_bag),
+    "bag-zstd": lambda: file(_odd_zstd(good.bag_of_compressed_messages()), "chatter.db3.zstd", _read_bag),
     "cloud": lambda: file(odd_bytes(_cloud()), "cloud.ply", _read_cloud),
     "mesh-ply": lambda: file(odd_text(good.PLY), "mesh.ply", read_mesh),
     "mesh-binary": lambda: file(odd_bytes(good.BINARY_PLY), "mesh.ply", read_mesh),

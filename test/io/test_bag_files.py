@@ -19,6 +19,7 @@ from reloc_ros.io.bag_files import is_bag
 
 pytest.importorskip("rosbags")
 pytest.importorskip("mcap")
+import zstandard
 from mcap.reader import NonSeekingReader
 from mcap.writer import CompressionType, IndexType, Writer
 from rosbags.rosbag2 import StoragePlugin
@@ -310,6 +311,26 @@ def test_compressed_files_are_read_with_and_without_metadata(tmp_path, mode, sto
     (file,) = (tmp_path / "walk").iterdir()
     with Bag(file) as bag:
         assert is_bag(file) and len(list(bag.messages())) == 5
+    if mode is CompressionMode.FILE:
+        file.with_suffix("").write_bytes(zstandard.decompress(file.read_bytes(), 1 << 20))
+        with Bag(tmp_path / "walk") as bag:  # beside what it was decompressed from
+            assert len(list(bag.messages())) == 5
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_a_compressed_file_fills_no_disk(tmp_path, monkeypatch, described):
+    writer = BagWriter(tmp_path / "walk", version=8, storage_plugin=StoragePlugin.MCAP)
+    writer.set_compression(CompressionMode.FILE, CompressionFormat.ZSTD)
+    with writer:
+        writer.add_connection("/chatter", "std_msgs/msg/String", typestore=get_typestore(Stores.ROS2_JAZZY))
+    if not described:
+        (tmp_path / "walk" / "metadata.yaml").unlink()
+    free = shutil.disk_usage(bag_files._scratch()).free
+    monkeypatch.setattr(bag_files, "KEPT_FREE_BYTES", free + (1 << 40))
+    with pytest.raises(
+        RelocError, match=r"without a copy in .*: No space left on device; name a folder with more"
+    ):
+        Bag(tmp_path / "walk")
 
 
 def test_files_of_several_recordings_are_not_taken_for_one(tmp_path, whole):
