@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hand_fed import START_S, HandFed, link, pose
+from rclpy.clock import ROSClock
+from rclpy.duration import Duration
 from rclpy.time import Time
 from tf_world import at
 
@@ -38,9 +40,13 @@ class Robot(HandFed):
         for offset_s in range(-5, 2):
             self.hear(link("odom", "base_link", self.clock_s + offset_s))
 
-    def see(self, tree: TfTree, stamp_s: float | None = None) -> TfOutcome:
+    def see(
+        self, tree: TfTree, stamp_s: float | None = None, seen: SE3 = MAP_FROM_CAMERA, frame: str = CAMERA
+    ) -> TfOutcome:
         stamp = at(self.clock_s if stamp_s is None else stamp_s)
-        return tree.publish(stamp.to_msg(), MAP_FROM_CAMERA, CAMERA, 1e-4 * np.eye(6))
+        outcome = tree.publish(stamp.to_msg(), seen, frame, 1e-4 * np.eye(6))
+        assert outcome.published == (outcome == PUBLISHED)
+        return outcome
 
     def tick(self, seconds: float) -> None:
         self.clock_s += seconds
@@ -77,6 +83,36 @@ def test_map_odom_is_sent_at_its_images_time_and_from_then_on_once_for_each_time
     for message in robot.sent:
         assert (message.header.frame_id, message.child_frame_id) == ("map", "odom")
         assert_same(message, map_from_odom(START_S - 0.1))
+
+
+@pytest.mark.parametrize(
+    ("mode", "child", "expected"),
+    [
+        ("map_camera", "lens", MAP_FROM_CAMERA),
+        ("map_base", "base_link", MAP_FROM_CAMERA @ BASE_FROM_CAMERA.inverse()),
+    ],
+)
+def test_a_frame_that_nothing_else_places_is_sent_once_an_image_and_of_its_time(robot, mode, child, expected):
+    tree = TfTree(robot.node, TfConfig(mode, lookup_timeout_s=0.0))
+    robot.monotonic_s += SETTLE_S
+    robot.hear(link("base_link", "lens", moved=BASE_FROM_CAMERA), static=mode == "map_base")
+    robot.clock_s += 20.0  # what held the camera for a while is gone
+    assert robot.see(tree, START_S + 15.0, frame="lens") == PUBLISHED
+    (message,) = robot.sent
+    assert (message.header.frame_id, message.child_frame_id) == ("map", child)
+    assert robot.stamps_s == pytest.approx([START_S + 15.0]) and tree.standing == NOTHING_TO_DO
+    assert_same(message, expected)
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [({"stamp_s": 0.0}, "no_stamp"), ({"frame": ""}, "no_frame"), ({"frame": "map"}, "no_frame")],
+)
+def test_an_image_that_cannot_be_placed_is_not_published(robot, seen, reason):
+    tree = robot.tree("map_camera")
+    outcome = robot.see(tree, **seen)
+    assert (outcome.published, outcome.reason) == (False, reason) and outcome.detail
+    assert robot.sent == [] and robot.warnings == [f"nothing broadcast: {outcome.detail}"]
 
 
 def test_the_map_is_the_child_where_it_is_asked_for(robot):
@@ -158,7 +194,7 @@ def test_odometry_that_nothing_has_corrected_for_too_long_is_told_once_and_taken
     count = len(robot.sent)
     robot.tick(0.2)
     robot.tick(0.2)
-    assert tree.standing.reason == "too_old" and len(robot.sent) == count
+    assert (tree.standing.published, tree.standing.reason) == (False, "too_old") and len(robot.sent) == count
     assert len(robot.warnings) == 1 and robot.warnings[0].startswith(
         "nothing broadcast: nothing has corrected"
     )
@@ -181,6 +217,37 @@ def test_a_pose_that_corrects_nothing_leaves_the_odometry_where_it_was(robot):
     assert_same(robot.sent[-1], map_from_odom(START_S))
 
 
+def test_a_pose_far_from_where_the_odometry_puts_the_robot_is_gated_by_the_time_between_their_images(robot):
+    tree = robot.tree(correction=CorrectionConfig(correction_gate=3.0, odometry_drift=0.1))
+    robot.see(tree)
+
+    def beside(stamp_s: float) -> SE3:
+        return (
+            map_from_odom(START_S) @ pose(stamp_s) @ SE3(np.eye(3), np.array([0, 1.0, 0])) @ BASE_FROM_CAMERA
+        )
+
+    assert robot.see(tree, START_S + 0.5, beside(START_S + 0.5)).reason == "gated"
+    robot.tick(60.0)
+    robot.drive()
+    assert robot.see(tree, START_S + 60.5, beside(START_S + 60.5)) == PUBLISHED
+
+
+def test_a_reason_is_told_once_while_it_lasts_and_again_after_it_has_gone(robot):
+    tree = TfTree(robot.node, TfConfig("map_odom", lookup_timeout_s=0.0))
+    robot.monotonic_s += SETTLE_S
+    for _ in range(3):
+        assert robot.see(tree).reason == "no_transform"
+        robot.tick(0.1)
+    assert len(robot.warnings) == 1
+    robot.hear(link("base_link", CAMERA, moved=BASE_FROM_CAMERA), static=True)
+    robot.drive()
+    for _ in range(2):
+        assert robot.see(tree) == PUBLISHED
+        assert robot.see(tree, START_S + 100).reason == "clock_differs"
+        robot.tick(0.1)
+    assert len(robot.told) == 3 and len(robot.warnings) == 3
+
+
 def test_the_odometry_is_forgotten_on_demand(robot):
     tree = robot.tree()
     robot.see(tree)
@@ -200,6 +267,26 @@ def test_a_tree_that_comes_after_another_takes_its_transforms_for_the_nodes_own(
     assert len(robot.on_jump) == 1
     robot.hear(link("map", "odom", moved=SE3.identity()))
     assert robot.see(tree).reason == "parent_present"
+
+
+def test_a_tree_that_does_not_listen_comes_after_one_that_does_and_before(robot):
+    still = robot.tree("none", former=robot.tree())
+    assert robot.see(still) == NOTHING_TO_DO
+    assert robot.see(robot.tree(former=still)) == PUBLISHED
+
+
+def test_another_kind_of_time_ends_the_broadcast_until_the_next_pose(robot):
+    clock = ROSClock()
+    robot.node.get_clock = lambda: clock
+    robot.clock_s = clock.now().nanoseconds * 1e-9
+    tree = robot.tree()
+    assert robot.see(tree) == PUBLISHED
+    count = len(robot.sent)
+    clock._set_ros_time_is_active(True)  # use_sim_time
+    clock.set_ros_time_override(clock.now() + Duration(seconds=robot.clock_s + 1.0))
+    robot.tick(0.0)
+    assert len(robot.sent) == count
+    tree.close()
 
 
 def test_closing_gives_back_all_that_was_made_and_is_heard_of_no_more(robot):
