@@ -176,6 +176,15 @@ def test_a_clock_that_went_far_back_or_jumped_ends_the_broadcast_until_the_next_
     assert robot.stamps_s[-2] == pytest.approx(robot.clock_s)  # of its image's time again
 
 
+def test_a_clock_that_jumped_makes_nothing_of_the_transforms_from_before(robot):
+    tree = robot.tree()
+    robot.see(tree)
+    robot.on_jump[0](None)
+    assert robot.see(tree).reason == "no_transform"
+    robot.drive()
+    assert robot.see(tree) == PUBLISHED
+
+
 def test_images_that_start_over_place_the_odometry_anew(robot):
     tree = robot.tree()
     robot.see(tree)
