@@ -134,6 +134,13 @@ def test_an_image_is_not_ambiguous_where_the_views_show_that_its_like_is_none():
     assert result.refined and center_error(result.camera_from_map, TRUTH) < 0.01
 
 
+def test_likes_are_looked_for_from_the_sharpened_pose(monkeypatch):
+    localizer, asked = make_localizer(), []
+    monkeypatch.setattr(localizer.refiner, "likes", lambda pose, camera: asked.append(pose) or [])
+    result = found(localizer.localize(picture(3)))
+    assert result.refined and [pose is result.camera_from_map for pose in asked] == [True]
+
+
 def test_an_image_is_ambiguous_where_the_views_do_not_show_its_like():
     result = known_likes(references(), shift=-AWAY)
     assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE

@@ -141,6 +141,8 @@ class PoseFinder:
             watch.lap("refine")
         if not sharpened and (refusal := _NOT_VERIFIED if glance else self._refuse(*judged, verified=False)):
             return Lost(*refusal, keypoints, inliers, watch.times_ms(), self._found_by)
+        if self._may_be_elsewhere(refined.camera_from_map, agreeing.points_map, image, camera, mask):
+            return Lost(*_AMBIGUOUS, keypoints, inliers, watch.times_ms(), self._found_by)
         return Localized(
             refined.camera_from_map,
             refined.covariance,
@@ -211,15 +213,13 @@ class PoseFinder:
         """The pose, which keypoints (N,) agree with it, and which with its likes; None where the place repeats.
 
         Where several poses are about as likely, it does, unless the reference views agree with one of them clearly
-        better. Without views, where several would be believed without what speaks for the others. Where the map is
-        known to look alike from elsewhere, it does unless the views rule that out.
+        better. Without views, where several would be believed without what speaks for the others.
         """
         as_found = pose, inliers, np.zeros_like(inliers)
         if pose is None:
             return as_found
         rivals = find_rivals(pose, inliers, matches, keypoints.scores, self._solve, limit)
-        likes = [] if self._refiner is None else self._refiner.likes(pose, camera)
-        if not (rivals or likes):
+        if not rivals:
             return as_found
         claimed = np.any([inliers, *(agreeing for _, agreeing in rivals)], axis=0)
         likely = [(each, own, claimed & ~own) for each, own in ((pose, inliers), *rivals)]
@@ -229,10 +229,6 @@ class PoseFinder:
             return as_found
         if self._refiner is None:
             return as_found if all(refused[1:]) else None
-        if _may_be_elsewhere(self._refiner, likes, pose, matches.points_map[inliers], image, camera, mask):
-            return None
-        if not rivals:
-            return as_found
         shares = [self._refiner.agreement(image, camera, each, mask).share for each, _, _ in likely]
         best, second = np.argsort(shares)[::-1][:2]
         if shares[best] - shares[second] < CLEARLY_BETTER:
@@ -273,23 +269,26 @@ class PoseFinder:
         sharpened = Refined(pose, refinement.covariance, reprojection_errors(pose, agreeing))
         return sharpened.scaled(self._calibration.refined_scale), True, refinement.support
 
+    def _may_be_elsewhere(
+        self,
+        pose: SE3,
+        points_map: Array,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        mask: ImageMask | None,
+    ) -> bool:
+        """Whether an image may be from where the map looks as from a pose that sees these points (N, 3).
 
-def _may_be_elsewhere(
-    refiner: Refiner,
-    likes: list[SE3],
-    pose: SE3,
-    points_map: Array,
-    image: NDArray[np.uint8],
-    camera: Camera,
-    mask: ImageMask | None,
-) -> bool:
-    """Whether an image may be from a like of a pose that sees these points (N, 3): the views do not rule that out."""
-    distance, asked = median_distance(pose.center, points_map), [pose]
-    for like in likes:
-        if any(is_same(like, each, distance) for each in asked):
-            continue
-        asked.append(like)
-        support = refiner.agreement(image, camera, like, mask)
-        if support.patches < MIN_PATCHES or support.share >= RULED_OUT:
-            return True
-    return False
+        It may, unless the reference views rule it out.
+        """
+        if self._refiner is None:
+            return False
+        distance, asked = median_distance(pose.center, points_map), [pose]
+        for like in self._refiner.likes(pose, camera):
+            if any(is_same(like, each, distance) for each in asked):
+                continue
+            asked.append(like)
+            support = self._refiner.agreement(image, camera, like, mask)
+            if support.patches < MIN_PATCHES or support.share >= RULED_OUT:
+                return True
+        return False
