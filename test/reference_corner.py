@@ -87,6 +87,7 @@ def references(camera: Camera = CAMERA) -> References:
         camera_from_map=tuple(poses),
         points_map=points,
         normals_map=normals,
+        covariances_map=np.zeros((len(points), 3, 3)),
         seen_view=np.concatenate(views).astype(np.int32),
         seen_point=np.concatenate(seen).astype(np.int32),
         seen_px=np.concatenate(places),

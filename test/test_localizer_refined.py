@@ -71,6 +71,7 @@ def twice(one: References) -> References:
         ),
         points_map=np.concatenate([one.points_map, one.points_map + AWAY]),
         normals_map=np.tile(one.normals_map, (2, 1)),
+        covariances_map=np.tile(one.covariances_map, (2, 1, 1)),
         seen_view=np.concatenate([one.seen_view, one.seen_view + len(one.files)]),
         seen_point=np.concatenate([one.seen_point, one.seen_point + len(one.points_map)]),
         seen_px=np.tile(one.seen_px, (2, 1)),

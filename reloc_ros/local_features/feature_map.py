@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.geometry import are_places
 from reloc_ros.io.npz import load_bundled, of_kind
+from reloc_ros.io.packed_covariances import packed, unpacked
 from reloc_ros.landmarks import Landmarks
 
 FORMAT = 1
@@ -27,6 +28,8 @@ class FeatureMap:
     """(M,) the row of `landmarks` each is of."""
     landmarks: Landmarks
     """The P points."""
+    covariances_map: NDArray[np.float64]
+    """(P, 3, 3) of their places, by the views that saw them; zero in older bundles."""
 
     def save(self, path: Path) -> None:
         """Write as .npz to `path`; the caller makes that atomic."""
@@ -47,6 +50,7 @@ class FeatureMap:
                 positions_map=(self.landmarks.positions_map - origin).astype(np.float32),
                 directions_map=self.landmarks.directions_map.astype(np.float16),
                 view_cones_rad=self.landmarks.view_cones_rad.astype(np.float16),
+                **packed(self.covariances_map),
             )
 
     @staticmethod
@@ -62,7 +66,8 @@ def _from_arrays(data: dict[str, NDArray[Any]]) -> FeatureMap:
         of_kind(data["directions_map"], np.float64),
         of_kind(data["view_cones_rad"], np.float64),
     )
-    features = FeatureMap(data["descriptors"], of_kind(data["points"], np.int64), landmarks)
+    points, covariances = of_kind(data["points"], np.int64), unpacked(data, len(landmarks))
+    features = FeatureMap(data["descriptors"], points, landmarks, covariances)
     _check(features)
     return features
 

@@ -47,7 +47,9 @@ class SecondWay:
         asked = dataclasses.replace(config, min_evidence=None, verified_share=None).for_bundle(calibration)
         limits = dataclasses.replace(asked, **LIMITS)
         self._matcher = Matcher(Sift(SIDE), known)
-        self._finder = PoseFinder(known.landmarks, limits, calibration, refiner, "features")
+        self._finder = PoseFinder(
+            known.landmarks, limits, calibration, refiner, "features", known.covariances_map
+        )
 
     def localize(
         self, image: NDArray[np.uint8], camera: Camera, mask: ImageMask | None, watch: Stopwatch

@@ -87,10 +87,12 @@ class PoseFinder:
         calibration: Calibration,
         refiner: Refiner | None,
         found_by: FoundBy,
+        covariances_map: Array | None = None,
     ) -> None:
-        """Args: landmarks: what the keypoints are of; refiner: what sharpens poses, None: nothing does."""
+        """Args: landmarks: of the keypoints; refiner: sharpens poses; covariances_map: (K, 3, 3), None: exact."""
         self.config = config
         self._landmarks, self._calibration = landmarks, calibration
+        self._covariances_map = covariances_map
         self._refiner, self._found_by = refiner, found_by
         self._solve = make_solver(config.solver)
 
@@ -186,7 +188,8 @@ class PoseFinder:
         )  # PnP takes nothing beside the camera, or behind
         keypoints, rays = keypoints.subset(finite), rays[finite]
         points_map = self._landmarks.positions_map[keypoints.landmarks]
-        return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / camera.mean_focal)
+        own = None if self._covariances_map is None else self._covariances_map[keypoints.landmarks]
+        return keypoints, Correspondences(points_map, rays, keypoints.sigmas_px / camera.mean_focal, own)
 
     def _search(
         self, matches: Correspondences, scores: NDArray[np.float64], prior: SE3 | None, limit: float

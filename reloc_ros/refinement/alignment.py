@@ -88,7 +88,8 @@ class Appearance:
                 self._seen.view_from_image[first] * np.float32(2**grain.level),
                 patch_offsets(grain.size + 2),
             )
-            self._patches[grain] = Patches.of(taken, self._seen.points_map[first], grain.size, inside)
+            points = self._seen.points_map[first], self._seen.covariances_map[first]
+            self._patches[grain] = Patches.of(taken, *points, grain.size, inside)
         return self._patches[grain]
 
 
@@ -144,7 +145,7 @@ def move_alone(
     variances = unlike / grain.size**2 * 0.5 * np.trace(inverses, axis1=1, axis2=2)
     sigmas = np.sqrt(_MAP_SIGMA_PX**2 + variances[good]) / picture.camera.mean_focal
     cells = cells_of_pixels(places_px[good], (picture.camera.width, picture.camera.height), CELLS)
-    matches = Correspondences(patches.points_map[good], rays[good], sigmas)
+    matches = Correspondences(patches.points_map[good], rays[good], sigmas, patches.covariances_map[good])
     return matches, cells
 
 

@@ -83,6 +83,8 @@ class Patches:
 
     points_map: Array
     """(N, 3) what lies at their centres."""
+    covariances_map: Array
+    """(N, 3, 3) of that."""
     looks: Array32
     """(N, S) of mean 0 and norm 1."""
     slopes: Array32
@@ -91,7 +93,9 @@ class Patches:
     """(N, 2, 2) slopes times their transpose."""
 
     @staticmethod
-    def of(taken: Array32, points_map: Array, size: int, good: NDArray[np.bool_]) -> Patches:
+    def of(
+        taken: Array32, points_map: Array, covariances_map: Array, size: int, good: NDArray[np.bool_]
+    ) -> Patches:
         """The good ones that have contrast, from patches with a margin of one pixel around, (N, (size + 2)^2)."""
         inner = taken.reshape(-1, size + 2, size + 2)[:, 1:-1, 1:-1].reshape(-1, size * size)
         looks, norms = _normalised(inner)
@@ -105,7 +109,8 @@ class Patches:
         # Only what changes the normalised patch: not its mean, and not its contrast.
         slopes -= slopes.mean(axis=2, keepdims=True)
         slopes -= (slopes @ looks[:, :, None]) * looks[:, None]
-        return Patches(points_map[kept], looks, slopes, slopes @ slopes.transpose(0, 2, 1))
+        strengths = slopes @ slopes.transpose(0, 2, 1)
+        return Patches(points_map[kept], covariances_map[kept], looks, slopes, strengths)
 
     def __len__(self) -> int:
         return len(self.looks)

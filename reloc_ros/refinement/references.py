@@ -20,6 +20,7 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, are_places
 from reloc_ros.io.nested_text import parse_json
 from reloc_ros.io.npz import load_bundled, of_kind
+from reloc_ros.io.packed_covariances import packed, unpacked
 from reloc_ros.io.picture_head import refuse_huge
 
 Array = NDArray[np.float64]
@@ -45,6 +46,8 @@ class References:
     """(P, 3)"""
     normals_map: Array
     """(P, 3) unit vectors out of the surface around each point."""
+    covariances_map: Array
+    """(P, 3, 3) of the points' places, by the images that saw them; zero in older bundles."""
     seen_view: NDArray[np.int32]
     """(M,) index of the view, ascending; every view sees something."""
     seen_point: NDArray[np.int32]
@@ -90,6 +93,7 @@ class References:
                 like_view=self.like_view,
                 like_rotations=np.array([pose.rotation for pose in self.like_camera_from_map]),
                 like_translations=np.array([pose.translation for pose in self.like_camera_from_map]),
+                **packed(self.covariances_map),
             )
 
     @staticmethod
@@ -123,6 +127,7 @@ def _from_arrays(data: dict[str, NDArray[Any]]) -> References:
         camera_from_map=poses(),
         points_map=numbers("points_map") + (numbers("origin") if "origin" in data else 0),
         normals_map=numbers("normals_map"),
+        covariances_map=unpacked(data, len(data["points_map"])),
         seen_view=numbers("seen_view", np.int32),
         seen_point=numbers("seen_point", np.int32),
         seen_px=numbers("seen_steps") / _STEPS_PER_PX,

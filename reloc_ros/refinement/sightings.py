@@ -47,6 +47,8 @@ class Warped:
     """(N, 2) where in that view."""
     view_from_image: NDArray[np.float32]
     """(N, 2, 2) pixels of the view for a pixel of the image."""
+    covariances_map: Array
+    """(N, 3, 3) of the points."""
 
 
 class Sightings:
@@ -57,6 +59,7 @@ class Sightings:
         self._views, self._points = views, points
         self._places_px = references.seen_px.astype(np.float32)
         self._points_map = references.points_map[points]
+        self._covariances_map = references.covariances_map
         self._normals_map = references.normals_map[points]
         self._starts = np.searchsorted(views, np.arange(len(references.files) + 1))
         self._centers_map = np.array([pose.center for pose in references.camera_from_map])
@@ -103,6 +106,7 @@ class Sightings:
             self._views[rows],
             self._places_px[rows],
             view_from_image[kept].astype(np.float32),
+            self._covariances_map[self._points[rows]],
         )
 
     def nearest_views(self, camera_from_map: SE3, camera: Camera) -> NDArray[np.intp]:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from feature_maps import make_feature_map
@@ -9,9 +11,11 @@ from reloc_ros.local_features.feature_map import FeatureMap
 def some_features(origin: float = 0.0, points: int = 50) -> FeatureMap:
     rng = np.random.default_rng(0)
     descriptors = rng.integers(0, 256, (3 * points, 128)).astype(np.uint8)
-    return make_feature_map(
+    known = make_feature_map(
         descriptors, np.repeat(np.arange(points), 3), origin + rng.uniform(-5, 5, (points, 3))
     )
+    roots = rng.normal(size=(points, 3, 3))
+    return dataclasses.replace(known, covariances_map=roots @ roots.transpose(0, 2, 1))
 
 
 @pytest.mark.parametrize("origin", [0.0, 5_500_000.0])
@@ -23,6 +27,7 @@ def test_saved_features_are_the_same_again_far_from_the_origin_too(origin, tmp_p
     np.testing.assert_array_equal(loaded.points, known.points)
     np.testing.assert_array_equal(loaded.landmarks.ids, known.landmarks.ids)
     assert np.abs(loaded.landmarks.positions_map - known.landmarks.positions_map).max() < 1e-5
+    np.testing.assert_allclose(loaded.covariances_map, known.covariances_map, atol=0.05)
     assert np.abs(loaded.landmarks.view_cones_rad - known.landmarks.view_cones_rad).max() < 2e-3
 
 
@@ -36,6 +41,7 @@ def test_saved_features_are_the_same_again_far_from_the_origin_too(origin, tmp_p
         {"view_cones_rad": np.full(50, np.nan)},
         {"positions_map": np.zeros((49, 3))},
         {"origin": None},
+        {"covariance_roots": np.zeros((49, 6))},
         {"origin": np.full(3, 1e300)},
         {"origin": np.zeros(3, complex)},
         {"points": np.zeros(150)},

@@ -9,6 +9,7 @@ from solvers import SOLVERS, needs_poselib
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
+from reloc_ros.offline.measuring.scores import normalised_error_squared
 from reloc_ros.pose.pnp import Correspondences, _linearize, make_solver, refine, reprojection_errors
 
 solvers = pytest.mark.parametrize("solver", SOLVERS)
@@ -220,6 +221,61 @@ def test_refinement_trusts_sharp_keypoints_more():
         same = dataclasses.replace(matches, sigmas=np.full(40, 0.01))
         blind.append(errors(refine(CAMERA_FROM_MAP, same).camera_from_map)[1])
     assert np.median(weighted) < 0.3 * np.median(blind)
+
+
+def scene_of_an_unsure_map(seed: int, told: float = 1.0) -> Correspondences:
+    """Half of the points are off along an axis of their own, 5 % of their distance; so much of it is `told`."""
+    exact, rng = scene(sigma=0.0), np.random.default_rng(seed)
+    axes = np.random.default_rng(1).normal(size=(40, 3))
+    axes *= np.where(np.arange(40) < 20, 0.2, 1e-9)[:, None] / np.linalg.norm(axes, axis=1, keepdims=True)
+    found = CAMERA_FROM_MAP.apply(exact.points_map + axes * rng.normal(size=(40, 1)))
+    rays = found[:, :2] / found[:, 2:] + rng.normal(0, SIGMA, (40, 2))
+    covariances = told * axes[:, :, None] * axes[:, None]
+    return Correspondences(exact.points_map, rays, np.full(40, SIGMA), covariances)
+
+
+def test_points_that_the_map_is_unsure_of_count_less_and_the_covariance_is_honest():
+    poses, blind, nees = [], [], []
+    for seed in range(60):
+        matches = scene_of_an_unsure_map(seed)
+        refined = refine(CAMERA_FROM_MAP, matches)
+        poses.append(errors(refined.camera_from_map)[1])
+        without = dataclasses.replace(matches, covariances_map=None)
+        blind.append(errors(refine(CAMERA_FROM_MAP, without).camera_from_map)[1])
+        nees.append(normalised_error_squared(refined.camera_from_map, refined.covariance, CAMERA_FROM_MAP))
+    assert np.median(poses) < 0.8 * np.median(blind)
+    assert 4 < np.mean(nees) < 9  # chi-square of six
+
+
+def test_points_that_are_exact_give_the_pose_that_they_give_without_covariances():
+    matches = scene_of_an_unsure_map(0, told=0.0)
+    found, without = (
+        refine(CAMERA_FROM_MAP, each)
+        for each in (matches, dataclasses.replace(matches, covariances_map=None))
+    )
+    np.testing.assert_array_equal(found.camera_from_map.matrix, without.camera_from_map.matrix)
+    np.testing.assert_array_equal(found.covariance, without.covariance)
+
+
+@given(st.integers(0, 1000), st.floats(-3, 3), st.floats(-3, 3))
+@settings(max_examples=30, deadline=None)
+def test_the_frame_of_the_map_does_not_matter_to_what_covariances_of_points_do(seed, turn, shift):
+    matches = scene_of_an_unsure_map(seed)
+    other = SE3.from_rotation_vector([turn, 0.3, -turn], [shift, 1.0, -shift])
+    moved = dataclasses.replace(
+        matches,
+        points_map=other.apply(matches.points_map),
+        covariances_map=other.rotation @ matches.covariances_map @ other.rotation.T,
+    )
+    here, there = refine(CAMERA_FROM_MAP, matches), refine(CAMERA_FROM_MAP @ other.inverse(), moved)
+    assert center_error(there.camera_from_map @ other, here.camera_from_map) < 1e-6
+    np.testing.assert_allclose(np.trace(there.covariance), np.trace(here.covariance), rtol=1e-6)
+
+
+def test_a_part_of_the_matches_keeps_the_covariances_of_its_points():
+    matches = scene_of_an_unsure_map(0)
+    part = matches.subset(np.arange(7, 30))
+    np.testing.assert_array_equal(part.covariances_map, matches.covariances_map[7:30])
 
 
 def pose_errors(count: int, sigma: float, told: float) -> tuple[np.ndarray, np.ndarray]:

@@ -144,6 +144,16 @@ def test_reported_uncertainty_is_that_of_the_errors(refiner):
     assert np.mean(normalised) < 12
 
 
+def test_patches_of_points_that_the_map_is_unsure_of_count_less():
+    """All alike, by a pixel or so: the pose is as before, and as much less certain."""
+    sure, pixel = references(), DISTANCE / CAMERA.mean_focal
+    unsure = dataclasses.replace(sure, covariances_map=np.tile(pixel**2 * np.eye(3), (1500, 1, 1)))
+    found, vague = (sharpen(Refiner(each), picture(3), off(POSES[3], 0.5, 0.5)) for each in (sure, unsure))
+    assert center_error(found.camera_from_map, vague.camera_from_map) < 1e-3 * DISTANCE
+    grown = np.sqrt(np.diag(vague.covariance) / np.diag(found.covariance))
+    assert (grown > 2).all() and (grown < 5).all()
+
+
 OTHER = {
     "another place": lambda: picture(3, seed=10),
     "mirrored": lambda: np.ascontiguousarray(np.fliplr(picture(3))),

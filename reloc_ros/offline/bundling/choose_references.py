@@ -164,6 +164,7 @@ def _gather(
     points, point = np.unique(model.observation_point[rows], return_inverse=True)
     view = np.searchsorted(views, model.observation_image[rows])
     images = model.observation_image[rows]
+    used = np.isin(np.arange(len(model.points_map)), points)
     small = np.array([[cameras[image].width, cameras[image].height] for image in views])
     # Pixel edges, not centres, scale.
     pixels = (model.observation_px[rows] + 0.5) * (small[view] / model.image_sizes[images]) - 0.5
@@ -173,6 +174,7 @@ def _gather(
         camera_from_map=tuple(model.camera_from_map[image] for image in views),
         points_map=model.points_map[points],
         normals_map=estimate_normals(model)[points],
+        covariances_map=model.keep_points(used).covariances_map,
         seen_view=view.astype(np.int32),
         seen_point=point.astype(np.int32),
         seen_px=pixels,

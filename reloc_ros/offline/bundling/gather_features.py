@@ -22,7 +22,7 @@ from reloc_ros.offline.mapping.attempts import read_features
 from reloc_ros.offline.mapping.options import SfmOptions
 from reloc_ros.offline.mapping.reconstruct import triangulate_given
 from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
-from reloc_ros.offline.model.triangulate import triangulate
+from reloc_ros.offline.model.triangulate import covariances, triangulate
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.gather import Group
 from reloc_ros.offline.sources.photographs import read_photo
@@ -61,7 +61,8 @@ class Gathered:
     def subset(self, kept: NDArray[np.bool_]) -> Gathered:
         """Some of the descriptors, (M,), and their points."""
         points, of_point = np.unique(self.known.points[kept], return_inverse=True)
-        known = FeatureMap(self.known.descriptors[kept], of_point, self.known.landmarks.subset(points))
+        landmarks, covariances_map = self.known.landmarks.subset(points), self.known.covariances_map[points]
+        known = FeatureMap(self.known.descriptors[kept], of_point, landmarks, covariances_map)
         return Gathered(known, self.views[kept], self.pixels[kept])
 
 
@@ -155,5 +156,6 @@ def gather_features(
     seen_point = (np.cumsum(good) - 1)[point[kept]]
     cones = view_cones(points_map, seen_point, rays.centers_map()[kept])
     landmarks = Landmarks(model.point_ids[points[good]], points_map, *cones)
-    known = FeatureMap(np.concatenate(gathered)[order[kept]], seen_point, landmarks)
+    own = covariances(rays.of_points(good), points_map)
+    known = FeatureMap(np.concatenate(gathered)[order[kept]], seen_point, landmarks, own)
     return Gathered(known, model.observation_image[rows[kept]], rays.pixels[kept])

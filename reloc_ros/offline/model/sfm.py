@@ -19,7 +19,7 @@ from reloc_ros.io.atomic import atomic_path
 from reloc_ros.io.nested_text import parse_json
 from reloc_ros.io.npz import MOST_BYTES_OF_A_MAP, read_npz
 from reloc_ros.offline.model.similarity import Similarity
-from reloc_ros.offline.model.triangulate import Rays, triangulate
+from reloc_ros.offline.model.triangulate import Rays, covariances, triangulate
 
 FORMAT = 1
 MIN_TRIANGULATION_ANGLE_DEG = 1.5
@@ -138,6 +138,11 @@ class SfmModel:
     def project_observed(self) -> NDArray[np.float64]:
         """Project each observation's point into its image: (M, 2) px, NaN behind the camera."""
         return self.observed_rays.project(self.points_map)
+
+    @property
+    def covariances_map(self) -> NDArray[np.float64]:
+        """(P, 3, 3) of the points, by their observations alone."""
+        return covariances(self.observed_rays, self.points_map)
 
     def without(self, held_out: ArrayLike, min_observations: int = 2) -> SfmModel:
         """The model as it stands without some images: nothing of theirs is left in it.

@@ -190,6 +190,24 @@ def refine_points(rays: Rays, points_map: Array) -> Array:
     return points_map
 
 
+def covariances(rays: Rays, points_map: Array) -> Array:
+    """(P, 3, 3) of points by their observations, poses and intrinsics being exact: s^2 (sum of J^T J)^-1.
+
+    Hartley and Zisserman, "Multiple View Geometry" (2nd ed.), section 5.2, on the backward transport of covariance.
+    s, in pixels, is one for all, and from the median of the residuals, which wrong matches in the tracks do not move.
+    """
+    residuals = rays.residuals_px(points_map)
+    jacobian = rays.jacobian(points_map, residuals)
+    observations = rays.sum_by_point(np.ones(len(residuals)))
+    # Of the 2 n coordinates of a point's n observations, three went to the point; the square of two standard normals
+    # has the median 2 ln 2.
+    square = np.einsum("mi,mi->m", residuals, residuals) / (1 - 1.5 / observations)[rays.points]
+    information = rays.sum_by_point(np.einsum("mki,mkj->mij", jacobian, jacobian))
+    information += 1e-12 * np.trace(information, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+    variance: Array = np.median(square) / (2 * np.log(2)) * np.linalg.pinv(information, hermitian=True)
+    return variance
+
+
 def _cost(rays: Rays, residuals: Array) -> Array:
     """(P,) sum of Cauchy losses."""
     squared = np.einsum("mi,mi->m", residuals, residuals)

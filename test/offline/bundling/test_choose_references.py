@@ -44,6 +44,19 @@ def test_points_are_seen_where_the_map_saw_them(references):
         np.testing.assert_allclose(projected, references.seen_px[mine], atol=1e-6)
 
 
+def test_points_bring_what_their_observations_leave_open():
+    model = make_model(images=9, points=400, noise_px=0.5)
+    assert model.track_lengths.min() < 3  # such ones are not among them
+    chosen = choose_sightings(model, np.arange(len(model.observation_point)))
+    references = module._gather(
+        model, chosen, {i: b"" for i in range(9)}, dict.fromkeys(range(9), model.camera(0))
+    )
+    rows = [
+        int(np.flatnonzero((model.points_map == point).all(axis=1))[0]) for point in references.points_map
+    ]
+    np.testing.assert_allclose(references.covariances_map, model.covariances_map[rows], rtol=1e-6)
+
+
 def test_views_bring_the_poses_from_which_the_map_looks_alike(model, images_dir, caplog):
     likes = {2: model.camera_from_map[:2], 7: model.camera_from_map[5:6]}
     alike = make_references(model, images_dir, lambda image: likes.get(image, ()))

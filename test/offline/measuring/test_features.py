@@ -97,6 +97,9 @@ def test_map_holds_the_points_where_the_features_see_them(tmp_path):
         expected = model.observation_px[rows[there]] + beside
         errors.append(np.linalg.norm(model.camera(image).project(pose.apply(points)) - expected, axis=1))
     assert np.median(np.concatenate(errors)) < 1  # 3 without another triangulation
+    seen = np.bincount(known.points)
+    sigmas = np.sqrt(np.trace(known.covariances_map, axis1=1, axis2=2))
+    assert np.median(sigmas[seen > 9]) < np.median(sigmas[seen < 6])
     with pytest.raises(RelocError, match="planted finds only"):
         gather_features(Beside(reach_px=0.1), model, tmp_path)
 

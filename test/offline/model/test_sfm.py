@@ -290,3 +290,34 @@ def test_points_are_triangulated_alike_in_parts_and_all_at_once(monkeypatch):
     parts = triangulate(model.observed_rays, 50)
     for field in ("points_map", "errors_px", "angles_deg"):
         np.testing.assert_array_equal(getattr(parts, field), getattr(whole, field))
+
+
+@pytest.mark.parametrize("shift", [0.0, 5e6])
+def test_the_covariance_of_a_point_is_what_it_is_off_by_wrong_matches_or_not(shift):
+    squares = []
+    for seed in range(3):
+        exact, rng = make_model(points=300, seed=5), np.random.default_rng(seed)
+        noise = rng.normal(0, 0.7, exact.observation_px.shape)
+        wrong = rng.uniform(size=len(noise)) < 0.005
+        noise[wrong] += 60
+        model = replace(exact, observation_px=exact.observation_px + noise).transformed(
+            Similarity(1.0, np.eye(3), np.full(3, shift))
+        )
+        points = triangulate(model.observed_rays, 300).points_map
+        gaps = points - shift - exact.points_map
+        told = replace(model, points_map=points).covariances_map
+        whole = np.ones(300, dtype=bool)
+        whole[exact.observation_point[wrong]] = False
+        squares.extend(np.einsum("pi,pij,pj->p", gaps, np.linalg.inv(told), gaps)[whole])
+    assert 2.4 < np.mean(squares) < 3.8  # chi-square of three
+    assert 0.9 < np.mean(np.array(squares) < 7.81) < 0.98
+
+
+def test_the_covariance_of_points_turns_and_grows_with_the_map():
+    model = make_model(noise_px=0.5)
+    similarity = Similarity(
+        2.5, SE3.from_rotation_vector([0.3, -1, 2], [0, 0, 0]).rotation, np.array([1, 2, 3])
+    )
+    turned = similarity.rotation @ model.covariances_map @ similarity.rotation.T
+    moved = model.transformed(similarity).covariances_map
+    np.testing.assert_allclose(moved, 2.5**2 * turned, atol=1e-4 * np.abs(moved).max())

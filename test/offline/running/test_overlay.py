@@ -104,6 +104,7 @@ def test_only_points_that_the_nearest_views_saw_are_drawn():
         camera_from_map=views.camera_from_map + tuple(turned @ pose for pose in views.camera_from_map),
         points_map=np.concatenate([views.points_map, views.points_map + 5]),
         normals_map=np.concatenate([views.normals_map] * 2),
+        covariances_map=np.concatenate([views.covariances_map] * 2),
         seen_view=np.concatenate([views.seen_view, views.seen_view + len(views.files)]),
         seen_point=np.concatenate([views.seen_point, views.seen_point + len(views.points_map)]),
         seen_px=np.concatenate([views.seen_px] * 2),
