@@ -1,9 +1,19 @@
 """What the way of an image does beside the images; the way itself is tested over DDS."""
 
+import math
 import weakref
+from types import SimpleNamespace
 
+import numpy as np
+from std_msgs.msg import Header
+from tf_world import at
+
+from reloc_ros.geometry import SE3
+from reloc_ros.inference.keypoints import NO_KEYPOINTS
+from reloc_ros.pose.finder import Localized
 from reloc_ros.ros import image_way
 from reloc_ros.ros.image_way import ImageWay
+from reloc_ros.stream.status import StatusMachine
 
 
 class Map:
@@ -25,3 +35,20 @@ def test_the_map_before_is_given_back_once_the_last_image_that_needs_it_is_done(
     assert left == [None]
     way._freeing(lambda images: None, [])
     assert left == [None]
+
+
+def test_a_camera_may_have_gone_as_far_as_the_time_lets_it_that_passed_here(monkeypatch):
+    way, steady_s = object.__new__(ImageWay), [50.0]
+    way.loaded, way._machine = Map(), StatusMachine()
+    monkeypatch.setattr(image_way, "time", SimpleNamespace(monotonic=lambda: steady_s[0]))
+
+    def is_believed(x: float, stamp_s: float) -> bool:
+        pose = SE3(np.eye(3), np.array([x, 0.0, 0.0]))
+        found = Localized(pose, np.eye(6), NO_KEYPOINTS, NO_KEYPOINTS.scores > 0, math.nan, {})
+        outcome = SimpleNamespace(result=found, header=Header(stamp=at(stamp_s).to_msg()))
+        return way._judge(way.loaded, outcome, undecided=False).publish
+
+    assert [is_believed(0.0, 100.0), is_believed(0.0, 100.1)] == [False, True]
+    steady_s[0] += 10.0  # the images between took their time
+    assert is_believed(20.0, 110.1)
+    assert not is_believed(40.0, 3700.0)  # the stamps alone went on

@@ -248,6 +248,14 @@ def test_an_older_one_between_newer_ones_is_of_a_publisher_whose_clock_is_behind
     assert robot.restarts == 1
 
 
+def test_one_that_was_late_is_told_of_for_a_while_and_then_no_more(robot):
+    robot.drive(START_S, START_S - FAR_S, START_S + 1)
+    assert "clocks differ" in robot.listener.problem
+    robot.monotonic_s += PROBLEM_S + 0.1
+    robot.drive(START_S + 2)
+    assert robot.listener.problem == ""
+
+
 def test_a_frame_that_came_back_after_a_second_start_has_two_publishers_unless_it_was_long_ago(robot):
     back = [START_S - FAR_S + 0.01 * n for n in range(STARTED_OVER_MESSAGES)]
     robot.drive(START_S, *back)
