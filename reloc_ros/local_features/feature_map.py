@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from reloc_ros.geometry import are_places
 from reloc_ros.io.npz import load_bundled, of_kind
-from reloc_ros.io.packed_covariances import packed, unpacked
 from reloc_ros.landmarks import Landmarks
+from reloc_ros.pose.packed_covariances import packed, unpacked
 
 FORMAT = 1
 _KIND = "reloc local features"

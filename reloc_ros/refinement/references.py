@@ -20,8 +20,8 @@ from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, are_places
 from reloc_ros.io.nested_text import parse_json
 from reloc_ros.io.npz import load_bundled, of_kind
-from reloc_ros.io.packed_covariances import packed, unpacked
 from reloc_ros.io.picture_head import refuse_huge
+from reloc_ros.pose.packed_covariances import packed, unpacked
 
 Array = NDArray[np.float64]
 FORMAT = 2

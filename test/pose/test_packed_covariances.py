@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reloc_ros.io.packed_covariances import packed, unpacked
+from reloc_ros.pose.packed_covariances import packed, unpacked
 
 
 @given(st.integers(0, 1000), st.floats(-9, 9))
