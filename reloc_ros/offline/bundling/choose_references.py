@@ -31,13 +31,14 @@ WIDTH = 640
 """Longer side of the pictures; smaller photographs stay as they are."""
 SIGHTINGS_PER_VIEW = 400
 """Kept of each view, spread over it; more cost time and give no better poses."""
-ENOUGH_BYTES = 4_000_000
+ENOUGH_BYTES = 2_750_000
 """Of all pictures together: beyond them only those that show something new are taken, as a large place needs,"""
 ENOUGH_NEW = SIGHTINGS_PER_VIEW / 32
 """so many new points at least, of which one seen in n other views counts 1 / 2^n,"""
-MAX_BYTES = 16_000_000
+MAX_BYTES = 9_000_000
 """and no more than these hold."""
-_WEBP_QUALITY = 80
+_WEBP_QUALITY = 60
+"""Two thirds of the bytes of 80, with the same errors of sharpened poses; 40 makes them a tenth larger."""
 _MIN_TRACK = 3
 _MAX_ERROR_PX = 2.0
 """Points seen by fewer images, or worse in the mean, are no good to align by."""

@@ -32,10 +32,12 @@ class TrainConfig:
     views: int = 1600
     """Augmented views whose features are kept, fewer where memory is short, at least one of each image; with too few it
     learns them by heart."""
-    steps: int = 1000
+    steps: int = 2000
     minutes: float | None = None
     """Budget for encoding and training together, instead of `steps`; two such runs are alike, not the same."""
-    batch: int = 16
+    batch: int = 8
+    """Two steps of 8 take as long as one of 16 and teach more: half the error or less after few, as much after many.
+    Steps of 4 are still better at first, and worse in the end."""
     learning_rate: float = 6e-3
     weight_decay: float = 1e-2
     seed: int = 0
