@@ -200,8 +200,8 @@ def minimise(pose: SE3, matches: Correspondences, iterations: int, cauchy_scale:
 def _with_errors_of_points(pose: SE3, matches: Correspondences) -> Correspondences:
     """The same with sigmas that hold what the points are off by, too, as seen from a pose; the mean of both axes.
 
-    Vakhitov et al., "Uncertainty-Aware Camera Pose Estimation from Points and Lines", CVPR 2021, section 3, whiten by
-    both axes; on sharpened poses of real photographs that is no better than their mean.
+    Vakhitov et al., "Uncertainty-Aware Camera Pose Estimation from Points and Lines", CVPR 2021, whiten by both
+    axes; on sharpened poses of real photographs that is no better than their mean.
     """
     if matches.covariances_map is None:
         return matches

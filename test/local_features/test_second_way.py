@@ -66,6 +66,15 @@ def test_where_the_network_is_lost_local_features_find_the_pose():
     assert 0.5 * COUNT < result.inliers.sum() < 0.8 * COUNT
 
 
+def test_points_that_the_map_is_unsure_of_make_a_pose_less_certain():
+    sure = with_features(refine=False)
+    known = sure.bundle.features
+    wide = dataclasses.replace(known, covariances_map=np.tile(0.05**2 * np.eye(3), (COUNT, 1, 1)))
+    unsure = Localizer(dataclasses.replace(sure.bundle, features=wide), sure.backend, sure.config)
+    before, after = (np.trace(one.localize(picture()).covariance) for one in (sure, unsure))
+    assert after > 4 * before
+
+
 def test_the_network_comes_first():
     result = with_features(lambda found: None).localize(picture())
     assert isinstance(result, Localized) and result.found_by == "network"
