@@ -117,7 +117,9 @@ def calibrate(
     strays = np.array([evidence_of(_run(raw, picture)) for picture in tell("pictures of no place", there)])
     needed = needed_evidence(strays)
     least = judging(LEAST, measured, refine=True)
-    share = verified_share([_run(least, picture) for picture in there], needed)
+    share = verified_share(
+        [_run(least, picture) for picture in tell("pictures of no place, verified", there)], needed
+    )
     localizers = [judging(OPEN, measured, refine) for refine in (False, True)]
     trials = [[judge(bundle.landmarks, p, _run(one, p)) for one in localizers] for p in tell("poses", here)]
     coarse = [trial for trial, _ in trials]

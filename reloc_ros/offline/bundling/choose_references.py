@@ -35,7 +35,7 @@ ENOUGH_BYTES = 2_750_000
 """Of all pictures together: beyond them only those that show something new are taken, as a large place needs,"""
 ENOUGH_NEW = SIGHTINGS_PER_VIEW / 32
 """so many new points at least, of which one seen in n other views counts 1 / 2^n,"""
-MAX_BYTES = 9_000_000
+MAX_BYTES = 7_500_000
 """and no more than these hold."""
 _WEBP_QUALITY = 60
 """Two thirds of the bytes of 80, with the same errors of sharpened poses; 40 makes them a tenth larger."""
