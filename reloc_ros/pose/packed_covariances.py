@@ -31,7 +31,9 @@ def unpacked(data: Mapping[str, NDArray[Any]], count: int) -> Array:
     """The covariances (count, 3, 3) that a file holds: zero in an older one; ValueError where they do not fit."""
     if "covariance_roots" not in data:
         return np.zeros((count, 3, 3))
-    numbers = of_kind(data["covariance_roots"], np.float64) * float(of_kind(data["root_unit"], np.float64))
+    roots, unit = (of_kind(data[name], np.float64) for name in ("covariance_roots", "root_unit"))
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers = roots * float(unit)
     if numbers.shape != (count, 6) or not are_places(numbers):
         raise ValueError("covariances do not fit")
     roots = np.empty((count, 3, 3))

@@ -34,6 +34,8 @@ def test_an_older_file_tells_of_no_covariance():
         {"covariance_roots": np.full((2, 6), np.nan)},
         {"covariance_roots": np.zeros((2, 6), complex)},
         {"root_unit": np.array(1e300)},
+        {"root_unit": np.array(1e300), "covariance_roots": np.full((2, 6), 1e300)},
+        {"root_unit": np.array(np.inf)},
         {"root_unit": np.zeros(2)},
     ],
 )
