@@ -125,7 +125,11 @@ class Bag:
         from rosbags.rosbag2 import Reader
 
         with _damage_as_sentence(path):
-            return self._stack.enter_context(Reader(readable))
+            reader = self._stack.enter_context(Reader(readable))
+            # A column of SQLite holds what it likes.
+            if not all(isinstance(word, str) for c in reader.connections for word in (c.topic, c.msgtype)):
+                raise ValueError("a topic's name or type is no text")
+        return reader
 
     @property
     def duration_s(self) -> float:

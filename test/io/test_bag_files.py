@@ -1,5 +1,6 @@
 """Bags as recorders leave them that were killed, or wrote without indexes: all in them is read, or it is said."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -281,6 +282,17 @@ def test_metadata_of_another_recording_is_no_empty_bag(tmp_path):
     )
     with pytest.raises(RelocError, match=r"announces 10 messages of .*and yields none.*move it away"):
         stamps(folder)
+
+
+@pytest.mark.parametrize("column", ["name", "type"])
+def test_a_topic_whose_name_or_type_is_no_text_is_damage(tmp_path, column):
+    file = (
+        write_image_bag(tmp_path / "walk", {TOPIC: PICTURES[:1], "/b": PICTURES[:1]}, mcap=False) / "walk.db3"
+    )
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        database.execute(f"UPDATE topics SET {column} = x'80' WHERE id = 1")
+    with pytest.raises(RelocError, match=r"walk\.db3 cannot be read: .*is no text"):
+        Bag(file).topics()
 
 
 def test_what_metadata_announces_too_much_is_said(tmp_path, caplog):
