@@ -47,7 +47,7 @@ def evaluate(
     """
     from reloc_ros.bundle import Bundle
     from reloc_ros.offline import steps
-    from reloc_ros.offline.bundling.calibrate import problems_of
+    from reloc_ros.offline.bundling.trial_poses import problems_of
     from reloc_ros.offline.measuring.conditions import parse_conditions
     from reloc_ros.offline.measuring.scores import write_scores
 

@@ -111,7 +111,7 @@ def export(
     Example: [bold]reloc export -w desk -o desk.bundle[/bold]
     """
     from reloc_ros.offline import steps
-    from reloc_ros.offline.bundling.calibrate import problems_of
+    from reloc_ros.offline.bundling.trial_poses import problems_of
 
     opened = open_workspace(workspace)
     with bars() as progress, phase(progress, "export"):

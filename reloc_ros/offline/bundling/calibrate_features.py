@@ -20,17 +20,9 @@ from reloc_ros.local_features.matching import Matcher
 from reloc_ros.local_features.second_way import LIMITS, SIDE, unit_px
 from reloc_ros.local_features.sift import Sift
 from reloc_ros.localizer import Localized, Lost
-from reloc_ros.offline.bundling.calibrate import (
-    OPEN,
-    account,
-    counted,
-    evidence_of,
-    judge,
-    needed_evidence,
-    pose_scale,
-    views_without,
-)
+from reloc_ros.offline.bundling.calibrate import OPEN, counted, needed_evidence, views_without
 from reloc_ros.offline.bundling.trial_pictures import Photo, of_no_place, of_the_place
+from reloc_ros.offline.bundling.trial_poses import account, evidence_of, judge, pose_scale
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.pose.finder import PoseFinder
 from reloc_ros.refinement.refine import Refiner

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from reloc_ros.calibration import Calibration
-from reloc_ros.offline.bundling.calibrate import problems_of
+from reloc_ros.offline.bundling.trial_poses import problems_of
 from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.measuring.conditions import describe
 from reloc_ros.offline.report.charts import Axis, Plot, Series, legend, line_chart, log_axis

@@ -10,7 +10,8 @@ from reloc_ros.inference.keypoints import NO_KEYPOINTS, Keypoints
 from reloc_ros.localizer import Localized, Localizer, Lost, LostReason
 from reloc_ros.offline.bundling import calibrate as calibration
 from reloc_ros.offline.bundling import trial_pictures
-from reloc_ros.offline.bundling.calibrate import Trial, account, calibrate, evidence_of, judge
+from reloc_ros.offline.bundling.calibrate import calibrate
+from reloc_ros.offline.bundling.trial_poses import MIN_SAMPLES
 
 
 @pytest.fixture
@@ -30,15 +31,6 @@ def test_sigma_is_scaled_to_what_the_keypoints_err_by_and_the_covariance_holds(c
     assert measured.made_from["pictures"] == 48 and measured.made_from["photos"] == 4
     assert measured.made_from["believed_wrong"] == 0 and measured.made_from["believed"] >= 44
     assert finder.runs == 96  # each picture once, however often it is localized
-
-
-def test_an_ambiguous_image_is_no_believed_pose_however_much_speaks_for_one_of_several():
-    found = Localizer(bundle(), ColourFinder(1.0, 1.0)).localize(photographs()[0].image)
-    assert isinstance(found, Localized) and evidence_of(found) > 5
-    ambiguous = Lost(LostReason.AMBIGUOUS_PLACE, "", found.keypoints, found.inliers, {})
-    trial = judge(bundle().landmarks, photographs()[0], ambiguous)
-    told = account(photographs(), [trial], [], np.zeros(1), 5.0, 0.5)
-    assert told["believed"] == told["believed_wrong"] == 0 and told["astray_photos"] == {}
 
 
 def test_mirrored_and_scrambled_places_set_the_evidence_and_have_too_little(clean):
@@ -78,51 +70,6 @@ def test_a_verified_pose_needs_what_one_verified_stray_in_a_thousand_pictures_re
     assert calibration.verified_share([*lost_strays(216), *wild], 16.0) == UNCALIBRATED.verified_share
 
 
-def normal_errors(factor: float, count: int = 4000) -> list[Trial]:
-    nees = factor**2 * np.random.default_rng(0).chisquare(6, count)
-    return [Trial(10.0, 0.1, float(value), True) for value in nees]
-
-
-@pytest.mark.parametrize("factor", [0.5, 1.0, 1.7])
-def test_the_scale_makes_normal_errors_what_the_covariance_says(factor):
-    scale = calibration.pose_scale(normal_errors(factor), 4.0)
-    assert scale == pytest.approx(factor, rel=0.02)
-
-
-def test_wrong_and_unbelieved_poses_do_not_widen_the_covariance_of_the_others():
-    spoiled = [*normal_errors(1.0), *[Trial(10.0, 5.0, 1e4, True)] * 50, *[Trial(3.0, 0.1, 1e4, True)] * 50]
-    assert calibration.pose_scale(spoiled, 4.0) == calibration.pose_scale(normal_errors(1.0), 4.0)
-
-
-def gross(nees: float, photo: str, off: float = 0.8) -> Trial:
-    """A pose up to a tenth of the distance off that claims to be exact."""
-    return Trial(10.0, off, nees, True, photo)
-
-
-def test_a_few_poses_that_are_far_off_do_not_widen_the_covariance_of_all():
-    sound = normal_errors(1.0, 57)
-    spoiled = [*sound, *(gross(nees, "bent.jpg") for nees in (2e4, 5e4, 9e4))]
-    assert calibration.pose_scale(spoiled, 4.0) == calibration.pose_scale(sound, 4.0)
-    assert [trial.photo for trial in calibration._astray(spoiled, 4.0)] == ["bent.jpg"] * 3
-
-
-def test_many_poses_that_are_far_off_are_part_of_the_truth():
-    sound = normal_errors(1.0, 50)
-    spoiled = [*sound, *(gross(2e4, "bent.jpg") for _ in range(10))]
-    assert calibration.pose_scale(spoiled, 4.0) == calibration.SCALE_RANGE[1]
-
-
-def test_what_is_wrong_with_a_calibration_is_said_and_the_images_named():
-    made = {"believed": 240, "astray_photos": {"a.jpg": 1, "b.jpg": 4}}
-    at_limit = dataclasses.replace(UNCALIBRATED, coarse_scale=10.0, refined_scale=0.3, made_from=made)
-    over, under, astray = calibration.problems_of(at_limit)
-    assert "the coarse poses' sigmas would have to grow more than 10 times" in over and "folded" in over
-    assert "the sharpened poses' sigmas would have to shrink" in under
-    assert "5 of 240 believed poses" in astray and "b.jpg (4), a.jpg (1)" in astray
-    assert calibration.problems_of(UNCALIBRATED) == []
-    assert calibration.problems_of(dataclasses.replace(UNCALIBRATED, coarse_scale=9.9)) == []
-
-
 def test_a_photograph_whose_own_pose_is_wrong_is_named(clean):
     photos = [dataclasses.replace(photo, name=f"{i}.jpg") for i, photo in enumerate(photographs())]
     moved = photos[2].camera_from_map @ SE3(np.eye(3), [0.0, 0.9, 0.0])
@@ -132,15 +79,13 @@ def test_a_photograph_whose_own_pose_is_wrong_is_named(clean):
     assert list(named) == ["2.jpg"] and named["2.jpg"] >= 8
 
 
-def test_too_few_poses_or_keypoints_change_nothing():
-    few = normal_errors(3.0, calibration.MIN_SAMPLES - 1)
-    assert calibration.pose_scale(few, 4.0) == 1
-    assert calibration._sigma_scale(np.full(calibration.MIN_SAMPLES - 1, 9.0)) == UNCALIBRATED.sigma_scale
-
-
 def test_evidence_needed_is_what_one_picture_in_a_thousand_of_no_place_reaches():
     rng = np.random.default_rng(3)
     asked = [calibration.needed_evidence(rng.exponential(0.9, 240) - 1) for _ in range(40)]
     assert np.median(asked) == pytest.approx(0.9 * np.log(1000) - 1, abs=0.5)
     assert calibration.needed_evidence(np.full(50, -9.0)) == calibration.EVIDENCE_RANGE[0]
     assert calibration.needed_evidence(rng.exponential(9.0, 240)) == calibration.EVIDENCE_RANGE[1]
+
+
+def test_too_few_keypoints_change_nothing():
+    assert calibration._sigma_scale(np.full(MIN_SAMPLES - 1, 9.0)) == UNCALIBRATED.sigma_scale
