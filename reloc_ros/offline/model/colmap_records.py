@@ -165,6 +165,8 @@ def _parse_points_txt(text: str) -> ColmapPoints:
 
 def _points(rows: Iterator[tuple]) -> ColmapPoints:
     table = sorted((int(row[0]), *map(float, row[1:4]), *map(int, row[4:7])) for row in rows)
+    if any(len(row) != 7 or row[0] < 0 for row in table):
+        raise ValueError("a point lacks its number, place or colour")
     columns = np.array([row[1:] for row in table], dtype=np.float64).reshape(-1, 6)
     if not are_places(columns):
         raise ValueError("a point is not finite")

@@ -281,6 +281,13 @@ def test_no_point_of_32_bits_in_a_binary_model_is_no_point(folder):
     assert_told(remarks, f"{IMAGES} keypoints have -1 written unsigned for a point")
 
 
+@pytest.mark.parametrize("line", ["1", "1 0.5 0.5 2.0", "-1 0.5 0.5 2.0 9 9 9 0.1 1 0"])
+def test_a_point_without_number_place_or_colour_is_refused(folder, line):
+    (folder / "points3D.txt").write_text(f"{line}\n{line}\n")
+    with pytest.raises(RelocError, match=r"points3D\.txt' is damaged or cut short"):
+        read_colmap(folder)
+
+
 def test_points_that_points3d_lacks_are_left_out_and_said(folder):
     lost = MODEL.point_ids[:20]
     rewrite(folder / "points3D.txt", lambda lines: lines[20:])
