@@ -85,13 +85,12 @@ def calibrate(
     here = [of_the_place(photos[seed % len(photos)], seed) for seed in range(count)]
     squares = [_squares(bundle, picture, _run(raw, picture)) for picture in tell("calibrate", here)]
     measured = dataclasses.replace(UNCALIBRATED, sigma_scale=_sigma_scale(np.concatenate(squares)))
-    there = [of_no_place(photos[seed % len(photos)], seed) for seed in range(count)]
-    strays = np.array([evidence_of(_run(raw, picture)) for picture in tell("pictures of no place", there)])
-    needed = needed_evidence(strays)
     least = judging(LEAST, measured, refine=True)
-    share = verified_share(
-        [_run(least, picture) for picture in tell("pictures of no place, verified", there)], needed
-    )
+    there = (of_no_place(photos[seed % len(photos)], seed) for seed in range(count))
+    strays = [[_run(one, picture) for one in (raw, least)] for picture in tell("pictures of no place", there)]
+    reached = np.array([evidence_of(result) for result, _ in strays])
+    needed = needed_evidence(reached)
+    share = verified_share([result for _, result in strays], needed)
     localizers = [judging(OPEN, measured, refine) for refine in (False, True)]
     trials = [[judge(bundle.landmarks, p, _run(one, p)) for one in localizers] for p in tell("poses", here)]
     coarse = [trial for trial, _ in trials]
@@ -102,7 +101,7 @@ def calibrate(
         refined_scale=pose_scale(sharpened, share * needed),
         min_evidence=needed,
         verified_share=share,
-        made_from=account(photos, coarse, sharpened, strays, needed, share),
+        made_from=account(photos, coarse, sharpened, reached, needed, share),
     )
 
 
