@@ -85,10 +85,8 @@ class LocalizerConfig:
 
     def for_bundle(self, calibration: Calibration) -> LocalizerConfig:
         """The same with what is left to the bundle filled in."""
-        own = {name: getattr(self, name) for name in ("min_evidence", "verified_share")}
-        return dataclasses.replace(
-            self, **{name: getattr(calibration, name) for name, value in own.items() if value is None}
-        )
+        left = [name for name in ("min_evidence", "verified_share") if getattr(self, name) is None]
+        return dataclasses.replace(self, **{name: getattr(calibration, name) for name in left})
 
     def needed_evidence(self, verified: bool) -> float:
         """What a pose needs, as far as it is said; see `evidence`."""

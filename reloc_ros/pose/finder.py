@@ -284,10 +284,10 @@ class PoseFinder:
 
         It may, unless the reference views rule it out.
         """
-        if self._refiner is None:
+        if self._refiner is None or not (likes := self._refiner.likes(pose, camera)):
             return False
         distance, asked = median_distance(pose.center, points_map), [pose]
-        for like in self._refiner.likes(pose, camera):
+        for like in likes:
             if any(is_same(like, each, distance) for each in asked):
                 continue
             asked.append(like)

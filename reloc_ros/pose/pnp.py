@@ -207,10 +207,9 @@ def _with_errors_of_points(pose: SE3, matches: Correspondences) -> Correspondenc
         return matches
     points = pose.apply(matches.points_map)
     inverse_depth = 1 / np.maximum(points[:, 2], 1e-9)
-    jacobian = np.zeros((len(points), 2, 3))
-    jacobian[:, 0, 0] = jacobian[:, 1, 1] = inverse_depth
-    jacobian[:, :, 2] = -points[:, :2] * inverse_depth[:, None] ** 2
-    jacobian = jacobian @ pose.rotation
+    # The camera's v moves each point alike; in the map, the same step is turned.
+    moved = motion_jacobian(points[:, :2] * inverse_depth[:, None], inverse_depth)
+    jacobian = moved[:, :, :3] @ pose.rotation
     variances = 0.5 * np.einsum("nki,nij,nkj->n", jacobian, matches.covariances_map, jacobian)
     sigmas = np.sqrt(matches.sigmas**2 + variances)
     return dataclasses.replace(matches, sigmas=sigmas, covariances_map=None)

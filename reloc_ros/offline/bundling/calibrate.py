@@ -136,9 +136,7 @@ def _sigma_scale(squares: Array) -> float:
 def needed_evidence(strays: Array, limits: tuple[float, float] = EVIDENCE_RANGE) -> float:
     """What one in 1 / FALSE_ALARMS pictures of no place reaches, by an exponential tail through the highest tenth."""
     start = np.quantile(strays, 0.9)
-    beyond = strays[strays > start] - start
-    mean = beyond.mean() if len(beyond) else 0.0
-    return float(np.clip(start + mean * np.log(0.1 / FALSE_ALARMS), *limits))
+    return float(np.clip(_rarely_reached(start, strays[strays > start], 0.1), *limits))
 
 
 def verified_share(results: Sequence[Localized | Lost], needed: float) -> float:
@@ -151,10 +149,15 @@ def verified_share(results: Sequence[Localized | Lost], needed: float) -> float:
     reached = np.array(
         [evidence_of(each) for each in results if isinstance(each, Localized) and each.refined]
     )
-    # The tail of an exponential distribution, of which `reached` is all beyond the least.
-    often = max(len(reached) / len(results) / FALSE_ALARMS, 1.0)
-    beyond = (reached.mean() - least) * np.log(often) if len(reached) else 0.0
-    return min((least + beyond) / needed, UNCALIBRATED.verified_share)
+    limit = _rarely_reached(least, reached, len(reached) / len(results))
+    return min(limit / needed, UNCALIBRATED.verified_share)
+
+
+def _rarely_reached(start: float, beyond: Array, share: float) -> float:
+    """What one in 1 / FALSE_ALARMS reaches, by an exponential tail: a share is `beyond` the start."""
+    if len(beyond) == 0 or share <= FALSE_ALARMS:
+        return start
+    return float(start + (beyond.mean() - start) * np.log(share / FALSE_ALARMS))
 
 
 def views_without(references: References | None, photos: Sequence[Photo]) -> References | None:
