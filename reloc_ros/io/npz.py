@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -22,6 +23,10 @@ MOST_BYTES_OF_A_MAP = 1 << 35
 """Where every keypoint of thousands of images is in the file."""
 _DEFLATE = 1032
 """A file of zip's own compression is at most that much shorter than what it holds."""
+_DAMAGED = (
+    *(OSError, EOFError, TypeError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    tokenize.TokenError,  # numpy reads a header that Python does not understand once more, by its words
+)
 _READ_HEADER = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -44,7 +49,7 @@ def read_npz(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]
             return {member.filename.removesuffix(".npy"): _read(archive, member) for member in members}
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, TypeError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{path} is not a readable .npz file") from error
 
 

@@ -87,6 +87,13 @@ def test_another_kind_of_file_is_refused(tmp_path, content):
         read_npz(tmp_path / "a.npz")
 
 
+def test_a_header_that_does_not_end_is_refused(tmp_path):
+    text = b"{'shape': (\n"
+    member = b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text
+    with pytest.raises(ValueError, match=r"is not a readable \.npz file"):
+        read_npz(archive(tmp_path / "a.npz", {"a.npy": member}))
+
+
 def test_a_single_array_is_refused(tmp_path):
     with (tmp_path / "a.npz").open("wb") as stream:
         np.save(stream, np.arange(3))

@@ -24,6 +24,7 @@ _FORMS = (
     "it, or aruco:SIZE:DICTIONARY[:ID] for markers that stand alone, all lengths in metres; then :border=BITS where a "
     "marker's black border is not 1 wide (aprilgrid: 2), and :turn=180 for a marker printed upside down"
 )
+MOST_SQUARES = 10_000
 MAX_BORDER_BITS = 4
 DICTIONARIES = tuple(sorted(name for name in dir(cv2.aruco) if name.startswith("DICT_")))
 
@@ -182,6 +183,8 @@ def _counts(text: str, word: str) -> tuple[int, int]:
     columns, rows = (int(number) for number in word.lower().split("x"))
     if columns < 1 or rows < 1:
         raise RelocError(f"board '{text}': it has at least one column and one row")
+    if columns * rows > MOST_SQUARES:
+        raise RelocError(f"board '{text}': no dictionary has markers for {columns} by {rows}")
     return columns, rows
 
 

@@ -95,7 +95,7 @@ def distance_of_points(text: str, model: SfmModel, map_from_sfm: Similarity) -> 
 
 
 def _find_point(text: str, word: str, model: SfmModel, map_from_sfm: Similarity) -> int:
-    if re.fullmatch(r"[0-9]+", word):
+    if re.fullmatch(r"[0-9]{1,18}", word):
         found = np.flatnonzero(model.point_ids == int(word))
         if len(found) == 0:
             raise RelocError(

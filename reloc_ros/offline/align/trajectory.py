@@ -270,7 +270,8 @@ def match_images(keys: Sequence[str], names: Sequence[str]) -> list[int | None]:
     stems = dict(enumerate(Path(name).stem for name in names))
     file_names = dict(enumerate(Path(name).name for name in names))
     tables = [_unique(dict(enumerate(names))), _unique(file_names), _unique(stems)]
-    numbers = {i: int(found[1]) for i, stem in stems.items() if (found := re.search(r"([0-9]+)$", stem))}
+    # As text, which may have any number of digits.
+    numbers = {i: found[1].lstrip("0") for i, stem in stems.items() if (found := re.search(r"([0-9]+)$", stem))}
     by_number = _unique(numbers)
     return [_look_up(key, tables, by_number) for key in keys]
 
@@ -281,8 +282,8 @@ def _unique(values: Mapping[int, _Key]) -> dict[_Key, int]:
     return {value: image for image, value in values.items() if counts[value] == 1}
 
 
-def _look_up(key: str, tables: Sequence[Mapping[str, int]], by_number: Mapping[int, int]) -> int | None:
+def _look_up(key: str, tables: Sequence[Mapping[str, int]], by_number: Mapping[str, int]) -> int | None:
     for table in tables:
         if key in table:
             return table[key]
-    return by_number.get(int(key)) if re.fullmatch(r"[0-9]+", key) else None
+    return by_number.get(key.lstrip("0")) if re.fullmatch(r"[0-9]+", key) else None

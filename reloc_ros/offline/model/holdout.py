@@ -88,7 +88,7 @@ def _parse_every(spec: str, numbers: list[str]) -> Holdout:
 
 
 def _whole_number(spec: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise RelocError(f"hold-out '{spec}': '{text}' is not a whole number")
     return int(text)
 

@@ -148,6 +148,7 @@ def test_corners_without_clear_edges_stay():
         ("aruco:nan:DICT_4X4_50", "above zero, not nan"),
         ("aruco:0.1:DICT_4X4_50:x", "holds a number that is none"),
         ("grid:0x2:0.1:0.02:DICT_4X4_50", "at least one column"),
+        ("grid:99999999x99999999:0.1:0.02:DICT_4X4_50", "no dictionary has markers for 99999999 by 99999999"),
         ("grid:9x9:0.1:0.02:DICT_4X4_50", "has the markers 0 to 49, and this needs 0 to 80"),
         ("aprilgrid:6x6:0.088", "is not charuco:"),
         ("aprilgrid:6x6:0.088:-0.3", "above zero, not -0.3"),

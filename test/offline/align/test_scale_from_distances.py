@@ -80,6 +80,7 @@ def test_distances_that_contradict_each_other_are_refused_with_what_each_says(mo
         ("5 8 nan", "above zero"),
         ("5 8 wide", "above zero, not 'wide'"),
         ("5 5 1", "between a point and itself"),
+        (f"{'9' * 5000} 5 1", "is neither the id of a point"),
         ("5 6 1", "no point 6"),
         ("5 a,b,c 1", "'a,b,c' is neither"),
         ("5 1,2 1", "'1,2' is neither"),

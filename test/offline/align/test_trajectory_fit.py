@@ -195,6 +195,10 @@ def test_images_are_found_by_name_stem_or_number():
     assert match_images(keys, names) == [0, 0, 1, 1, 1, 2, None, None]
 
 
+def test_a_number_of_any_length_is_looked_for():
+    assert match_images(["9" * 5000, "0" * 5000 + "7"], ["a7.png", "b8.png"]) == [None, 0]
+
+
 def test_ambiguous_keys_belong_to_no_image():
     assert match_images(["1", "a1", "b1.png"], ["a1.jpg", "a1.png", "b1.png"]) == [None, None, 2]
 
