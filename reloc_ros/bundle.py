@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -74,12 +75,11 @@ class NetworkShape:
         found = np.unique(np.searchsorted(np.cumsum(self.places), landmarks, side="right"))
         return [int(place) for place in found]
 
-    @property
-    def glance(self) -> NetworkShape | None:
-        """The same for pictures half as large, which cost a quarter; None where landmarks are too small in those."""
-        if max(self.width, self.height) < 2 * _SMALLEST_GLANCE_PX:
+    def at(self, share: float) -> NetworkShape | None:
+        """The same for pictures that are smaller, by sides; None where landmarks are too small in those."""
+        if share * max(self.width, self.height) < _SMALLEST_GLANCE_PX:
             return None
-        width, height = (-(-size // 64) * 32 for size in (self.width, self.height))
+        width, height = (32 * math.ceil(share * size / 32) for size in (self.width, self.height))
         return dataclasses.replace(self, width=width, height=height)
 
     def __post_init__(self) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from reloc_ros.errors import RelocError
 
-_LATER = {"verified_share"}
+_LATER = {"verified_share", "glance"}
 """Entries that bundles did not have at first."""
+_SHARES = {"verified_share", "glance"}
 _LARGEST = 1e9
 """Factors beyond say nothing, and their squares are too much for numbers."""
 
@@ -34,6 +35,8 @@ class Calibration:
     """Below, a pose is not believed (`acceptance.evidence`). The default held for every bundle that was measured."""
     verified_share: float = 0.5
     """This share of `min_evidence` is enough for a pose that the reference views verify."""
+    glance: float = 0.5
+    """Size of the picture that the network is shown at a glance, as a share of the whole."""
     made_from: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """How it was measured, for people."""
 
@@ -53,8 +56,9 @@ class Calibration:
         for key in data.keys() - {"made_from"}:
             value = data[key]
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0 < value < _LARGEST:
-                raise RelocError(f"calibration {key} must be a number above zero, got {value!r}")
+            if not number or not 0 < value <= (1 if key in _SHARES else _LARGEST):
+                limits = "above zero and at most 1" if key in _SHARES else "above zero"
+                raise RelocError(f"calibration {key} must be a number {limits}, got {value!r}")
         if not isinstance(data["made_from"], Mapping):
             raise RelocError(f"calibration made_from must be a mapping, got {data['made_from']!r}")
         return Calibration(**data)

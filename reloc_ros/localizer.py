@@ -43,7 +43,7 @@ class Localizer:
         self.refiner = None if references is None else Refiner(references)
         """None without reference views, or where they are not to be used."""
         glances = self.refiner is not None and self.config.glance and backend.any_size
-        self._glance = bundle.network.glance if glances else None
+        self._glance = bundle.network.at(bundle.calibration.glance) if glances else None
         self._finder = PoseFinder(bundle.landmarks, self.config, bundle.calibration, self.refiner, "network")
         self.second_way: SecondWay | None = None
         """What localizes images by local features where the network is lost; None where there is nothing for that."""
@@ -119,24 +119,38 @@ class Localizer:
     def _by_network(
         self, image: NDArray[np.uint8], camera: Camera, prior: SE3 | None, glance: bool, watch: Stopwatch
     ) -> Localized | Lost:
-        if glance and self._glance is not None:
-            keypoints = next(self._looks(image, camera, self._glance, watch))
-            glanced = self._locate(image, camera, keypoints, watch, prior, glance=True)
-            support = glanced.support if isinstance(glanced, Localized) else None
-            if support is not None and support.share >= self.config.glance_share:
-                return glanced
-        network, tried = self.bundle.network, []
+        if glance and (glanced := self._by_glance(image, camera, prior, watch)) is not None:
+            return glanced
+        network, tried = self.bundle.network, list[list[int]]()
         for keypoints in self._looks(image, camera, network, watch):
+            places = network.places_of(keypoints.landmarks)
+            if tried and places == tried[-1]:
+                continue
+            tried.append(places)
             result = self._locate(image, camera, keypoints, watch, prior)
-            if isinstance(result, Localized):
+            # Where only keypoints speak for a pose, those of all places must.
+            if isinstance(result, Localized) and result.refined:
                 return result
-            tried.append(network.places_of(keypoints.landmarks))
-            lost = result
-        if network.places:
+        if isinstance(result, Lost) and network.places:
             first = ", ".join(map(str, tried[0]))
             told = f"all {len(network.places)} places were looked for, {first} at first"
-            return dataclasses.replace(lost, detail=f"{lost.detail}; {told}")
-        return lost
+            return dataclasses.replace(result, detail=f"{result.detail}; {told}")
+        return result
+
+    def glance(self, image: NDArray[np.uint8], camera: Camera) -> Localized | None:
+        """What a glance alone gives, where that counts; arguments as for `localize`."""
+        return self._by_glance(image, camera, None, Stopwatch())
+
+    def _by_glance(
+        self, image: NDArray[np.uint8], camera: Camera, prior: SE3 | None, watch: Stopwatch
+    ) -> Localized | None:
+        if self._glance is None:
+            return None
+        keypoints = next(self._looks(image, camera, self._glance, watch))
+        glanced = self._locate(image, camera, keypoints, watch, prior, glance=True)
+        if isinstance(glanced, Lost) or glanced.support is None:
+            return None
+        return glanced if glanced.support.share >= self.config.glance_share else None
 
     def confirms(self, image: NDArray[np.uint8], camera: Camera, camera_from_map: SE3) -> bool:
         """Whether what the network sees in an image speaks for a pose as for one that the reference views verified.

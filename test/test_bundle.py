@@ -101,8 +101,8 @@ def test_of_very_many_cameras_some_are_named(tmp_path):
         bundle.own_camera()
 
 
-MEASURED = Calibration(1.5, 2.0, 4.0, 3.5, 0.3, {"images": 8})
-OF_FEATURES = Calibration(1.0, 3.0, 2.0, 9.5, 0.5, {"images": 8})
+MEASURED = Calibration(1.5, 2.0, 4.0, 3.5, 0.3, 0.625, {"images": 8})
+OF_FEATURES = Calibration(1.0, 3.0, 2.0, 9.5, 0.5, 0.5, {"images": 8})
 
 
 def test_calibration_is_measured_on_the_finished_bundle_and_stays_in_it(tmp_path):
@@ -138,11 +138,12 @@ def test_bundle_without_calibration_trusts_the_network_as_it_is(path):
     assert Bundle.load(path).calibration == UNCALIBRATED
 
 
-def test_a_calibration_of_before_asks_half_the_evidence_of_a_verified_pose(path):
+@pytest.mark.parametrize("later", ["verified_share", "glance"])
+def test_a_calibration_of_before_has_half_for_what_is_measured_since(path, later):
     entry = MEASURED.to_json()
-    del entry["verified_share"]
+    del entry[later]
     edit_manifest(path, calibration=entry)
-    assert Bundle.load(path).calibration == dataclasses.replace(MEASURED, verified_share=0.5)
+    assert Bundle.load(path).calibration == dataclasses.replace(MEASURED, **{later: 0.5})
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,7 @@ def test_a_calibration_of_before_asks_half_the_evidence_of_a_verified_pose(path)
         ({"sigma_scale": 1.0}, "calibration must have the entries"),
         (MEASURED.to_json() | {"mood": 1}, "calibration must have the entries"),
         (MEASURED.to_json() | {"sigma_scale": 0}, "sigma_scale must be a number above zero, got 0"),
+        (MEASURED.to_json() | {"glance": 1.5}, "glance must be a number above zero and at most 1, got 1.5"),
         (MEASURED.to_json() | {"sigma_scale": True}, "sigma_scale must be a number above zero, got True"),
         (
             MEASURED.to_json() | {"coarse_scale": "wide"},

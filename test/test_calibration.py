@@ -12,7 +12,7 @@ factors = st.floats(0.01, 100)
 
 @given(sigma=factors, coarse=factors, refined=factors, evidence=factors)
 def test_calibration_goes_to_json_and_back(sigma, coarse, refined, evidence):
-    measured = Calibration(sigma, coarse, refined, evidence, 0.25, {"photos": 8})
+    measured = Calibration(sigma, coarse, refined, evidence, 0.25, 0.5, {"photos": 8})
     text = json.dumps(measured.to_json(), allow_nan=False)
     assert Calibration.from_json(json.loads(text)) == measured
 

@@ -9,6 +9,7 @@ from test_localizer import SHAPE, Oracle
 from test_localizer_refined import NOISE_PX, TRUTH, found, make_landmarks, references
 
 from reloc_ros.bundle import Bundle, NetworkShape
+from reloc_ros.calibration import Calibration
 from reloc_ros.demo.film.trajectories import CAMERA as DEMO_CAMERA
 from reloc_ros.demo.film.trajectories import stream
 from reloc_ros.demo.film.writer import pictures
@@ -16,7 +17,9 @@ from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.demo.scene.places import reading_corner
 from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.localizer import Localized, Localizer, LocalizerConfig, Lost
+from reloc_ros.offline.bundling.calibrate import best_glance
 from reloc_ros.offline.bundling.trial_pictures import Photo, of_no_place
+from reloc_ros.offline.progress import silent
 from reloc_ros.stream.tracker import Tracker
 
 WHOLE, HALF = (512, 384), (256, 192)
@@ -106,12 +109,61 @@ def test_a_stream_that_is_lost_wastes_no_glance(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "half"),
-    [((512, 384), (256, 192)), ((640, 480), (320, 256)), ((384, 512), (192, 256)), ((480, 352), None)],
+    ("size", "share", "smaller"),
+    [
+        ((512, 384), 0.5, (256, 192)),
+        ((512, 384), 0.625, (320, 256)),
+        ((640, 480), 0.5, (320, 256)),
+        ((384, 512), 0.5, (192, 256)),
+        ((480, 352), 0.5, None),
+    ],
 )
-def test_the_half_is_in_multiples_of_32_pixels_and_not_too_small(size, half):
-    glance = NetworkShape("none", 40, *size).glance
-    assert (glance and (glance.width, glance.height)) == half
+def test_smaller_pictures_are_in_multiples_of_32_pixels_and_not_too_small(size, share, smaller):
+    shape = NetworkShape("none", 40, *size).at(share)
+    assert (shape and (shape.width, shape.height)) == smaller
+
+
+def test_a_glance_is_of_the_size_that_the_bundle_was_found_to_need(tmp_path):
+    localizer = make_localizer(tmp_path)
+    bundle = dataclasses.replace(localizer.bundle, calibration=Calibration(glance=0.75))
+    found(Localizer(bundle, localizer.backend).localize(picture(3)))
+    assert localizer.backend.sizes == [(384, 288)]
+
+
+@pytest.mark.parametrize(("too_small", "chosen"), [((), 0.5), ((0.5,), 0.625), ((0.5, 0.625, 0.75), 0.5)])
+def test_glances_are_as_small_as_they_find_most_poses_in(tmp_path, too_small, chosen):
+    def looking(share: float) -> Localizer:
+        return make_localizer(tmp_path, glance_share=1.01 if share in too_small else 0.5)
+
+    photos = [Photo(picture(3), CAMERA, TRUTH)] * 3
+    assert best_glance(looking, photos, silent) == chosen
+
+
+class OracleOfPlaces(Oracle):
+    """Looks for the first of two places, and for both at its last attempt."""
+
+    attempts = 3
+
+    def infer(self, image, attempt=0):
+        found = super().infer(image)
+        if attempt < 2:
+            found[len(found) // 2 :] = np.nan
+        return found
+
+
+@pytest.mark.parametrize(("seed", "refined", "everywhere"), [(0, True, False), (10, False, True)])
+def test_where_no_reference_view_verifies_a_pose_the_landmarks_of_all_places_are_asked(
+    tmp_path, seed, refined, everywhere
+):
+    one = make_localizer(tmp_path).bundle
+    half = len(one.landmarks) // 2
+    network = dataclasses.replace(one.network, places=(half, len(one.landmarks) - half))
+    oracle = OracleOfPlaces(one.landmarks, NOISE_PX, lambda found: None)
+    oracle.camera, oracle.camera_from_map, oracle.any_size = CAMERA, TRUTH, True
+    localizer = Localizer(dataclasses.replace(one, network=network), oracle, LocalizerConfig(glance=False))
+    result = found(localizer.localize(picture(3, seed=seed)))
+    assert result.refined == refined
+    assert (result.keypoints.landmarks >= half).any() == everywhere
 
 
 def test_a_trained_network_finds_the_same_poses_at_a_glance_and_none_where_there_is_none():

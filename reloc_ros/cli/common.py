@@ -41,7 +41,7 @@ GlanceOption = Annotated[
     bool,
     typer.Option(
         "--glance/--no-glance",
-        help="Show the network an image in half its size first, and the whole one where no pose is verified by that.",
+        help="Show the network an image in about half its size first, and the whole one where that verifies no pose.",
     ),
 ]
 FallbackOption = Annotated[

@@ -56,7 +56,8 @@ def make_backend(bundle: Bundle, name: str = "auto", threads: int = 0, precision
 def _started(bundle: Bundle, engine: Engine) -> Backend:
     """A backend that has run once for each size: memory is allocated, and a model of another shape is found, now."""
     backend = open_network(bundle, engine)
-    for shape in filter(None, (bundle.network, bundle.network.glance if backend.any_size else None)):
+    glance = bundle.network.at(bundle.calibration.glance) if backend.any_size else None
+    for shape in filter(None, (bundle.network, glance)):
         try:
             blank = np.zeros((shape.height, shape.width, 3), dtype=np.uint8)
             keypoints = [backend.infer(blank, attempt) for attempt in range(backend.attempts)][-1]

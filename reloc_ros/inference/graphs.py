@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.bundle import ENCODER, NETWORK, ONNX, PLACES, Bundle, NetworkShape, place_model
 from reloc_ros.errors import RelocError
-from reloc_ros.inference.places import PlaceClassifier
+from reloc_ros.inference.places import ENOUGH, PlaceClassifier
 
 
 class Graph(Protocol):
@@ -41,7 +42,7 @@ class Backend(Protocol):
     any_size: bool
     """Whether it takes pictures of any size in multiples of 32 pixels, or only of the bundle's."""
     attempts: int
-    """How often it pays to look at a picture: 1, or 2 where the first look is for the landmarks of some places only."""
+    """How often it pays to look at a picture: more than once where the first looks are for some places' landmarks."""
 
     def infer(self, image: NDArray[np.uint8], attempt: int = 0) -> NDArray[np.float32]:
         """(H, W, 3) uint8 BGR -> (K, 4): x, y, score, sigma; pixels are the picture's.
@@ -64,13 +65,22 @@ class WholeNetwork:
         return np.asarray(self._graph(image[None])[0][0], np.float32)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Looked:
+    """A picture, its features, and the keypoints (K, 4) that were found by them, by place."""
+
+    image: NDArray[np.uint8]
+    features: list[NDArray[np.float32]]
+    found: dict[int, NDArray[np.float32]]
+
+
 class NetworkOfPlaces:
     """One encoder for all places, and a head for each: where an image was taken, the encoder's features tell.
 
-    The first look is for the landmarks of the likely places, the second for those of all.
+    Each look is for the landmarks of more places, those of the looks before included, and the last for all.
     """
 
-    attempts = 2
+    attempts = len(ENOUGH) + 1
 
     def __init__(self, bundle: Bundle, engine: Engine) -> None:
         self._encoder = engine.open(bundle.file(ENCODER + engine.suffix))
@@ -82,22 +92,25 @@ class NetworkOfPlaces:
                 f"{bundle.path / PLACES} tells another number of places apart; export the bundle again"
             )
         self._heads: dict[int, Graph] = {}
-        self._encoded: tuple[NDArray[np.uint8], list[NDArray[np.float32]]] | None = None
+        self._looked: _Looked | None = None
 
     def infer(self, image: NDArray[np.uint8], attempt: int = 0) -> NDArray[np.float32]:
         shape: NetworkShape = self._bundle.network
-        features = self._encode(image)
-        places = self._classifier.likely(features) if attempt == 0 else range(len(shape.places))
-        found = np.full((shape.landmarks, 4), np.nan, dtype=np.float32)
-        for place in places:
-            found[shape.rows_of(place)] = self._head(place)(*features)[0][0]
-        return found
+        looked = self._look(image, attempt)
+        likely = self._classifier.likely(looked.features, attempt) if attempt < len(ENOUGH) else None
+        for place in range(len(shape.places)) if likely is None else likely:
+            if place not in looked.found:
+                looked.found[place] = self._head(place)(*looked.features)[0][0]
+        keypoints = np.full((shape.landmarks, 4), np.nan, dtype=np.float32)
+        for place, found in looked.found.items():
+            keypoints[shape.rows_of(place)] = found
+        return keypoints
 
-    def _encode(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Features of a picture, which are kept until the next: the second look is at the same."""
-        if self._encoded is None or self._encoded[0] is not image:
-            self._encoded = image, self._encoder(image[None])
-        return self._encoded[1]
+    def _look(self, image: NDArray[np.uint8], attempt: int) -> _Looked:
+        """What is known of a picture, which is kept for the attempts after the first."""
+        if attempt == 0 or self._looked is None or self._looked.image is not image:
+            self._looked = _Looked(image, self._encoder(image[None]), {})
+        return self._looked
 
     def _head(self, place: int) -> Graph:
         if place not in self._heads:

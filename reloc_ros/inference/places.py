@@ -14,8 +14,8 @@ from reloc_ros.io.npz import load_bundled, of_kind
 
 FORMAT = 1
 _KIND = "reloc places"
-ENOUGH = 0.9
-"""The likeliest places that together have this probability are looked for first,"""
+ENOUGH = (0.5, 0.9)
+"""The likeliest places that together have this probability are looked for at the first attempts,"""
 MOST = 3
 """but no more than so many."""
 
@@ -29,16 +29,16 @@ class PlaceClassifier:
     biases: NDArray[np.float32]
     """(P,)"""
 
-    def likely(self, features: Sequence[NDArray[np.float32]]) -> list[int]:
-        """The places to look for first, the likeliest first; `features` are the encoder's maps (1, C, h, w)."""
-        return self.likely_of(described(features))
+    def likely(self, features: Sequence[NDArray[np.float32]], attempt: int) -> list[int]:
+        """The places to look for at an attempt, the likeliest first; `features` are the encoder's maps (1, C, h, w)."""
+        return self.likely_of(described(features), attempt)
 
-    def likely_of(self, description: NDArray[np.float32]) -> list[int]:
+    def likely_of(self, description: NDArray[np.float32], attempt: int) -> list[int]:
         """The same of the means (C,) of the encoder's channels."""
         logits = (self.weights @ description + self.biases).astype(np.float64)
         odds = np.exp(logits - logits.max())
         order = np.argsort(-odds, kind="stable")
-        count = 1 + int(np.searchsorted(np.cumsum(odds[order]) / odds.sum(), ENOUGH))
+        count = 1 + int(np.searchsorted(np.cumsum(odds[order]) / odds.sum(), ENOUGH[attempt]))
         return [int(place) for place in order[: min(count, MOST)]]
 
     def save(self, path: Path) -> None:

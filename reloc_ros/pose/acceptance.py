@@ -49,7 +49,7 @@ class LocalizerConfig:
     glance: bool = True
     """Show the network a picture half as large first, and the whole one where the reference views do not verify the
     pose that comes of it. Needs `refine`."""
-    glance_share: float = 0.7
+    glance_share: float = 0.6
     """Of the reference views' patches that must agree with the pose of a glance. Of pictures of map images that
     training did not see, in all conditions, nine of ten have that, and the largest errors are those of whole images."""
 

@@ -15,8 +15,8 @@ from reloc_ros.errors import RelocError
 Picture = NDArray[np.uint8]
 SCALES = 5
 """The pictures themselves, and so on down to a sixteenth of their size."""
-HELD = 128
-"""Pictures, and a third again for their scales: 52 MB of 640x480."""
+HELD = 512
+"""Pictures, and a third again for their scales: 210 MB of 640x480, where a map has so many."""
 _MOST_PX = 32767
 """OpenCV's limit for the side of a picture that patches are taken from."""
 

@@ -80,7 +80,11 @@ class Listener:
         deadline_s = time.monotonic() + DEADLINE_S
         while not condition():
             if time.monotonic() > deadline_s:
-                raise AssertionError(f"{what} did not come within {DEADLINE_S} s")
+                came = (
+                    f"{len(self.clocks_ns)} ticks, {len(self.images)} images, {len(self.infos)} camera_info"
+                )
+                said = [(status.state, status.reason) for status in self.statuses[-5:]]
+                raise AssertionError(f"{what} did not come within {DEADLINE_S} s; {came}, at last {said}")
             time.sleep(0.01)
 
     def _on_clock(self, message: Clock) -> None:
@@ -119,7 +123,7 @@ def start_replay():
     for process in processes:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        print(process.communicate()[0])  # shown where the test failed
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:

@@ -271,7 +271,9 @@ def match_images(keys: Sequence[str], names: Sequence[str]) -> list[int | None]:
     file_names = dict(enumerate(Path(name).name for name in names))
     tables = [_unique(dict(enumerate(names))), _unique(file_names), _unique(stems)]
     # As text, which may have any number of digits.
-    numbers = {i: found[1].lstrip("0") for i, stem in stems.items() if (found := re.search(r"([0-9]+)$", stem))}
+    numbers = {
+        i: found[1].lstrip("0") for i, stem in stems.items() if (found := re.search(r"([0-9]+)$", stem))
+    }
     by_number = _unique(numbers)
     return [_look_up(key, tables, by_number) for key in keys]
 

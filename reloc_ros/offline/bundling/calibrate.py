@@ -3,14 +3,15 @@
 Each of them is shown many times, as turned and zoomed cameras in all kinds of conditions would have taken it: what
 the network then says of landmarks whose place is known gives the scale of its sigmas, and the poses give the scale of
 their covariances. Mirrored and scrambled, the same pictures tell how much evidence a pose must have to be believed,
-where nothing else speaks for it and where the reference views verify it.
+where nothing else speaks for it and where the reference views verify it. The photographs as they are tell how small a
+picture is enough for most poses.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import compress
 
@@ -44,6 +45,10 @@ FALSE_ALARMS = 1e-3
 """Share of pictures of no place that may have enough evidence; the other tests refuse most of those."""
 EVIDENCE_RANGE = (3.0, 16.0)
 """Small networks, whose pixels are coarse, see poses in pictures of no place more often, and need the upper part."""
+
+GLANCES = (0.5, 0.625, 0.75)
+GLANCED = 80
+"""Photographs at most that a size of the glance is chosen by."""
 
 OPEN = LocalizerConfig(
     fallback="off",
@@ -95,7 +100,7 @@ def calibrate(
     trials = [[judge(bundle.landmarks, p, _run(one, p)) for one in localizers] for p in tell("poses", here)]
     coarse = [trial for trial, _ in trials]
     sharpened = [trial for _, trial in trials if trial.refined]
-    return dataclasses.replace(
+    found = dataclasses.replace(
         measured,
         coarse_scale=pose_scale(coarse, needed),
         refined_scale=pose_scale(sharpened, share * needed),
@@ -103,6 +108,32 @@ def calibrate(
         verified_share=share,
         made_from=account(photos, coarse, sharpened, reached, needed, share),
     )
+
+    def looking(share: float) -> Localizer:
+        return judging(LocalizerConfig(fallback="off"), dataclasses.replace(found, glance=share), True)
+
+    return dataclasses.replace(found, glance=best_glance(looking, photos, progress))
+
+
+def best_glance(looking: Callable[[float], Localizer], photos: Sequence[Photo], progress: Progress) -> float:
+    """The size of a glance, as a share of the whole picture's, that costs least in the mean.
+
+    A look costs as the area of the picture, and a whole one is needed where a glance does not find the pose.
+
+    Args:
+        looking: what localizes with glances of a size.
+        photos: as they were taken.
+    """
+    costs = {}
+    some = photos[:: -(-len(photos) // GLANCED)]
+    for share in GLANCES:
+        localizer, phase = looking(share), f"glances at {share:.0%} of the size"
+        found = [
+            localizer.glance(photo.image, photo.camera) is not None
+            for photo in counted(phase, some, len(some), progress)
+        ]
+        costs[share] = share**2 + 1 - float(np.mean(found))
+    return min(costs, key=costs.__getitem__)
 
 
 def counted(phase: str, pictures: Iterable[Photo], count: int, progress: Progress) -> Iterator[Photo]:

@@ -59,7 +59,7 @@ def fit_classifier(
         photo, camera = read_map_photo(images_dir, model, index), model.camera(index)
         for condition in ("clean", SHOWN_AS[done % len(SHOWN_AS)]):
             degraded, as_shown = CONDITIONS[condition](photo, camera)
-            for size in filter(None, (shape, shape.glance)):
+            for size in filter(None, (shape, shape.at(0.5))):
                 letterbox = Letterbox(as_shown.width, as_shown.height, size.width, size.height)
                 described_.append(described(session.run(None, {"image": letterbox.apply(degraded)[None]})))
                 of_row.append(row)
@@ -68,8 +68,8 @@ def fit_classifier(
     shares = counts[of_row] / counts[of_row].sum(axis=1, keepdims=True)
     held_out = np.isin(np.array(labels.names)[of_row], list(unseen))
     classifier = _regression(features[~held_out], shares[~held_out])
-    hits = [shares[at].argmax() in classifier.likely_of(features[at]) for at in np.flatnonzero(held_out)]
-    looks = [len(classifier.likely_of(features[at])) for at in np.flatnonzero(held_out)]
+    hits = [shares[at].argmax() in classifier.likely_of(features[at], 0) for at in np.flatnonzero(held_out)]
+    looks = [len(classifier.likely_of(features[at], 0)) for at in np.flatnonzero(held_out)]
     told = {
         "count": len(shape.places),
         "first_look_right": round(float(np.mean(hits)), 4) if hits else None,

@@ -54,8 +54,8 @@ class Parameters(RigParameters):
     refine: bool = parameter(True, "Sharpen poses against the bundle's reference views where they agree.")
     glance: bool = parameter(
         LocalizerConfig.glance,
-        "Show the network an image in half its size first, a quarter of the work, and the whole one where the "
-        "reference views do not verify the pose. Needs refine.",
+        "Show the network an image in about half its size first, a quarter of the work, and the whole one where "
+        "the reference views do not verify the pose. Needs refine.",
     )
     fallback: str = parameter(
         LocalizerConfig.fallback,
