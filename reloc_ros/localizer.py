@@ -92,7 +92,7 @@ class Localizer:
         if isinstance(used, Lost):
             return used
         result = self._by_network(image, used, prior, glance, watch)
-        if isinstance(result, Localized) or self.second_way is None:
+        if isinstance(result, Localized) or result.final or self.second_way is None:
             return result
         second = self.second_way.localize(image, used, self.mask, watch)
         if isinstance(second, Localized):
@@ -129,7 +129,7 @@ class Localizer:
             tried.append(places)
             result = self._locate(image, camera, keypoints, watch, prior)
             # Where only keypoints speak for a pose, those of all places must.
-            if isinstance(result, Localized) and result.refined:
+            if result.refined if isinstance(result, Localized) else result.final:
                 return result
         if isinstance(result, Lost) and network.places:
             first = ", ".join(map(str, tried[0]))
@@ -138,17 +138,21 @@ class Localizer:
         return result
 
     def glance(self, image: NDArray[np.uint8], camera: Camera) -> Localized | None:
-        """What a glance alone gives, where that counts; arguments as for `localize`."""
-        return self._by_glance(image, camera, None, Stopwatch())
+        """The pose that a glance alone gives, where that counts; arguments as for `localize`."""
+        glanced = self._by_glance(image, camera, None, Stopwatch())
+        return glanced if isinstance(glanced, Localized) else None
 
     def _by_glance(
         self, image: NDArray[np.uint8], camera: Camera, prior: SE3 | None, watch: Stopwatch
-    ) -> Localized | None:
+    ) -> Localized | Lost | None:
+        """What a glance gives, where that counts."""
         if self._glance is None:
             return None
         keypoints = next(self._looks(image, camera, self._glance, watch))
         glanced = self._locate(image, camera, keypoints, watch, prior, glance=True)
-        if isinstance(glanced, Lost) or glanced.support is None:
+        if isinstance(glanced, Lost):
+            return glanced if glanced.final else None
+        if glanced.support is None:
             return None
         return glanced if glanced.support.share >= self.config.glance_share else None
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reference_corner import CAMERA, picture
 from test_localizer import SHAPE, Oracle
-from test_localizer_refined import NOISE_PX, TRUTH, found, make_landmarks, references
+from test_localizer_refined import NOISE_PX, TRUTH, found, make_landmarks, references, twice, with_likes
 
 from reloc_ros.bundle import Bundle, NetworkShape
 from reloc_ros.calibration import Calibration
@@ -137,6 +137,14 @@ def test_glances_are_as_small_as_they_find_most_poses_in(tmp_path, too_small, ch
 
     photos = [Photo(picture(3), CAMERA, TRUTH)] * 3
     assert best_glance(looking, photos, silent) == chosen
+
+
+def test_a_place_that_the_views_show_twice_takes_no_second_look(tmp_path):
+    localizer = make_localizer(tmp_path)
+    bundle = dataclasses.replace(localizer.bundle, references=with_likes(twice(references())))
+    result = Localizer(bundle, localizer.backend).localize(picture(3))
+    assert isinstance(result, Lost) and result.final
+    assert localizer.backend.sizes == [HALF]
 
 
 class OracleOfPlaces(Oracle):

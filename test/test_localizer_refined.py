@@ -108,23 +108,27 @@ def test_views_that_agree_with_one_of_two_poses_alone_tell_which_is_right(count)
 )  # of nine, five are in the picture: too few for a pose to be believed
 def test_views_that_agree_with_both_poses_leave_the_place_ambiguous(count):
     result = seen_twice(with_views=True, count=count).localize(picture(3))
-    assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE
+    assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE and not result.final
+
+
+def with_likes(views: References, shift: np.ndarray = AWAY) -> References:
+    """Views that the map knows to look like that elsewhere, though no landmark says so."""
+    poses = (SE3(pose.rotation, pose.translation - pose.rotation @ shift) for pose in POSES[::2])
+    return dataclasses.replace(
+        views, like_view=np.arange(5, dtype=np.int32), like_camera_from_map=tuple(poses)
+    )
 
 
 def known_likes(views: References, shift: np.ndarray = AWAY) -> Localized | Lost:
-    """What becomes of an image of which the map knows that it looks like that elsewhere, though no landmark says so."""
-    poses = (SE3(pose.rotation, pose.translation - pose.rotation @ shift) for pose in POSES[::2])
-    views = dataclasses.replace(
-        views, like_view=np.arange(5, dtype=np.int32), like_camera_from_map=tuple(poses)
-    )
+    """What becomes of an image of such a place."""
     localizer = make_localizer()
-    bundle = dataclasses.replace(localizer.bundle, references=views)
+    bundle = dataclasses.replace(localizer.bundle, references=with_likes(views, shift))
     return Localizer(bundle, localizer.backend).localize(picture(3))
 
 
 def test_an_image_of_what_the_map_knows_twice_is_ambiguous_though_one_of_both_was_learned():
     result = known_likes(twice(references()))
-    assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE
+    assert isinstance(result, Lost) and result.reason is LostReason.AMBIGUOUS_PLACE and result.final
 
 
 def test_an_image_is_not_ambiguous_where_the_views_show_that_its_like_is_none():

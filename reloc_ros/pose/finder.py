@@ -75,6 +75,8 @@ class Lost:
     stage_ms: dict[str, float]
     found_by: FoundBy = "network"
     """What found the keypoints."""
+    final: bool = False
+    """Whether no other keypoints could help: the reference views verify a pose and do not rule out its like."""
 
 
 class PoseFinder:
@@ -144,7 +146,7 @@ class PoseFinder:
         if not sharpened and (refusal := _NOT_VERIFIED if glance else self._refuse(*judged, verified=False)):
             return Lost(*refusal, keypoints, inliers, watch.times_ms(), self._found_by)
         if self._may_be_elsewhere(refined.camera_from_map, agreeing.points_map, image, camera, mask):
-            return Lost(*_AMBIGUOUS, keypoints, inliers, watch.times_ms(), self._found_by)
+            return Lost(*_AMBIGUOUS, keypoints, inliers, watch.times_ms(), self._found_by, final=sharpened)
         return Localized(
             refined.camera_from_map,
             refined.covariance,

@@ -44,8 +44,8 @@ class Seen:
 
     @property
     def is_lost(self) -> bool:
-        """Whether images could be looked at, and none of them gave the robot a pose."""
-        looked_at = any(isinstance(one.result, Lost) for one in self.outcomes)
+        """Whether images could be looked at, none of them gave the robot a pose, and other keypoints might."""
+        looked_at = any(isinstance(one.result, Lost) and not one.result.final for one in self.outcomes)
         return looked_at and not isinstance(self.outcome.result, Localized)
 
 
