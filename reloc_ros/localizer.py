@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,16 @@ from reloc_ros.inference.backends import make_backend
 from reloc_ros.inference.graphs import Backend
 from reloc_ros.inference.keypoints import NO_KEYPOINTS, Keypoints
 from reloc_ros.inference.letterbox import Letterbox
+from reloc_ros.inference.places import ENOUGH
 from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.local_features.second_way import SecondWay
 from reloc_ros.pose.acceptance import LocalizerConfig, LostReason
 from reloc_ros.pose.finder import Localized, Lost, PoseFinder
 from reloc_ros.refinement.refine import Refiner
+
+LIKELY = len(ENOUGH)
+"""So many looks, at most, are for the landmarks of likely places alone."""
 
 
 class Localizer:
@@ -164,14 +169,14 @@ class Localizer:
         """
         unit_px = self._network_px(camera)
         for shape in filter(None, (self._glance, self.bundle.network)):
-            keypoints = next(self._looks(image, camera, shape, Stopwatch()))
-            if self._finder.speaks_for(camera_from_map, camera, keypoints, unit_px, self.mask):
-                return True
+            for keypoints in islice(self._looks(image, camera, shape, Stopwatch()), LIKELY):
+                if self._finder.speaks_for(camera_from_map, camera, keypoints, unit_px, self.mask):
+                    return True
         return False
 
     def look(self, image: NDArray[np.uint8], camera: Camera) -> tuple[Keypoints, float]:
-        """All that the network finds in an image at first sight, and how many of its pixels one of the network's is."""
-        keypoints = next(self._looks(image, camera, self.bundle.network, Stopwatch()))
+        """What the network finds of likely places in an image, and how many of its pixels one of the network's is."""
+        *_, keypoints = islice(self._looks(image, camera, self.bundle.network, Stopwatch()), LIKELY)
         return keypoints, self._network_px(camera)
 
     def localize_keypoints(

@@ -159,6 +159,24 @@ class OracleOfPlaces(Oracle):
         return found
 
 
+def test_what_is_seen_of_likely_places_confirms_a_pose_and_is_told(tmp_path):
+    one = make_localizer(tmp_path).bundle
+    half = len(one.landmarks) // 2
+
+    class SeesTheSecondPlaceLater(OracleOfPlaces):
+        def infer(self, image, attempt=0):
+            found = super().infer(image, 2)
+            found[(half if attempt else 3) :] = np.nan  # three landmarks confirm nothing
+            return found
+
+    network = dataclasses.replace(one.network, places=(3, half - 3, len(one.landmarks) - half))
+    oracle = SeesTheSecondPlaceLater(one.landmarks, NOISE_PX, lambda found: None)
+    oracle.camera, oracle.camera_from_map, oracle.any_size = CAMERA, TRUTH, True
+    localizer = Localizer(dataclasses.replace(one, network=network), oracle)
+    assert localizer.confirms(picture(3), CAMERA, TRUTH)
+    assert localizer.look(picture(3), CAMERA)[0].landmarks.max() == half - 1
+
+
 @pytest.mark.parametrize(("seed", "refined", "everywhere"), [(0, True, False), (10, False, True)])
 def test_where_no_reference_view_verifies_a_pose_the_landmarks_of_all_places_are_asked(
     tmp_path, seed, refined, everywhere
