@@ -56,9 +56,12 @@ class Calibration:
         for key in data.keys() - {"made_from"}:
             value = data[key]
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0 < value <= (1 if key in _SHARES else _LARGEST):
-                limits = "above zero and at most 1" if key in _SHARES else "above zero"
-                raise RelocError(f"calibration {key} must be a number {limits}, got {value!r}")
+            if not number or not 0 < value < _LARGEST:
+                raise RelocError(f"calibration {key} must be a number above zero, got {value!r}")
+            if key in _SHARES and value > 1:
+                raise RelocError(
+                    f"calibration {key} must be a number above zero and at most 1, got {value!r}"
+                )
         if not isinstance(data["made_from"], Mapping):
             raise RelocError(f"calibration made_from must be a mapping, got {data['made_from']!r}")
         return Calibration(**data)

@@ -47,8 +47,8 @@ class Localizer:
         references = bundle.references if self.config.refine else None
         self.refiner = None if references is None else Refiner(references)
         """None without reference views, or where they are not to be used."""
-        glances = self.refiner is not None and self.config.glance and backend.any_size
-        self._glance = bundle.network.at(bundle.calibration.glance) if glances else None
+        self._glances = self.refiner is not None and self.config.glance and backend.any_size
+        self._glance = self._smaller(bundle.calibration.glance)
         self._finder = PoseFinder(bundle.landmarks, self.config, bundle.calibration, self.refiner, "network")
         self.second_way: SecondWay | None = None
         """What localizes images by local features where the network is lost; None where there is nothing for that."""
@@ -124,9 +124,12 @@ class Localizer:
     def _by_network(
         self, image: NDArray[np.uint8], camera: Camera, prior: SE3 | None, glance: bool, watch: Stopwatch
     ) -> Localized | Lost:
-        if glance and (glanced := self._by_glance(image, camera, prior, watch)) is not None:
-            return glanced
-        network, tried = self.bundle.network, list[list[int]]()
+        if glance and self._glance is not None:
+            glanced = self._by_glance(image, camera, self._glance, prior, watch)
+            if glanced is not None:
+                return glanced
+        network = self.bundle.network
+        tried: list[list[int]] = []
         for keypoints in self._looks(image, camera, network, watch):
             places = network.places_of(keypoints.landmarks)
             if tried and places == tried[-1]:
@@ -142,18 +145,26 @@ class Localizer:
             return dataclasses.replace(result, detail=f"{result.detail}; {told}")
         return result
 
-    def glance(self, image: NDArray[np.uint8], camera: Camera) -> Localized | None:
-        """The pose that a glance alone gives, where that counts; arguments as for `localize`."""
-        glanced = self._by_glance(image, camera, None, Stopwatch())
+    def glance(self, image: NDArray[np.uint8], camera: Camera, share: float) -> Localized | None:
+        """The pose that a glance at a share of the size gives, where that counts; else arguments as for `localize`."""
+        shape = self._smaller(share)
+        glanced = None if shape is None else self._by_glance(image, camera, shape, None, Stopwatch())
         return glanced if isinstance(glanced, Localized) else None
 
+    def _smaller(self, share: float) -> NetworkShape | None:
+        """What the network takes at a glance; None where there is none."""
+        return self.bundle.network.at(share) if self._glances else None
+
     def _by_glance(
-        self, image: NDArray[np.uint8], camera: Camera, prior: SE3 | None, watch: Stopwatch
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        shape: NetworkShape,
+        prior: SE3 | None,
+        watch: Stopwatch,
     ) -> Localized | Lost | None:
         """What a glance gives, where that counts."""
-        if self._glance is None:
-            return None
-        keypoints = next(self._looks(image, camera, self._glance, watch))
+        keypoints = next(self._looks(image, camera, shape, watch))
         glanced = self._locate(image, camera, keypoints, watch, prior, glance=True)
         if isinstance(glanced, Lost):
             return glanced if glanced.final else None

@@ -26,13 +26,13 @@ WHOLE, HALF = (512, 384), (256, 192)
 
 
 def make_localizer(
-    tmp_path, any_size=True, with_references=True, spoil=lambda found: None, **config
+    tmp_path, any_size=True, with_references=True, spoil=lambda found: None, kind=Oracle, places=(), **config
 ) -> Localizer:
     landmarks = make_landmarks()
-    network = dataclasses.replace(SHAPE, width=WHOLE[0], height=WHOLE[1])
+    network = dataclasses.replace(SHAPE, width=WHOLE[0], height=WHOLE[1], places=places)
     bundle = Bundle(tmp_path, "unknown", CAMERA, network, landmarks, {}, {})
     bundle = dataclasses.replace(bundle, references=references() if with_references else None)
-    oracle = Oracle(landmarks, NOISE_PX, spoil)
+    oracle = kind(landmarks, NOISE_PX, spoil)
     oracle.camera, oracle.camera_from_map, oracle.any_size = CAMERA, TRUTH, any_size
     return Localizer(bundle, oracle, LocalizerConfig(**config))
 
@@ -132,11 +132,13 @@ def test_a_glance_is_of_the_size_that_the_bundle_was_found_to_need(tmp_path):
 
 @pytest.mark.parametrize(("too_small", "chosen"), [((), 0.5), ((0.5,), 0.625), ((0.5, 0.625, 0.75), 0.5)])
 def test_glances_are_as_small_as_they_find_most_poses_in(tmp_path, too_small, chosen):
-    def looking(share: float) -> Localizer:
-        return make_localizer(tmp_path, glance_share=1.01 if share in too_small else 0.5)
+    def spoil(found):
+        if localizer.backend.sizes[-1][0] / WHOLE[0] in too_small:
+            found[:, 2] = 0.0
 
+    localizer = make_localizer(tmp_path, spoil=spoil)
     photos = [Photo(picture(3), CAMERA, TRUTH)] * 3
-    assert best_glance(looking, photos, silent) == chosen
+    assert best_glance(localizer, photos, silent) == chosen
 
 
 def test_a_place_that_the_views_show_twice_takes_no_second_look(tmp_path):
@@ -159,20 +161,21 @@ class OracleOfPlaces(Oracle):
         return found
 
 
+class OracleThatSeesTheSecondPlaceLater(Oracle):
+    """Of three places, the first of few landmarks, it looks for one more at each attempt."""
+
+    attempts = 3
+
+    def infer(self, image, attempt=0):
+        found = super().infer(image)
+        found[(3, len(found) // 2, len(found))[attempt] :] = np.nan
+        return found
+
+
 def test_what_is_seen_of_likely_places_confirms_a_pose_and_is_told(tmp_path):
-    one = make_localizer(tmp_path).bundle
-    half = len(one.landmarks) // 2
-
-    class SeesTheSecondPlaceLater(OracleOfPlaces):
-        def infer(self, image, attempt=0):
-            found = super().infer(image, 2)
-            found[(half if attempt else 3) :] = np.nan  # three landmarks confirm nothing
-            return found
-
-    network = dataclasses.replace(one.network, places=(3, half - 3, len(one.landmarks) - half))
-    oracle = SeesTheSecondPlaceLater(one.landmarks, NOISE_PX, lambda found: None)
-    oracle.camera, oracle.camera_from_map, oracle.any_size = CAMERA, TRUTH, True
-    localizer = Localizer(dataclasses.replace(one, network=network), oracle)
+    half = SHAPE.landmarks // 2  # three landmarks alone confirm nothing
+    places = (3, half - 3, SHAPE.landmarks - half)
+    localizer = make_localizer(tmp_path, kind=OracleThatSeesTheSecondPlaceLater, places=places)
     assert localizer.confirms(picture(3), CAMERA, TRUTH)
     assert localizer.look(picture(3), CAMERA)[0].landmarks.max() == half - 1
 
@@ -181,12 +184,9 @@ def test_what_is_seen_of_likely_places_confirms_a_pose_and_is_told(tmp_path):
 def test_where_no_reference_view_verifies_a_pose_the_landmarks_of_all_places_are_asked(
     tmp_path, seed, refined, everywhere
 ):
-    one = make_localizer(tmp_path).bundle
-    half = len(one.landmarks) // 2
-    network = dataclasses.replace(one.network, places=(half, len(one.landmarks) - half))
-    oracle = OracleOfPlaces(one.landmarks, NOISE_PX, lambda found: None)
-    oracle.camera, oracle.camera_from_map, oracle.any_size = CAMERA, TRUTH, True
-    localizer = Localizer(dataclasses.replace(one, network=network), oracle, LocalizerConfig(glance=False))
+    half = SHAPE.landmarks // 2
+    places = (half, SHAPE.landmarks - half)
+    localizer = make_localizer(tmp_path, kind=OracleOfPlaces, places=places, glance=False)
     result = found(localizer.localize(picture(3, seed=seed)))
     assert result.refined == refined
     assert (result.keypoints.landmarks >= half).any() == everywhere

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.bundle import ENCODER, NETWORK, ONNX, PLACES, Bundle, NetworkShape, place_model
 from reloc_ros.errors import RelocError
-from reloc_ros.inference.places import ENOUGH, PlaceClassifier
+from reloc_ros.inference.places import ENOUGH, PlaceClassifier, described
 
 
 class Graph(Protocol):
@@ -67,10 +67,11 @@ class WholeNetwork:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Looked:
-    """A picture, its features, and the keypoints (K, 4) that were found by them, by place."""
+    """A picture, its features and their means, and the keypoints (K, 4) that were found by them, by place."""
 
     image: NDArray[np.uint8]
     features: list[NDArray[np.float32]]
+    description: NDArray[np.float32]
     found: dict[int, NDArray[np.float32]]
 
 
@@ -97,8 +98,9 @@ class NetworkOfPlaces:
     def infer(self, image: NDArray[np.uint8], attempt: int = 0) -> NDArray[np.float32]:
         shape: NetworkShape = self._bundle.network
         looked = self._look(image, attempt)
-        likely = self._classifier.likely(looked.features, attempt) if attempt < len(ENOUGH) else None
-        for place in range(len(shape.places)) if likely is None else likely:
+        is_last = attempt == len(ENOUGH)
+        everywhere = range(len(shape.places))
+        for place in everywhere if is_last else self._classifier.likely_of(looked.description, attempt):
             if place not in looked.found:
                 looked.found[place] = self._head(place)(*looked.features)[0][0]
         keypoints = np.full((shape.landmarks, 4), np.nan, dtype=np.float32)
@@ -109,7 +111,8 @@ class NetworkOfPlaces:
     def _look(self, image: NDArray[np.uint8], attempt: int) -> _Looked:
         """What is known of a picture, which is kept for the attempts after the first."""
         if attempt == 0 or self._looked is None or self._looked.image is not image:
-            self._looked = _Looked(image, self._encoder(image[None]), {})
+            features = self._encoder(image[None])
+            self._looked = _Looked(image, features, described(features), {})
         return self._looked
 
     def _head(self, place: int) -> Graph:

@@ -29,12 +29,8 @@ class PlaceClassifier:
     biases: NDArray[np.float32]
     """(P,)"""
 
-    def likely(self, features: Sequence[NDArray[np.float32]], attempt: int) -> list[int]:
-        """The places to look for at an attempt, the likeliest first; `features` are the encoder's maps (1, C, h, w)."""
-        return self.likely_of(described(features), attempt)
-
     def likely_of(self, description: NDArray[np.float32], attempt: int) -> list[int]:
-        """The same of the means (C,) of the encoder's channels."""
+        """The places to look for at an attempt, the likeliest first, by the means (C,) of the encoder's channels."""
         logits = (self.weights @ description + self.biases).astype(np.float64)
         odds = np.exp(logits - logits.max())
         order = np.argsort(-odds, kind="stable")

@@ -24,7 +24,13 @@ MOST_BYTES_OF_A_MAP = 1 << 35
 _DEFLATE = 1032
 """A file of zip's own compression is at most that much shorter than what it holds."""
 _DAMAGED = (
-    *(OSError, EOFError, TypeError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    OSError,
+    EOFError,
+    TypeError,
+    LookupError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
     tokenize.TokenError,  # numpy reads a header that Python does not understand once more, by its words
 )
 _READ_HEADER = {

@@ -47,11 +47,11 @@ class LocalizerConfig:
     refine: bool = True
     """Sharpen poses against the bundle's reference views, where it has some."""
     glance: bool = True
-    """Show the network a picture half as large first, and the whole one where the reference views do not verify the
+    """Show the network a smaller picture first, and the whole one where the reference views do not verify the
     pose that comes of it. Needs `refine`."""
     glance_share: float = 0.6
-    """Of the reference views' patches that must agree with the pose of a glance. Of pictures of map images that
-    training did not see, in all conditions, nine of ten have that, and the largest errors are those of whole images."""
+    """Of the reference views' patches that must agree with the pose of a glance. In pictures of map images that
+    training did not see, poses of which fewer do are off by far more than those of whole images."""
 
     min_score: float = 0.2
     """Keypoints below are not used."""

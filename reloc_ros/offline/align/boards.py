@@ -25,6 +25,7 @@ _FORMS = (
     "marker's black border is not 1 wide (aprilgrid: 2), and :turn=180 for a marker printed upside down"
 )
 MOST_SQUARES = 10_000
+"""Of a board; no dictionary has so many markers, and memory is taken by them."""
 MAX_BORDER_BITS = 4
 DICTIONARIES = tuple(sorted(name for name in dir(cv2.aruco) if name.startswith("DICT_")))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import compress
 
@@ -45,8 +45,8 @@ FALSE_ALARMS = 1e-3
 """Share of pictures of no place that may have enough evidence; the other tests refuse most of those."""
 EVIDENCE_RANGE = (3.0, 16.0)
 """Small networks, whose pixels are coarse, see poses in pictures of no place more often, and need the upper part."""
-
 GLANCES = (0.5, 0.625, 0.75)
+"""Sizes that a glance may have, as shares of the whole picture's."""
 GLANCED = 80
 """Photographs at most that a size of the glance is chosen by."""
 
@@ -108,28 +108,23 @@ def calibrate(
         verified_share=share,
         made_from=account(photos, coarse, sharpened, reached, needed, share),
     )
-
-    def looking(share: float) -> Localizer:
-        return judging(LocalizerConfig(fallback="off"), dataclasses.replace(found, glance=share), True)
-
-    return dataclasses.replace(found, glance=best_glance(looking, photos, progress))
+    glancing = judging(LocalizerConfig(fallback="off"), found, refine=True)
+    return dataclasses.replace(found, glance=best_glance(glancing, photos, progress))
 
 
-def best_glance(looking: Callable[[float], Localizer], photos: Sequence[Photo], progress: Progress) -> float:
+def best_glance(localizer: Localizer, photos: Sequence[Photo], progress: Progress) -> float:
     """The size of a glance, as a share of the whole picture's, that costs least in the mean.
 
     A look costs as the area of the picture, and a whole one is needed where a glance does not find the pose.
 
-    Args:
-        looking: what localizes with glances of a size.
-        photos: as they were taken.
+    Args: photos: as they were taken.
     """
     costs = {}
     some = photos[:: -(-len(photos) // GLANCED)]
     for share in GLANCES:
-        localizer, phase = looking(share), f"glances at {share:.0%} of the size"
+        phase = f"glances at {share:.0%} of the size"
         found = [
-            localizer.glance(photo.image, photo.camera) is not None
+            localizer.glance(photo.image, photo.camera, share) is not None
             for photo in counted(phase, some, len(some), progress)
         ]
         costs[share] = share**2 + 1 - float(np.mean(found))

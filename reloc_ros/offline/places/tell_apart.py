@@ -24,6 +24,8 @@ from reloc_ros.offline.progress import Progress
 
 SHOWN_AS = ("clean", "dark", "noise", "blur", "gamma")
 """Each image is shown as taken and, in turn, in another of these."""
+SMALLEST = 0.5
+"""And in its whole size and this share of it, between which glances are."""
 MOST_IMAGES = 1500
 """Of a map with more, so many are shown."""
 PENALTY = 1e-3
@@ -59,7 +61,7 @@ def fit_classifier(
         photo, camera = read_map_photo(images_dir, model, index), model.camera(index)
         for condition in ("clean", SHOWN_AS[done % len(SHOWN_AS)]):
             degraded, as_shown = CONDITIONS[condition](photo, camera)
-            for size in filter(None, (shape, shape.at(0.5))):
+            for size in filter(None, (shape, shape.at(SMALLEST))):
                 letterbox = Letterbox(as_shown.width, as_shown.height, size.width, size.height)
                 described_.append(described(session.run(None, {"image": letterbox.apply(degraded)[None]})))
                 of_row.append(row)
@@ -68,12 +70,12 @@ def fit_classifier(
     shares = counts[of_row] / counts[of_row].sum(axis=1, keepdims=True)
     held_out = np.isin(np.array(labels.names)[of_row], list(unseen))
     classifier = _regression(features[~held_out], shares[~held_out])
-    hits = [shares[at].argmax() in classifier.likely_of(features[at], 0) for at in np.flatnonzero(held_out)]
-    looks = [len(classifier.likely_of(features[at], 0)) for at in np.flatnonzero(held_out)]
+    first = {at: classifier.likely_of(features[at], 0) for at in np.flatnonzero(held_out)}
+    hits = [shares[at].argmax() in places for at, places in first.items()]
     told = {
         "count": len(shape.places),
         "first_look_right": round(float(np.mean(hits)), 4) if hits else None,
-        "looked_for_at_first": round(float(np.mean(looks)), 2) if looks else None,
+        "looked_for_at_first": round(float(np.mean([*map(len, first.values())])), 2) if first else None,
     }
     return classifier, told
 
