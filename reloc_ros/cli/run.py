@@ -117,7 +117,7 @@ def run(
 
     Example: [bold]reloc run desk.bundle walk.mp4 --tum walk.tum --overlay poses.mp4[/bold]
     """
-    from reloc_ros.io.bag_files import is_bag
+    from reloc_ros.io.bag import is_bag
     from reloc_ros.io.camera_files import read_camera_file
     from reloc_ros.io.camera_info import log_given_camera
     from reloc_ros.localizer import Localizer, LocalizerConfig

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import heapq
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,16 +14,30 @@ from typing import Any
 
 from reloc_ros.errors import RelocError, first_line
 from reloc_ros.io.bag_files import (
+    ROS_1,
+    bound_rosbags,
+    decompressed,
     readable_file,
-    refuse_huge,
-    refuse_several_recordings,
-    storage_files,
     warn_once,
 )
+from reloc_ros.io.nested_text import parse_yaml
 
 BAG_SUFFIXES = (".mcap", ".db3")
+_STORAGE = re.compile(r"(.+?)(?:_\d+)?\.(?:mcap|db3)(?:\.zstd)?", re.IGNORECASE)
+"""A file of messages; the group is the recording's name, without the number of the file."""
+_BESIDE = re.compile(r".+\.(?:mcap|db3)\b.*|.+\.yaml|\..*", re.IGNORECASE)
+"""What may lie in a bag's folder: files of messages with what belongs to them, descriptions, hidden files."""
 _ZSTD = b"\x28\xb5\x2f\xfd"
 """How compressed messages begin; others begin with a zero."""
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path is a bag of ROS 2 or 1: a file, or a folder with metadata.yaml or nothing but a bag's files."""
+    if path.is_dir():
+        names = [child.name for child in path.iterdir()]
+        only_bag_files = any(map(_STORAGE.fullmatch, names)) and all(map(_BESIDE.fullmatch, names))
+        return "metadata.yaml" in names or only_bag_files
+    return path.suffix.lower() in ROS_1 or _STORAGE.fullmatch(path.name) is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,18 +112,18 @@ class Bag:
         """One reader for all, or, where metadata.yaml does not tell what there is, one for each file."""
         if not self.path.is_dir():
             return [self._reader(readable_file(self.path), self.path)]
-        files, described = storage_files(self.path), (self.path / "metadata.yaml").exists()
+        files, described = _storage_files(self.path), (self.path / "metadata.yaml").exists()
         if not files and not described:
             raise RelocError(f"{self.path} is not a bag: it has no metadata.yaml and no file of messages")
         problems = [RelocError(f"{self.path} has no metadata.yaml, as when its recorder was killed")]
         if described:
             try:
-                if all(readable_file(file) == file for file in files):
+                if not _is_compressed(self.path) and all(readable_file(file) == file for file in files):
                     return [self._reader(self.path, self.path)]
                 problems = []
             except RelocError as error:
                 problems = [error]
-        refuse_several_recordings(self.path, files)
+        _refuse_several_recordings(self.path, files)
         readers = []
         for file in files:
             try:
@@ -124,6 +139,7 @@ class Bag:
     def _reader(self, readable: Path, path: Path) -> Any:
         from rosbags.rosbag2 import Reader
 
+        bound_rosbags()
         with _damage_as_sentence(path):
             reader = self._stack.enter_context(Reader(readable))
             # A column of SQLite holds what it likes.
@@ -147,15 +163,6 @@ class Bag:
             found.setdefault(connection.topic, []).append(connection)
         return {topic: _recorded(topic, connections) for topic, connections in sorted(found.items())}
 
-    def _plain(self, data: bytes) -> bytes:
-        """A message that was compressed by itself, where metadata.yaml did not tell."""
-        if data[:4] != _ZSTD:
-            return data
-        import zstandard
-
-        refuse_huge(self.path, [zstandard.frame_content_size(data)])
-        return zstandard.decompress(data)
-
     def messages(
         self,
         topics: Collection[str] | None = None,
@@ -175,7 +182,7 @@ class Bag:
                 announced += sum(connection.msgcount for connection in wanted)
         with _damage_as_sentence(self.path):
             for connection, stamp_ns, data in heapq.merge(*streams, key=lambda message: message[1]):
-                yield RawMessage(connection, stamp_ns, self._plain(data))
+                yield RawMessage(connection, stamp_ns, _plain(data))
                 read += 1
         if start_ns is None and stop_ns is None and read < announced:
             sentence = f"the bag {self.path} announces {announced} messages of {', '.join(topics or ('all topics',))}"
@@ -184,6 +191,35 @@ class Bag:
                     f"{sentence} and yields none; if its metadata.yaml is not of its files, move it away"
                 )
             warn_once(f"{sentence}, of which {read} can be read")
+
+
+def _storage_files(folder: Path) -> list[Path]:
+    """Those with messages in a bag's folder; what is there compressed and as it was, once."""
+    files = [file for file in folder.iterdir() if _STORAGE.fullmatch(file.name)]
+    return sorted(file for file in files if file.suffix != ".zstd" or file.with_suffix("") not in files)
+
+
+def _refuse_several_recordings(folder: Path, files: list[Path]) -> None:
+    """Without metadata.yaml the names of the files alone tell that they belong together."""
+    names = sorted({match[1] for file in files if (match := _STORAGE.fullmatch(file.name))})
+    if len(names) > 1:
+        raise RelocError(
+            f"'{folder}' has no usable metadata.yaml and files of several recordings "
+            f"({', '.join(names)}); name one of its files"
+        )
+
+
+def _is_compressed(folder: Path) -> bool:
+    """What metadata.yaml says of its files or messages: rosbags decompresses those to whatever they hold."""
+    with _damage_as_sentence(folder):
+        (said,) = parse_yaml((folder / "metadata.yaml").read_bytes())
+        mode = said["rosbag2_bagfile_information"].get("compression_mode") or "none"
+        return bool(mode.lower() != "none")
+
+
+def _plain(data: bytes) -> bytes:
+    """A message, also of those that were compressed one by one."""
+    return decompressed(data, way="zstd") if data[:4] == _ZSTD else data
 
 
 def _recorded(topic: str, connections: list[Any]) -> Recorded:

@@ -6,17 +6,18 @@ The bag itself is never written to. Copies stay until the process ends, in the f
 from __future__ import annotations
 
 import atexit
+import bz2
 import contextlib
+import dataclasses
 import errno
 import functools
 import io
 import logging
 import os
-import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,7 @@ from reloc_ros.errors import RelocError, first_line
 from reloc_ros.io.atomic import scratch_folder
 
 _logger = logging.getLogger(__name__)
-_STORAGE = re.compile(r"(.+?)(?:_\d+)?\.(?:mcap|db3)(?:\.zstd)?", re.IGNORECASE)
-"""A file of messages; the group is the recording's name, without the number of the file."""
-_BESIDE = re.compile(r".+\.(?:mcap|db3)\b.*|.+\.yaml|\..*", re.IGNORECASE)
-"""What may lie in a bag's folder: files of messages with what belongs to them, descriptions, hidden files."""
-_ROS_1 = (".bag", ".active")
+ROS_1 = (".bag", ".active")
 """The second while it is recorded."""
 _COPY_ATTEMPTS = 5
 _PIECE_BYTES = 1 << 20
@@ -38,29 +35,8 @@ MOST_BYTES_AT_ONCE = 1 << 30
 """Of a chunk or message once it is decompressed; a second of raw full-HD images has 180 million."""
 
 
-def is_bag(path: Path) -> bool:
-    """Whether a path is a bag of ROS 2 or 1: a file, or a folder with metadata.yaml or nothing but a bag's files."""
-    if path.is_dir():
-        names = [child.name for child in path.iterdir()]
-        only_bag_files = any(map(_STORAGE.fullmatch, names)) and all(map(_BESIDE.fullmatch, names))
-        return "metadata.yaml" in names or only_bag_files
-    return path.suffix.lower() in _ROS_1 or _STORAGE.fullmatch(path.name) is not None
-
-
-def storage_files(folder: Path) -> list[Path]:
-    """Those with messages in a bag's folder; what is there compressed and as it was, once."""
-    files = [file for file in folder.iterdir() if _STORAGE.fullmatch(file.name)]
-    return sorted(file for file in files if file.suffix != ".zstd" or file.with_suffix("") not in files)
-
-
-def refuse_several_recordings(folder: Path, files: list[Path]) -> None:
-    """Without metadata.yaml the names of the files alone tell that they belong together."""
-    names = sorted({match[1] for file in files if (match := _STORAGE.fullmatch(file.name))})
-    if len(names) > 1:
-        raise RelocError(
-            f"'{folder}' has no usable metadata.yaml and files of several recordings "
-            f"({', '.join(names)}); name one of its files"
-        )
+class HoldsTooMuch(ValueError):
+    """A chunk or message, for the memory of whoever reads it."""
 
 
 def uncommitted_files(path: Path) -> list[Path]:
@@ -88,7 +64,7 @@ def readable_file(path: Path) -> Path:
 @functools.cache
 def _readable_file(path: Path, *_state: int) -> Path:
     suffix = path.suffix.lower()
-    if suffix in _ROS_1:
+    if suffix in ROS_1:
         return _converted(path)
     if suffix == ".zstd":
         return readable_file(_decompressed(path))
@@ -121,12 +97,15 @@ def _converted(path: Path) -> Path:
     from rosbags.convert.converter import convert
     from rosbags.typesys import Stores, get_typestore
 
+    bound_rosbags()
     copy = _place_for("converted")
     warn_once(f"{path} is of ROS 1: a copy is converted first")
     types = get_typestore(Stores.ROS2_JAZZY)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does
             convert([path], copy, "mcap", 8, None, "", None, types, (), (), (), ())
+    except HoldsTooMuch as error:
+        raise RelocError(f"the bag {path} cannot be read: {error}") from error
     except Exception as error:  # a damaged file may fail in any way
         raise RelocError(
             f"'{path}' is a ROS 1 bag; convert it: rosbags-convert --src {path} --dst {path.stem} "
@@ -192,6 +171,7 @@ def _is_complete(path: Path) -> bool:
     from mcap.reader import SeekingReader
     from rosbags.rosbag2 import Reader
 
+    bound_rosbags()
     try:
         with path.open("rb") as stream:
             mcap = SeekingReader(stream)
@@ -199,7 +179,6 @@ def _is_complete(path: Path) -> bool:
                 return False
             summary = mcap.get_summary()
         if summary is not None and summary.statistics is not None:
-            refuse_huge(path, (chunk.uncompressed_size for chunk in summary.chunk_indexes))
             if any(channel.message_encoding != "cdr" for channel in summary.channels.values()):
                 return False
             indexed = [chunk for chunk in summary.chunk_indexes if chunk.message_index_offsets]
@@ -207,39 +186,49 @@ def _is_complete(path: Path) -> bool:
                 return True
             if summary.channels and indexed and len(indexed) == summary.statistics.chunk_count:
                 return True
-        refuse_huge(path, _announced_bytes(path))
         with Reader(path) as reader:  # it reads files without any index from end to end, if they are in order
             return 0 < reader.message_count == sum(1 for _ in reader.messages())
-    except RelocError:
-        raise
     except Exception:  # damaged in any way
         return False
 
 
-def refuse_huge(path: Path, announced: Iterable[int]) -> None:
-    """Refuse a bag in which something announces more bytes than any has."""
-    if (most := max(announced, default=0)) > MOST_BYTES_AT_ONCE:
-        raise RelocError(
-            f"the bag {path} cannot be read: a part of it announces {most} bytes, more than {MOST_BYTES_AT_ONCE}"
-        )
+def decompressed(data: bytes, most: int = MOST_BYTES_AT_ONCE, *, way: str) -> bytes:
+    """A chunk or message; HoldsTooMuch where it holds more than `most` or any may, whatever it announces."""
+    limit = max(0, min(most, MOST_BYTES_AT_ONCE))
+    if way == "zstd":
+        import zstandard
+
+        if zstandard.frame_content_size(data) <= limit:  # -1 if it does not tell: then it fails at the limit
+            return zstandard.decompress(data, limit)
+    else:
+        import lz4.frame
+
+        frame = lz4.frame.LZ4FrameDecompressor() if way == "lz4" else bz2.BZ2Decompressor()
+        plain: bytes = frame.decompress(data, max_length=limit + 1)
+        if len(plain) <= limit:
+            if not frame.eof:
+                raise ValueError("a part of it is cut off")
+            return plain
+    raise HoldsTooMuch(f"a part of it holds more than the {limit} bytes that it announces or any may have")
 
 
-def _announced_bytes(path: Path) -> Iterator[int]:
-    """Of each chunk that comes before any damage."""
-    from mcap.records import Chunk
-    from mcap.stream_reader import StreamReader
+@functools.cache
+def bound_rosbags() -> None:
+    """Have it decompress chunks so; by itself, up to 0.11.9, it takes whatever they hold."""
+    from rosbags.rosbag1 import reader
+    from rosbags.rosbag2 import storage_mcap
 
-    with path.open("rb") as stream, contextlib.suppress(Exception):  # damaged in any way
-        for record in StreamReader(stream, emit_chunks=True).records:
-            if isinstance(record, Chunk):
-                yield record.uncompressed_size
+    for table, ways in (
+        (reader.decompressors, ("bz2", "lz4")),
+        (storage_mcap.DECOMPRESSORS, ("lz4", "zstd")),
+    ):
+        table.update((way, functools.partial(decompressed, way=way)) for way in ways)
 
 
 def _rewritten(path: Path) -> Path:
     """An MCAP file with indexes, of the messages in another that come before any damage."""
     from mcap.writer import CompressionType, Writer
 
-    refuse_huge(path, _announced_bytes(path))
     copy, channels, count, problem = _place_for(path.name), {}, 0, ""
     with copy.open("wb") as target:
         writer = Writer(target, compression=CompressionType.LZ4)
@@ -278,10 +267,33 @@ def _rewritten(path: Path) -> Path:
 
 def _messages_before_damage(path: Path) -> Iterator[tuple[Any, Any, Any]]:
     """Schema, channel and message in the order of the file; last, instead of a message, what is wrong with the rest."""
-    from mcap.reader import NonSeekingReader
+    from mcap.records import Channel, Message, Schema
+    from mcap.stream_reader import StreamReader
 
+    known: dict[type, dict[int, Any]] = {Schema: {0: None}, Channel: {}}
     with path.open("rb") as stream:
         try:
-            yield from NonSeekingReader(stream, validate_crcs=True).iter_messages(log_time_order=False)
+            for record in StreamReader(stream, emit_chunks=True, validate_crcs=True).records:
+                for part in _parts(record):
+                    if type(part) in known:
+                        known[type(part)][part.id] = part
+                    elif isinstance(part, Message):
+                        channel = known[Channel].get(part.channel_id)
+                        if channel is None or channel.schema_id not in known[Schema]:
+                            raise ValueError("a message of it is of no known type")
+                        yield known[Schema][channel.schema_id], channel, part
         except Exception as error:  # damaged in any way
             yield None, None, first_line(error) if stream.read(1) else "its end is missing"
+
+
+def _parts(record: Any) -> list[Any]:
+    """The records in a chunk; any other is one by itself."""
+    from mcap.records import Chunk
+    from mcap.stream_reader import breakup_chunk
+
+    if not isinstance(record, Chunk):
+        return [record]
+    if record.compression in ("lz4", "zstd"):
+        data = decompressed(record.data, record.uncompressed_size, way=record.compression)
+        record = dataclasses.replace(record, compression="", data=data)
+    return breakup_chunk(record, validate_crc=True)

@@ -15,8 +15,7 @@ from image_bag import PERIOD_NS, START_NS, write_image_bag
 
 from reloc_ros.errors import RelocError
 from reloc_ros.io import bag_files
-from reloc_ros.io.bag import Bag
-from reloc_ros.io.bag_files import is_bag
+from reloc_ros.io.bag import Bag, is_bag
 
 pytest.importorskip("rosbags")
 pytest.importorskip("mcap")
@@ -184,31 +183,6 @@ def test_an_mcap_with_nothing_in_it_that_can_be_read_is_refused(tmp_path, whole)
     (tmp_path / "bag.mcap").write_bytes(whole.read_bytes()[:5000])
     with pytest.raises(RelocError, match=r"bag\.mcap cannot be read: its end is missing"):
         Bag(tmp_path / "bag.mcap")
-
-
-@pytest.mark.parametrize("options", [{}, {"index_types": NO_INDEX}, {"index_types": IndexType.NONE}], ids=str)
-def test_a_chunk_that_announces_more_than_any_has_is_refused_before_it_is_decompressed(
-    tmp_path, whole, monkeypatch, options
-):
-    file = rewritten(whole, tmp_path / "bag.mcap", compression=CompressionType.ZSTD, **options)
-    monkeypatch.setattr(bag_files, "MOST_BYTES_AT_ONCE", 100_000)  # an image has more
-    with pytest.raises(RelocError, match=r"bag\.mcap cannot be read: a part of it announces 23\d{4} bytes"):
-        Bag(file)
-
-
-def test_a_message_that_announces_more_than_any_has_is_refused_before_it_is_decompressed(
-    tmp_path, monkeypatch
-):
-    writer = BagWriter(tmp_path / "walk", version=8, storage_plugin=StoragePlugin.SQLITE3)
-    writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
-    store, kind = get_typestore(Stores.ROS2_JAZZY), "std_msgs/msg/String"
-    with writer:
-        topic = writer.add_connection("/chatter", kind, typestore=store)
-        writer.write(topic, START_NS, store.serialize_cdr(store.types[kind](data=" " * 5000), kind))
-    (tmp_path / "walk" / "metadata.yaml").unlink()
-    monkeypatch.setattr(bag_files, "MOST_BYTES_AT_ONCE", 1000)
-    with Bag(tmp_path / "walk") as bag, pytest.raises(RelocError, match="announces 50"):
-        list(bag.messages())
 
 
 def test_topics_that_are_none_of_ros_2_are_left_out_and_named(tmp_path, whole, caplog):

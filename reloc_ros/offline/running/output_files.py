@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reloc_ros.bundle import MANIFEST, Bundle
 from reloc_ros.errors import RelocError
-from reloc_ros.io.bag_files import is_bag
+from reloc_ros.io.bag import is_bag
 from reloc_ros.offline.running.bag_tf import BagTf
 from reloc_ros.offline.running.bag_writer import bag_writer, check_bag_path
 from reloc_ros.offline.running.overlay import ArContent, overlay_video

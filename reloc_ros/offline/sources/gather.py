@@ -12,7 +12,7 @@ from pathlib import Path
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
 from reloc_ros.io.atomic import write_json
-from reloc_ros.io.bag_files import is_bag
+from reloc_ros.io.bag import is_bag
 from reloc_ros.io.camera_files import colmap_from_camera
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.bag_images import BagTopic

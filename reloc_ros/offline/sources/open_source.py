@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reloc_ros.errors import RelocError
-from reloc_ros.io.bag_files import is_bag
+from reloc_ros.io.bag import is_bag
 from reloc_ros.offline.sources.bag_images import BagTopic
 from reloc_ros.offline.sources.frame import Recording
 from reloc_ros.offline.sources.photographs import IMAGE_SUFFIXES, PhotoFolder, refuse_mixed_lenses

@@ -5,7 +5,7 @@ from image_bag import PERIOD_NS, RECORDED_AFTER_NS, START_NS, write_image_bag
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
-from reloc_ros.io.bag_files import is_bag
+from reloc_ros.io.bag import is_bag
 from reloc_ros.offline.sources.bag_images import BagTopic
 from reloc_ros.offline.sources.gather import gather
 from reloc_ros.offline.sources.open_source import open_source
