@@ -186,7 +186,7 @@ def test_images_from_before_all_time_cost_themselves_while_a_persons_word_stands
     peer.wait_for_subscriber(PoseWithCovarianceStamped, "/initialpose")
     peer.publisher(PoseWithCovarianceStamped, "/initialpose").publish(click)
     peer.wait_for_status(lost_because("relocalizing"))
-    before = len(peer.statuses)
+    before = peer.wait_until_quiet(peer.statuses)
 
     def refused() -> bool:
         peer.publish_image(view(5), stamp=Time(sec=-5))
