@@ -8,9 +8,9 @@ from typing import Any
 
 from reloc_ros.errors import RelocError
 
-_LATER = {"verified_share", "glance"}
+_MAY_BE_MISSING = {"verified_share", "glance"}
 """Entries that bundles did not have at first."""
-_SHARES = {"verified_share", "glance"}
+_AT_MOST_ONE = {"verified_share", "glance"}
 _LARGEST = 1e9
 """Factors beyond say nothing, and their squares are too much for numbers."""
 
@@ -51,14 +51,14 @@ class Calibration:
             RelocError: naming the entry that is missing, foreign or out of its range.
         """
         expected = [field.name for field in dataclasses.fields(Calibration)]
-        if not isinstance(data, Mapping) or set(data) | _LATER != set(expected):
+        if not isinstance(data, Mapping) or set(data) | _MAY_BE_MISSING != set(expected):
             raise RelocError(f"calibration must have the entries {', '.join(expected)}, got {data!r}")
         for key in data.keys() - {"made_from"}:
             value = data[key]
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not 0 < value < _LARGEST:
                 raise RelocError(f"calibration {key} must be a number above zero, got {value!r}")
-            if key in _SHARES and value > 1:
+            if key in _AT_MOST_ONE and value > 1:
                 raise RelocError(
                     f"calibration {key} must be a number above zero and at most 1, got {value!r}"
                 )
