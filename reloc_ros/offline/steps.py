@@ -49,7 +49,8 @@ def export_step(
 
     trained = refuse_stale(workspace)
     shape = NetworkShape(**trained["shape"])
-    model, landmarks = lasting_model(workspace), Landmarks.load(workspace.landmarks_path)
+    pruned = read_pruned(workspace)
+    model, landmarks = lasting_model(workspace, pruned), Landmarks.load(workspace.landmarks_path)
     gathered = features_to_bundle(workspace, model, progress)
     features = None if gathered is None else compact(gathered, model)
 
@@ -79,7 +80,7 @@ def export_step(
         cameras=model.distinct_cameras(),
         network=shape,
         landmarks=landmarks,
-        ignored=read_pruned(workspace).rows_of(landmarks).tolist(),
+        ignored=pruned.rows_of(landmarks).tolist(),
         made_from=made_from,
         write_models=write_models,
         calibrate=lambda bundle: _calibrate(workspace, model, trained, bundle, features, progress),

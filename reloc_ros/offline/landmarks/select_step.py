@@ -50,7 +50,7 @@ def select_step(
     if not workspace.is_current("select", inputs):
         if not replace:
             _refuse_to_replace_hand_work(workspace)
-        model = lasting_model(workspace)
+        model = lasting_model(workspace, read_pruned(workspace))
         if points is not None:
             chosen, how = select_points(model, points, most), "points"
         else:
@@ -69,8 +69,9 @@ def _add_landmarks(
         )
     inputs |= {"most": most, "added": True}
     if not workspace.is_current("select", inputs):
-        model, had = lasting_model(workspace), Landmarks.load(workspace.landmarks_path)
-        lasting = np.delete(np.arange(len(had)), read_pruned(workspace).rows_of(had))
+        pruned, had = read_pruned(workspace), Landmarks.load(workspace.landmarks_path)
+        model = lasting_model(workspace, pruned)
+        lasting = np.delete(np.arange(len(had)), pruned.rows_of(had))
         kept = had.subset(lasting)
         ends = np.searchsorted(lasting, np.cumsum(before.get("places") or [len(had)]))
         places = [size for size in np.diff(ends, prepend=0).tolist() if size]

@@ -86,8 +86,7 @@ def pruned_inputs(workspace: Workspace) -> dict[str, Any]:
     return {"pruned": workspace.pruned_path} if workspace.pruned_path.exists() else {}
 
 
-def lasting_model(workspace: Workspace) -> SfmModel:
+def lasting_model(workspace: Workspace, pruned: Pruned) -> SfmModel:
     """The model as the map may know it, see `map_model`, without the points that are left out."""
-    pruned = read_pruned(workspace)
     model = map_model(workspace)
     return model.without_points(np.append(pruned.ids, pruned.points)) if pruned.landmarks else model

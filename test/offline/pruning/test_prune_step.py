@@ -92,7 +92,7 @@ def test_what_moved_is_left_out_by_everything_that_comes_after_until_it_is_taken
     pruned, gone = read_pruned(workspace), landmarks.ids[list(MOVED)]
     assert pruned.ids.tolist() == gone.tolist() and {each.walk for each in pruned.landmarks} == {"tuesday"}
     assert pruned.rows_of(landmarks).tolist() == list(MOVED)
-    assert not np.isin(lasting_model(workspace).point_ids, gone).any()
+    assert not np.isin(lasting_model(workspace, pruned).point_ids, gone).any()
 
     steps.select_step(workspace, None, add=True)
     now = Landmarks.load(workspace.landmarks_path)
@@ -100,7 +100,8 @@ def test_what_moved_is_left_out_by_everything_that_comes_after_until_it_is_taken
     assert now.ids[: COUNT - len(MOVED)].tolist() == np.delete(landmarks.ids, MOVED).tolist()
 
     undo_prune(workspace)
-    assert not read_pruned(workspace).landmarks and gone[0] in lasting_model(workspace).point_ids
+    pruned = read_pruned(workspace)
+    assert not pruned.landmarks and gone[0] in lasting_model(workspace, pruned).point_ids
 
 
 def test_a_second_walk_adds_to_what_the_first_left_out(workspace, localizer, tmp_path):
