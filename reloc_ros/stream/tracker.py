@@ -104,8 +104,9 @@ class Tracker:
             last: the last pose that the stream counts on; None while it is lost.
             expected: camera_from_map where odometry puts the camera; None where that is not known.
         """
-        if self._adopted is not None and last is not None and last.stamp_s == self._adopted.newest.stamp_s:
-            self._anchor, self._adopted = self._adopted, None
+        adopted = self._adopted  # once: another thread may replace it meanwhile
+        if adopted is not None and last is not None and last.stamp_s == adopted.newest.stamp_s:
+            self._anchor, self._adopted = adopted, None
         anchor, self._unconfirmed = self._anchor, None
         if anchor is None or last is None or last.stamp_s != anchor.newest.stamp_s:
             anchor = None

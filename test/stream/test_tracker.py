@@ -240,3 +240,23 @@ def test_a_pose_that_a_second_look_found_is_followed_once_it_counts():
         result = stream.see(pose)
         assert_right(result, pose)
         assert result.tracked
+
+
+def test_what_a_second_look_takes_back_meanwhile_costs_no_image():
+    stream = Stream()
+    first, second = path(2)
+    found = stream.see(first)
+    stream.tracker.adopt(found, CAMERA, stream.stamp_s)
+
+    class Last(StampedPose):
+        """The other thread comes in between just when its stamp is looked at."""
+
+        @property
+        def stamp_s(self) -> float:
+            nothing = Lost(LostReason.NO_KEYPOINTS, "", found.keypoints, found.inliers, {})
+            stream.tracker.adopt(nothing, CAMERA, 0.0)
+            return self.__dict__["stamp_s"]
+
+    last = object.__new__(Last)
+    last.__dict__.update(stream.last.__dict__)
+    assert_right(stream.see(second, last=last), second)
