@@ -68,7 +68,7 @@ class Verdict:
     detail: str
     """The same as a sentence."""
     jumped: bool = False
-    """The poses go on somewhere else: what was derived from the ones before must not be carried over."""
+    """The poses may go on somewhere else: what was derived from the ones before must not be carried over."""
 
 
 LATE_S = 1.0
@@ -132,7 +132,7 @@ class StatusMachine:
         self._chain.append(pose)
         if self._last_good is None:  # lost
             if len(self._chain) >= self.config.tracking_after:
-                return self._believe(pose)
+                return dataclasses.replace(self._believe(pose), jumped=True)
             detail = f"{len(self._chain)} of {self.config.tracking_after} consistent poses in a row"
             return Verdict(State.LOST, False, "confirming", detail)
         if self._plausible(self._last_good, pose):

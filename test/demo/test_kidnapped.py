@@ -69,7 +69,7 @@ def test_a_kidnapped_camera_is_found_again_within_two_pictures_and_no_wrong_pose
         assert is_right(result, truth)
         verdicts.append(machine.localized(result.camera_from_map, time_s))
     assert [v.publish for v in verdicts] == 4 * [False, True, True]
-    assert [v.jumped for v in verdicts] == [False] * STAY + 3 * [False, True, False]
+    assert [v.jumped for v in verdicts] == 4 * [False, True, False]
     assert verdicts[STAY].state is State.DEGRADED
 
 

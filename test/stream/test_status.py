@@ -106,6 +106,18 @@ def test_a_camera_carried_elsewhere_is_tracked_there_from_the_second_image():
     assert [v.jumped for v in verdicts] == [False, True, False]
 
 
+def test_a_camera_that_was_lost_may_be_found_anywhere():
+    stream = tracking_stream()
+    stream.feed(None, None, None)
+    assert [(v.publish, v.jumped) for v in stream.feed(50.0, 50.0, 50.0)] == [
+        (False, False),
+        (True, True),
+        (True, False),
+    ]
+    stream.machine.forget()
+    assert [v.jumped for v in stream.feed(50.0, 50.0, 50.0)] == [False, True, False]
+
+
 def test_one_pose_alone_is_never_enough_to_jump():
     stream = Stream(dataclasses.replace(CONFIG, tracking_after=1))
     stream.feed(0.0)
