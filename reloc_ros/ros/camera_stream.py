@@ -42,6 +42,12 @@ class Arrived:
 
     stream: CameraStream
     message: ImageMessage
+    arrived_s: float
+    """By a clock that is never set."""
+
+    @property
+    def stamp_s(self) -> float:
+        return seconds_from_stamp(self.message.header.stamp)
 
 
 class CameraStream:
@@ -120,9 +126,10 @@ class CameraStream:
         message.header.frame_id = message.header.frame_id.lstrip("/")  # as ROS 1 wrote it
         self.counts.received += 1
         self._arrived_s = time.monotonic()
-        if self._bursts.add(self._arrived_s, seconds_from_stamp(message.header.stamp)):
+        arrived = Arrived(self, message, self._arrived_s)
+        if self._bursts.add(arrived.arrived_s, arrived.stamp_s):
             self._node.get_logger().warning(_IN_BURSTS.format(self.input.topic))
-        on_image(Arrived(self, message))
+        on_image(arrived)
 
     # On the worker's thread.
 

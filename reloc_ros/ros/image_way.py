@@ -68,7 +68,7 @@ class ImageWay:
         self._mailbox = self._worker = self._second = None
 
     def _on_image(self, arrived: Arrived) -> None:
-        stamp_s = seconds_from_stamp(arrived.message.header.stamp)
+        stamp_s = arrived.stamp_s
         with self._lock:
             self._machine.arrived(self._now_s())
         # Who goes with an image that is looked at is looked at, too.
@@ -116,7 +116,7 @@ class ImageWay:
     def _is_overtaken(self, images: Sequence[Arrived]) -> bool:
         """Whether an image that is newer than these has given a pose."""
         with self._lock:
-            return any(self._machine.is_behind(seconds_from_stamp(i.message.header.stamp)) for i in images)
+            return any(self._machine.is_overtaken(each.stamp_s, each.arrived_s) for each in images)
 
     def _tell(
         self,

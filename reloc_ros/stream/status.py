@@ -71,8 +71,6 @@ class Verdict:
     """The poses may go on somewhere else: what was derived from the ones before must not be carried over."""
 
 
-LATE_S = 1.0
-"""An image that is older by less than that came late; by more, its clock is another or a recording started over."""
 _ARRIVALS = 2
 """Consistent poses in a row, at least, that are believed far from where the camera was tracked."""
 
@@ -160,9 +158,10 @@ class StatusMachine:
         self.state = min(self.state, State.DEGRADED)
         return Verdict(self.state, False, reason, detail)
 
-    def is_behind(self, stamp_s: float) -> bool:
-        """Whether an image is older than one that gave a pose; by `LATE_S` or more, its clock is another."""
-        return bool(self._chain) and 0 <= self._chain[-1].stamp_s - stamp_s < LATE_S
+    def is_overtaken(self, stamp_s: float, since_s: float) -> bool:
+        """Whether an image of that time or later has given a pose since then, by the clock that is never set."""
+        newest = self._chain[-1] if self._chain else None
+        return newest is not None and newest.stamp_s >= stamp_s and newest.steady_s >= since_s
 
     def silence(self, now_s: float) -> Verdict | None:
         """Call now and then; a verdict, once, when the images have stopped."""

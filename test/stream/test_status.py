@@ -308,17 +308,24 @@ def test_images_that_will_be_looked_at_again_give_no_pose_and_decide_nothing():
 
 def test_a_pose_of_an_image_before_the_newest_pose_comes_too_late():
     stream = tracking_stream()
-    assert stream.machine.is_behind(stream.now_s) and stream.machine.is_behind(stream.now_s - 0.5)
-    assert not stream.machine.is_behind(stream.now_s + 0.01)
-    assert not stream.machine.is_behind(stream.now_s - 50.0)  # a recording that started over
+    since_s = stream.steady_s - 0.5
+    for ago_s in (0.0, 0.5, 50.0):  # however long it took
+        assert stream.machine.is_overtaken(stream.now_s - ago_s, since_s)
+    assert not stream.machine.is_overtaken(stream.now_s + 0.01, since_s)
     stream.feed(None)
-    assert not stream.machine.is_behind(stream.now_s - 0.5)
+    assert not stream.machine.is_overtaken(stream.now_s - 0.5, since_s)
+
+
+def test_no_pose_from_before_an_image_came_overtakes_it_in_a_recording_that_starts_over():
+    stream = tracking_stream()
+    assert not stream.machine.is_overtaken(stream.now_s - 0.5, stream.steady_s + 0.1)
 
 
 def test_what_comes_too_late_is_told_by_the_newest_of_many_poses():
     stream = Stream(dataclasses.replace(CONFIG, tracking_after=4))
+    since_s = stream.steady_s
     stream.feed(0.0, 0.0, 0.0, 0.0)
-    assert stream.machine.is_behind(stream.now_s - 0.05)
+    assert stream.machine.is_overtaken(stream.now_s - 0.05, since_s)
 
 
 def test_the_last_pose_that_counted_is_known_until_it_is_lost():

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from reloc_ros.stream.status import LATE_S
-
 Item = TypeVar("Item")
+LATE_S = 1.0
+"""An image that is older by less than that came late; by more, its clock is another or a recording started over."""
 PATIENCE_S = 0.05
 """For the other images of an image's time, once their cameras were seen to go with it."""
 
