@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from node_process import DEADLINE_S, FRAME, Peer, camera_info, lost_because, tracking
+from node_process import DEADLINE_S, EXECUTABLE, FRAME, Peer, camera_info, lost_because, tracking
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from reloc_ros.msg import RelocStatus
@@ -263,6 +266,31 @@ def test_a_signal_while_starting_ends_the_node_cleanly(start_node, delay_s):
     node.signal(signal.SIGINT)
     assert node.exit_code() == 0, node.output
     assert "Traceback" not in node.output
+
+
+@pytest.mark.parametrize(
+    ("executable", "module"),
+    [("reloc_node", "reloc_ros.ros.node"), ("demo_camera", "reloc_ros.demo.ros.camera")],
+)
+def test_a_signal_while_a_library_is_loaded_ends_it_cleanly(tmp_path, executable, module):
+    """A library that is being loaded takes what a handler raises for a fault of its own."""
+    file = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    file.parent.mkdir(parents=True)
+    for folder in file.relative_to(tmp_path).parents[:-1]:
+        (tmp_path / folder / "__init__.py").touch()
+    file.write_text(
+        "import os, signal, time\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT); time.sleep(10)\n"
+        "except BaseException as error:\n    raise ImportError('initialization failed') from error\n"
+    )
+    run = subprocess.run(
+        [sys.executable, EXECUTABLE.with_name(executable)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_newest_image_wins_and_every_image_is_accounted_for(start_node, peer):
