@@ -85,7 +85,6 @@ class CameraStream:
         """Listen no more; the image in work may still ask `input`."""
         if self.input is not None:
             self.input.close()
-            self.say("not_active", "the node was deactivated")
 
     def close(self) -> None:
         self.views.close()

@@ -62,9 +62,8 @@ class ImageWay:
 
     def _end(self) -> None:
         """Let the images in work finish."""
-        if self._worker is not None:
-            self._worker.stop()
-            self._second.stop()
+        self._worker.stop()
+        self._second.stop()
         self._mailbox = self._worker = self._second = None
 
     def _on_image(self, arrived: Arrived) -> None:

@@ -100,17 +100,24 @@ class Session(ImageWay):
 
     def _listen_if_needed(self) -> None:
         needed = not self.given.only_when_needed or self._is_needed()
-        if needed == self._is_listening:
-            return
-        for stream in self.streams:
-            stream.input.listen(needed)
-        with self._lock:
-            self._machine.forget()
-            self._machine.arrived(self._now_s())
-        reason, detail = "nobody_listens", "nobody listens, so no image is looked at"
-        if needed:
-            reason, detail = "waiting_for_image", "somebody listens again"
+        if needed != self._is_listening:
+            for stream in self.streams:
+                stream.input.listen(needed)
+            with self._lock:
+                self._machine.forget()
+                self._machine.arrived(self._now_s())
+            if needed:
+                self._say("waiting_for_image", "somebody listens again")
+        said = [self._status.last, *(stream.status.last for stream in self.streams if stream.status)]
+        if not needed and any(status.reason != "nobody_listens" for status in said):
+            # Again after an image that was in work then, which is told of once it is done.
+            self._say("nobody_listens", "nobody listens, so no image is looked at")
+
+    def _say(self, reason: str, detail: str) -> None:
+        """Of the robot, and of each camera where it has several."""
         self._status.publish_idle(reason, detail, self.loaded)
+        for stream in self.streams:
+            stream.say(reason, detail, self.loaded)
 
     @property
     def _is_listening(self) -> bool:
@@ -197,7 +204,10 @@ class Session(ImageWay):
             self._hints.close()
         if self._tree is not None:
             self._tree.close()  # before the worker, which may wait for a transform
-        self._end()
+        if self.is_active:
+            self._end()
+            for stream in self.streams:
+                stream.say("not_active", "the node was deactivated")
         self._tree = self._hints = None
         self.requests.close()
 

@@ -140,6 +140,22 @@ def test_a_lost_camera_does_not_lose_the_robot_and_says_so_itself(start_node, ri
     assert rig.peer.statuses[-1].state != RelocStatus.LOST
 
 
+def test_cameras_say_that_they_are_not_active_after_the_images_that_were_in_work(start_node, rig: Rig):
+    start_node(**TWO | {"tf_mode": "map_odom", "lookup_timeout_s": 10.0})
+
+    def moves() -> object:
+        rig.send("odom", "base_link", SE3.identity(), rig.now())
+        return rig.fused()
+
+    rig.show(moves, **VIEWS)
+    rig.show(lambda: True, **VIEWS)  # of these, the odometry does not come
+    time.sleep(0.5)  # they are in work now
+    assert rig.peer.change("deactivate")
+    for name, said in rig.said.items():
+        rig.peer.wait_until_quiet(said)
+        assert rig.last(name).reason == "not_active"
+
+
 def test_images_that_come_late_are_told_and_leave_the_robot_to_the_other_camera(start_node, rig: Rig):
     start_node(**TWO)
     rig.show(rig.fused, **VIEWS)

@@ -7,13 +7,15 @@ import time
 import cv2
 import numpy as np
 import pytest
-from geometry_msgs.msg import PoseStamped
-from node_process import Peer, camera_info, publishing
+from geometry_msgs.msg import PoseStamped, TransformStamped
+from node_process import FRAME, Peer, camera_info, publishing
+from rclpy.duration import Duration
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from reloc_ros.msg import KeypointArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 from table_bundle import CAMERA, camera_from_map, view
 from tf2_msgs.msg import TFMessage
 
@@ -67,6 +69,29 @@ def test_nobody_listening_means_no_images_and_somebody_means_images_at_once(star
     peer.show(view(5), publishing)
     peer.wait_for(lambda: poses, "a pose")
     assert peer.statuses[-1].frames_received > received
+
+
+def test_a_node_at_rest_says_so_also_after_the_image_that_was_in_work(start_node, peer):
+    wait = {"pose_frame": "base_link", "lookup_timeout_s": 2.0}
+    start_node(only_when_needed=True, tf_mode="none", silence_timeout_s=5.0, **wait)
+
+    def moves(status) -> bool:
+        """The camera, on its robot: where it will be in a second is known, and no more."""
+        soon = peer.node.get_clock().now() + Duration(seconds=1)
+        transform = TransformStamped(
+            header=Header(stamp=soon.to_msg(), frame_id="base_link"), child_frame_id=FRAME
+        )
+        peer.publisher(TFMessage, "/tf").publish(TFMessage(transforms=[transform]))
+        return publishing(status)
+
+    peer.show(view(5), moves)
+    later = peer.node.get_clock().now() + Duration(seconds=30)
+    peer.publish_image(view(5), stamp=later.to_msg())
+    time.sleep(0.5)  # it is in work now, and waits for the transform
+    peer.stop_listening("/reloc/pose", "/reloc/pose_with_covariance")
+    peer.wait_for(lambda: peer.statuses[-1].reason == "nobody_listens", "rest")
+    peer.wait_until_quiet(peer.statuses, 3.0)
+    assert peer.statuses[-1].reason == "nobody_listens"
 
 
 def test_two_nodes_that_work_when_needed_do_not_keep_each_other_awake(start_node):
