@@ -76,9 +76,12 @@ def pose_scale(trials: Sequence[Trial], min_evidence: float) -> float:
 
     Of a normal distribution the mean of the normalised error squared and its 95 % quantile ask for the same factor.
     Real errors have longer tails, where the mean alone would leave too many outside the 95 % region, and the
-    quantile alone would call most poses less certain than they are: half of each.
+    quantile alone would call most poses less certain than they are: half of each. Where so few are believed that
+    they tell nothing, as many as do are taken, by their evidence.
     """
-    nees = np.array([t.nees for t in trials if t.evidence >= min_evidence and t.off <= 1])
+    right = sorted((t for t in trials if t.off <= 1), key=lambda t: -t.evidence)
+    believed = sum(t.evidence >= min_evidence for t in right)
+    nees = np.array([t.nees for t in right[: max(believed, MIN_SAMPLES)]])
     if len(nees) < MIN_SAMPLES:
         return 1.0
     kept = nees[nees <= _most(nees)]

@@ -35,6 +35,14 @@ def test_wrong_and_unbelieved_poses_do_not_widen_the_covariance_of_the_others():
     assert trial_poses.pose_scale(spoiled, 4.0) == trial_poses.pose_scale(normal_errors(1.0), 4.0)
 
 
+def test_where_few_poses_are_believed_those_next_to_them_tell_how_uncertain_they_are():
+    few = trial_poses.MIN_SAMPLES // 4
+    others = [dataclasses.replace(trial, evidence=3.0) for trial in normal_errors(1.7, 100)]
+    doubtful = [Trial(-5.0, 0.1, 1e3, True)] * 100
+    scale = trial_poses.pose_scale([*doubtful, *normal_errors(1.7, few), *others], 4.0)
+    assert scale == pytest.approx(1.7, rel=0.15)
+
+
 def gross(nees: float, photo: str, off: float = 0.8) -> Trial:
     """A pose up to a tenth of the distance off that claims to be exact."""
     return Trial(10.0, off, nees, True, photo)
