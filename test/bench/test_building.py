@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ from reloc_ros.bench.building import make as making
 from reloc_ros.bench.building.__main__ import main
 from reloc_ros.bench.building.known_poses import depth_grid, neighbours
 from reloc_ros.bench.building.make import TRUTH, make, plan
+from reloc_ros.bench.building.one_room import app as one_room
 from reloc_ros.bench.building.rooms import CORRIDOR, WIDTH_M, Building
 from reloc_ros.bench.building.score import read_found, tally
 from reloc_ros.bench.building.walks import pictures_of_places, queries, walk
 from reloc_ros.demo.film.trajectories import CAMERA, looking_at
+from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
 from reloc_ros.demo.scene.renderer import Renderer
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
@@ -144,6 +148,27 @@ def test_pictures_of_elsewhere_and_other_files_are_refused(building, scored, tmp
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(RelocError, match=r"neither poses\.json"):
         read_found(tmp_path / "other.json")
+
+
+def test_a_room_is_mapped_alone_in_the_frame_of_the_building(building):
+    run = partial(CliRunner().invoke, one_room)
+    told = run(["map", str(building), "north1"])
+    assert told.exit_code == 0 and "next: reloc select" in told.output
+    whole, alone = (SfmModel.load(building / name / "model.npz") for name in ("ws", "north1"))
+    assert (
+        alone.names == tuple(name for name in whole.names if "north1" in name) and len(alone.points_map) > 100
+    )
+    for name, pose in zip(alone.names, alone.camera_from_map, strict=True):
+        assert np.allclose(pose.center, whole.camera_from_map[whole.names.index(name)].center, atol=1e-6)
+    assert "is there already" in str(run(["map", str(building), "north1"]).exception)
+    assert "has no room 'attic'" in str(run(["map", str(building), "attic"]).exception)
+
+
+def test_the_time_with_the_map_of_a_building_is_told_beside_that_with_the_map_of_the_room(building):
+    bundles = [str(EMBEDDED_BUNDLE)] * 2
+    told = CliRunner().invoke(one_room, ["compare", str(building), "north1", *bundles])
+    assert told.exit_code == 0, told.output
+    assert "0% of 1 right" in told.output and re.search(r"ratio \d", told.output)
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):

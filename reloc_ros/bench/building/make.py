@@ -20,6 +20,7 @@ from reloc_ros.io.atomic import write_json
 from reloc_ros.io.tum import format_tum_pose
 from reloc_ros.offline.align.map_frame import align
 from reloc_ros.offline.align.sources import AlignSources
+from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.workspace import Workspace
 
@@ -103,15 +104,21 @@ def make(
     seen, taken_in = np.array([grids[name] for name in names]), np.array([each.session for each in mapped])
     pairs = neighbours(CAMERA, poses, seen, taken_in)
     model = map_at_poses(folder / "model", folder / "images", CAMERA, names, poses, pairs, progress)
-    workspace = Workspace.create(folder / "ws", folder / "images", names, HOLDOUT)
-    model.save(workspace.model_path)
-    workspace.record("map", {}, [workspace.model_path], {"models": 1})
     lines = (f"{name} {format_tum_pose(pose.inverse())}\n" for name, pose in zip(names, poses, strict=True))
     (folder / TRAJECTORY).write_text("".join(lines), encoding="utf-8")
-    align(workspace, AlignSources(trajectory=folder / TRAJECTORY))
+    workspace = write_workspace(folder / "ws", folder, model)
     held_out = [name for name, held in zip(names, workspace.is_held_out(names), strict=True) if held]
     facts = {"columns": building.columns, "twins": list(building.twins), "held_out": held_out}
     for kind in ("images", "queries"):
         facts[kind] = {each.name: each.to_json() for each in pictures if each.kind == kind}
     write_json(folder / TRUTH, facts)
+    return workspace
+
+
+def write_workspace(path: Path, building: Path, model: SfmModel) -> Workspace:
+    """A workspace in metres of a map of some of a building's images, every tenth of which is held out."""
+    workspace = Workspace.create(path, building / "images", model.names, HOLDOUT)
+    model.save(workspace.model_path)
+    workspace.record("map", {}, [workspace.model_path], {"models": 1})
+    align(workspace, AlignSources(trajectory=building / TRAJECTORY))
     return workspace
