@@ -1,5 +1,6 @@
 import itertools
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -533,6 +534,26 @@ def test_control_c_ends_with_130_and_says_how_to_go_on(labelled, sign_of_life):
     assert process.returncode == 130, printed
     assert "stopped; run the same command to go on" in printed
     assert "Traceback" not in printed and "Warning" not in printed
+
+
+def test_control_c_is_no_fault_of_a_library_that_is_being_loaded(table, tmp_path):
+    """One in C++ takes what the handler raises for its own, and whoever needs it then says that it is not installed."""
+    (tmp_path / "onnxruntime.py").write_text(
+        "import os, signal, time\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT); time.sleep(10)\n"
+        "except BaseException as error:\n    raise ImportError('initialization failed') from error\n"
+    )
+    video = write_walk(tmp_path / "walk.mp4")
+    run = subprocess.run(
+        [*COMMAND, "run", str(table), str(video), "--poses", str(tmp_path / "p.json"), "--backend", "onnx"],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 130, run.stderr
+    assert "stopped; run the same command" in run.stdout + run.stderr and "Traceback" not in run.stderr
 
 
 def test_names_with_brackets_are_printed_as_they_are(refused, tmp_path):

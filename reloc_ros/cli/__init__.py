@@ -76,17 +76,28 @@ class _Stopped(BaseException):
     """Ctrl-C, by a name that neither Typer nor Lightning catches and turns into an exit of its own."""
 
 
-def _stop(*_: Any) -> None:
-    raise _Stopped
+def _run(stopped: list[int]) -> None:
+    """Run the command, and end with Ctrl-C also where a library that was being loaded took that for its own fault."""
+    try:
+        app()
+    except Exception as error:
+        if stopped:
+            raise _Stopped from error
+        raise
 
 
 def main() -> None:
     """Run the command; wrong input ends it with one sentence and code 2, Ctrl-C with 130."""
-    before = signal.getsignal(signal.SIGINT)
+    before, stopped = signal.getsignal(signal.SIGINT), []
+
+    def stop(number: int, _: Any) -> None:
+        stopped.append(number)
+        raise _Stopped
+
     if before is signal.default_int_handler:  # a job in the background ignores it, and shall
-        signal.signal(signal.SIGINT, _stop)
+        signal.signal(signal.SIGINT, stop)
     try:
-        app()
+        _run(stopped)
     except RelocError as error:
         _refuse(str(error))
     except OSError as error:
