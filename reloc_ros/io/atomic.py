@@ -28,9 +28,9 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
 
     The block creates a file or a folder at the yielded path, whose name ends as the target's does, so that
     writers that look at the suffix behave. When the block raises, the temporary is removed and the target
-    is untouched. A file replaces its target in one step. A folder that replaces a folder does so in two: a
-    crash between them leaves the old one beside it as `.old-*`, never a mixture. What a killed process left of
-    such a target is cleared away, or put back, by the next that writes it.
+    is untouched. A file replaces its target in one step, and a link, not what it leads to. A folder that replaces
+    a folder does so in two: a crash between them leaves the old one beside it as `.old-*`, never a mixture. What a
+    killed process left of such a target is cleared away, or put back, by the next that writes it.
     """
     target = Path(target)
     temporary = _new_beside(target)
@@ -146,7 +146,7 @@ def _is_running(process: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

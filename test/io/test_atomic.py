@@ -167,6 +167,21 @@ def test_the_scratch_folder_of_a_killed_process_is_cleared_away_by_the_next(tmp_
         assert set(tmp_path.iterdir()) == {folder, another} and left.name not in (folder.name, another.name)
 
 
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_link_gives_way_to_what_is_written_and_what_it_led_to_stays(tmp_path, is_folder):
+    for version in ("old", "new"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "file").write_text(version)
+    target = tmp_path / "current"
+    target.symlink_to(tmp_path / "old" if is_folder else tmp_path / "old" / "file")
+    with atomic_path(target) as temporary:
+        (tmp_path / "new" if is_folder else tmp_path / "new" / "file").rename(temporary)
+    assert not target.is_symlink()
+    assert (target / "file" if is_folder else target).read_text() == "new"
+    assert (tmp_path / "old" / "file").read_text() == "old"
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_what_cannot_be_cleared_away_is_left(tmp_path, monkeypatch):
     left = tmp_path / f".new-{killed()}-01234567-a"
     left.mkdir()
