@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from reloc_ros.io.atomic import atomic_path, write_json
 from reloc_ros.offline.progress import Progress, silent
 from reloc_ros.offline.sources.frame_extraction import FORMAT, NOTES, read_notes
-from reloc_ros.offline.sources.gather import Gathered, Group, SourceOptions, gather, link_photo
+from reloc_ros.offline.sources.gather import Gathered, Group, SourceOptions, gather, link_photo, unlike
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def find_new_images(
     taken = {PurePosixPath(name).parts[0] for name in known}
     groups, files = [], {}
     for group in gathered.groups:
-        label = _unlike(Path(group.label).stem, taken)
+        label = unlike(Path(group.label).stem, taken)
         taken.add(label)
         names = [name for name in group.names if name not in same]
         placed = {f"{label}/{_bare(name, group, gathered)}": gathered.images_dir / name for name in names}
@@ -85,14 +85,6 @@ def _link_notes(folder: Path, target: Path) -> None:
 
 def _bare(name: str, group: Group, gathered: Gathered) -> str:
     return name if len(gathered.groups) == 1 else name.removeprefix(f"{group.label}/")
-
-
-def _unlike(label: str, taken: Collection[str]) -> str:
-    number, unlike = 1, label
-    while unlike in taken:
-        number += 1
-        unlike = f"{label}-{number}"
-    return unlike
 
 
 def _same_files(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,10 +177,14 @@ def _labels(paths: Sequence[Path]) -> list[str]:
     for index, path in enumerate(resolved):
         if path in resolved[:index]:
             raise RelocError(f"'{paths[index]}' is given twice; give each source once")
-        stem = (path.name if path.is_dir() else path.stem).lstrip(".") or "source"
-        same = sum(label == stem or label.startswith(f"{stem}-") for label in labels)
-        labels.append(f"{stem}-{same + 1}" if same else stem)
+        labels.append(unlike((path.name if path.is_dir() else path.stem).lstrip(".") or "source", labels))
     return labels
+
+
+def unlike(label: str, taken: Collection[str]) -> str:
+    """The label, or with the first number behind it that makes it another than those taken."""
+    numbered = (f"{label}-{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([label], numbered) if name not in taken)
 
 
 def _clear(frames: Path, labels: Sequence[str]) -> None:

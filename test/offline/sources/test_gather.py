@@ -71,6 +71,14 @@ def test_sources_of_one_name_are_told_apart_and_the_same_one_twice_is_refused(so
         gather([sources / "day.avi", sources / "day.avi"], sources / "ws")
 
 
+def test_a_name_that_ends_in_a_number_is_no_second_one_of_its_beginning(sources):
+    write_video(sources / "day-2.avi", pan(np.arange(10) * 9))
+    gathered = gather([sources / "day-2.avi", sources / "day.avi"], sources / "ws")
+    assert [group.label for group in gathered.groups] == ["day-2", "day"]
+    assert len(gathered.names) == len(set(gathered.names))
+    assert all((gathered.images_dir / name).is_file() for name in gathered.names)
+
+
 def test_a_bag_gives_its_intrinsics_when_asked_to(sources):
     pytest.importorskip("rosbags")
     assert gather([sources / "drive"], sources / "ws").groups[0].camera is None
