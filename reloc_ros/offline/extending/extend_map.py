@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -31,6 +32,8 @@ from reloc_ros.offline.sources.gather import Group, SourceOptions
 from reloc_ros.offline.workspace import Workspace, fingerprint
 
 _MOST_NAMED = 5
+_OWN_FOLDER = re.compile("(images|matches)-[0-9a-f]{12}")
+"""People's photographs may lie in the workspace, too."""
 _DOWNSTREAM = {
     "select": "select --add",
     "label": "label",
@@ -197,5 +200,5 @@ def _told(workspace: Workspace, new: NewImages, model: SfmModel, dropped: Sequen
 def _tidy(root: Path, images_dir: Path, matches: Path) -> None:
     """Remove what earlier and interrupted calls left."""
     for folder in [*root.glob("images-*"), *root.glob("more/matches-*")]:
-        if folder not in (images_dir, matches):
+        if _OWN_FOLDER.fullmatch(folder.name) and folder not in (images_dir, matches):
             shutil.rmtree(folder)

@@ -157,6 +157,21 @@ def test_a_run_that_is_stopped_leaves_the_map_whole_and_is_taken_up(finished, mo
     assert set(more[1]) <= set(SfmModel.load(finished.model_path).names)
 
 
+def test_only_what_earlier_calls_left_is_removed(tmp_path):
+    ours = [
+        f"images-{12 * '0'}",
+        f"images-{12 * 'a'}",
+        f"more/matches-{12 * '0'}",
+        f"more/matches-{12 * 'f'}",
+    ]
+    for name in (*ours, "images-of-monday", "more/matches-by-hand"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "images-of-tuesday.zip").touch()
+    extending._tidy(tmp_path, tmp_path / ours[0], tmp_path / ours[2])
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} - {"more"}
+    assert left == {ours[0], ours[2], "images-of-monday", "more/matches-by-hand", "images-of-tuesday.zip"}
+
+
 def test_images_of_another_place_are_refused_and_the_map_stays(finished, photos, small_sfm, tmp_path):
     (tmp_path / "else").mkdir()
     for seed in range(2):
