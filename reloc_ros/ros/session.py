@@ -63,7 +63,22 @@ class Session(ImageWay):
         return self._worker is not None
 
     def activate(self, fail: Callable[[Exception], None]) -> None:
-        """Listen and work; `fail` is called on the worker's thread, in an except clause, when it cannot go on."""
+        """Listen and work; `fail` is called on the worker's thread, in an except clause, when it cannot go on.
+
+        Raises:
+            RelocError: what is given does not work; then nothing is at work.
+        """
+        try:
+            self._activate(fail)
+        except Exception:
+            self.deactivate()
+            raise
+        topics = ", ".join(stream.input.topic for stream in self.streams)
+        self._node.get_logger().info(f"images from {topics}")
+        waiting = f"no image has arrived on {topics} yet"
+        self._status.publish_idle("waiting_for_image", waiting, self.loaded)
+
+    def _activate(self, fail: Callable[[Exception], None]) -> None:
         self._machine.forget()
         self.health.restart(time.monotonic())
         self._renew_tree()
@@ -77,10 +92,6 @@ class Session(ImageWay):
         if self._bond is not None:
             self._bond.close()
         self._bond = ManagerBond(self._node) if self.given.bond else None
-        topics = ", ".join(stream.input.topic for stream in self.streams)
-        self._node.get_logger().info(f"images from {topics}")
-        waiting = f"no image has arrived on {topics} yet"
-        self._status.publish_idle("waiting_for_image", waiting, self.loaded)
 
     # Beside the images: silence, and whether anybody listens.
 

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from node_process import NodeProcess, Peer, tracking
-from reloc_ros.srv import LoadBundle
+from reloc_ros.srv import LoadBundle, Relocalize
 from table_bundle import CAMERA, view
 
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
@@ -83,6 +83,23 @@ def test_what_cannot_be_configured_stays_unconfigured_and_says_why(start_node, p
     assert peer.change("configure")
     assert peer.change("activate")
     peer.show(view(5), tracking)
+    assert node.stop() == 0
+    assert "Traceback" not in node.output
+
+
+def test_what_cannot_be_activated_leaves_nothing_at_work(start_node, peer: Peer):
+    wrong = ("-p", "qos_overrides./image.subscription.reliability:=some")
+    node = start_node(autostart=False, arguments=wrong)
+    assert peer.change("configure")
+    counted = []
+    for _ in range(3):
+        assert not peer.change("activate")
+        assert peer.lifecycle() == "inactive"
+        counted.append(node.threads)
+    assert "got 'some'" in peer.wait_for_status(because("failed")).detail
+    assert counted[1:] == counted[:1] * 2
+    peer.wait_for(lambda: peer.node.count_subscribers("/camera_info") == 0, "the end of the subscription")
+    assert peer.call(Relocalize, "/reloc/relocalize").reason == "not_active"
     assert node.stop() == 0
     assert "Traceback" not in node.output
 

@@ -39,7 +39,7 @@ class CameraInput:
         on_image: Callable[[ImageMessage], None],
         camera: CameraParameters = ONE_CAMERA,
     ) -> None:
-        """Listen. Args: given: as they hold for this camera."""
+        """Listen; RelocError where what is given does not work. Args: given: as they hold for this camera."""
         self._image, self._camera_info = camera.image, camera.camera_info
         self._node, self._given, self._on_image = node, given, on_image
         self._infos = PairedInfos()
@@ -59,7 +59,11 @@ class CameraInput:
         self._image_type = CompressedImage if compressed else Image
         auto = is_named_rectified(self.topic)
         self._rectified = auto if given.image_rectified == "auto" else given.image_rectified == "true"
-        self.listen(True)
+        try:
+            self.listen(True)
+        except RelocError:
+            self.close()
+            raise
 
     @property
     def problem(self) -> str:
