@@ -112,7 +112,9 @@ class Localizer:
         watch = Stopwatch()
         if self.second_way is None:
             nothing = NO_KEYPOINTS, NO_KEYPOINTS.scores > 0, watch.times_ms()
-            return Lost(LostReason.NO_KEYPOINTS, "the bundle has no local features", *nothing)
+            return Lost(
+                LostReason.NO_KEYPOINTS, "the network is lost, and the bundle has no local features", *nothing
+            )
         used = self._camera_of(image, camera, watch)
         if isinstance(used, Lost):
             return used

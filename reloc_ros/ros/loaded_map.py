@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +40,10 @@ class LoadedMap:
     """The camera of all images; None where camera_info tells it."""
     size: float
     """Median distance of the landmarks from their middle, in the map's unit."""
+    second: SecondLooks
+    """For images in which the network was lost."""
     of_cameras: Mapping[str, LoadedMap] = dataclasses.field(default_factory=dict)
     """As each of several cameras has it, by its name: a bundle that two of them share is loaded once."""
-    second: SecondLooks | None = None
-    """For images in which the network was lost; None where there is nothing to try."""
 
     @staticmethod
     def load(given: Parameters, bundle: str) -> LoadedMap:
@@ -76,13 +76,13 @@ class LoadedMap:
     @property
     def has_second(self) -> bool:
         """Whether images in which the network was lost can be looked at again."""
-        return self.second is not None or any(each.has_second for each in self.of_cameras.values())
+        return any(each.second.is_of_use for each in self.of_cameras.values() or (self,))
 
     @property
     def again(self) -> LoadedMap:
         """The same for images in which the network was lost."""
         of_cameras = {name: each.again for name, each in self.of_cameras.items()}
-        return dataclasses.replace(self, tracker=self.second or self.tracker, of_cameras=of_cameras)
+        return dataclasses.replace(self, tracker=self.second, of_cameras=of_cameras)
 
     @property
     def is_metric(self) -> bool:
@@ -123,7 +123,8 @@ class LoadedMap:
             if getattr(given, name) and not self.is_metric:
                 raise RelocError(f"{name} needs a map in metres, but the scale of this one is unknown")
         if given.rig:
-            _refuse_rig(given, is_metric=self.is_metric)
+            maps = {"the node": self, **self.of_cameras}
+            _refuse_rig(given, [name for name, each in maps.items() if not each.is_metric])
         if given.planar and given.pose_frame not in ("", given.base_frame):
             raise RelocError(
                 f"planar puts base_frame ({given.base_frame}) on the ground and publishes that pose: leave pose_frame "
@@ -172,13 +173,17 @@ def _for_camera(given: Parameters, localizer: Localizer) -> LoadedMap:
         given.map_frame or localizer.bundle.frame.lstrip("/"),
         _fixed_camera(given, localizer.bundle),
         extent(localizer.bundle.landmarks.positions_map),
-        second=SecondLooks(both, tracker) if both.second_way is not None else None,
+        SecondLooks(both, tracker),
     )
 
 
-def _refuse_rig(given: Parameters, *, is_metric: bool) -> None:
-    if not is_metric:
-        raise RelocError("cameras are put together by TF, in metres, but the scale of this map is unknown")
+def _refuse_rig(given: Parameters, without_metres: Sequence[str]) -> None:
+    """Args: without_metres: those whose maps have none."""
+    if without_metres:
+        raise RelocError(
+            "cameras are put together by TF, in metres, but the scale of the map is unknown that "
+            f"{', '.join(without_metres)} is given; run reloc align"
+        )
     if given.tf_mode == "map_camera":
         raise RelocError("cameras go with tf_mode map_base, map_odom or none: map_camera places a single one")
     if given.camera_frame:

@@ -199,6 +199,11 @@ class SecondLooks:
     def __init__(self, localizer: Localizer, tracker: Tracker) -> None:
         self._localizer, self._tracker = localizer, tracker
 
+    @property
+    def is_of_use(self) -> bool:
+        """Whether there are local features to look again by; without, each image is lost."""
+        return self._localizer.second_way is not None
+
     def localize(
         self,
         image: NDArray[np.uint8],
