@@ -174,19 +174,22 @@ class CameraStream:
         refused: Mapping[str, TfOutcome],
         loaded: LoadedMap,
         given: Parameters,
+        undecided: bool = False,
     ) -> None:
         """Say what became of an image.
 
         Args:
             robot: the verdict on all images of that time.
             refused: by camera, why its pose is no part of the robot's.
+            undecided: whether it will be looked at again, and counts then.
         """
         loaded, refusal = loaded.of(self.name), refused.get(self.name)
-        verdict = robot if self.status is None else self._verdict(outcome, robot, refusal, given)
+        verdict = robot if self.status is None else self._verdict(outcome, robot, refusal, given, undecided)
         if self.status is not None:
             status = self.status.publish(verdict, loaded=loaded, outcome=outcome)
-            found, age_s = isinstance(outcome.result, Localized), float(status.frame_age_s)
-            self.health.add(time.monotonic(), latency_s=outcome.latency_s, age_s=age_s, found=found)
+            if not undecided:
+                found, age_s = isinstance(outcome.result, Localized), float(status.frame_age_s)
+                self.health.add(time.monotonic(), latency_s=outcome.latency_s, age_s=age_s, found=found)
         self.views.show(outcome, verdict, loaded)
 
     def remember(self, outcome: ImageOutcome, robot_stamp_s: float) -> None:
@@ -209,12 +212,18 @@ class CameraStream:
         return StampedPose(camera_from_base @ believed.camera_from_map, believed.stamp_s)
 
     def _verdict(
-        self, outcome: ImageOutcome, robot: Verdict, refusal: TfOutcome | None, given: Parameters
+        self,
+        outcome: ImageOutcome,
+        robot: Verdict,
+        refusal: TfOutcome | None,
+        given: Parameters,
+        undecided: bool,
     ) -> Verdict:
-        if refusal is None and isinstance(outcome.result, Localized):
-            self._failures = 0
+        is_good = refusal is None and isinstance(outcome.result, Localized)
+        if not undecided:
+            self._failures = 0 if is_good else self._failures + 1
+        if is_good:
             return robot
-        self._failures += 1
         is_lost = robot.state is State.LOST or self._failures >= given.lost_after
         reason, detail = (refusal.reason, refusal.detail) if refusal else (outcome.reason, outcome.detail)
         return Verdict(State.LOST if is_lost else State.DEGRADED, False, reason, detail)

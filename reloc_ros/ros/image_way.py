@@ -145,7 +145,7 @@ class ImageWay:
             self.health.add(time.monotonic(), latency_s=outcome.latency_s, age_s=age_s, found=found)
             self.requests.image(asked, verdict, sent.pose)
         for image, one in zip(images, seen.outcomes, strict=True):
-            image.stream.tell(one, verdict, seen.refused, loaded, given)
+            image.stream.tell(one, verdict, seen.refused, loaded, given, undecided)
 
     def _judge(self, loaded: LoadedMap, outcome: ImageOutcome, undecided: bool) -> Verdict:
         """Called under the lock."""

@@ -12,8 +12,9 @@ from reloc_ros.geometry import SE3
 from reloc_ros.inference.keypoints import NO_KEYPOINTS
 from reloc_ros.pose.finder import Localized
 from reloc_ros.ros import image_way
+from reloc_ros.ros.camera_stream import CameraStream
 from reloc_ros.ros.image_way import ImageWay
-from reloc_ros.stream.status import StatusMachine
+from reloc_ros.stream.status import State, StatusMachine, Verdict
 
 
 class Map:
@@ -52,3 +53,18 @@ def test_a_camera_may_have_gone_as_far_as_the_time_lets_it_that_passed_here(monk
     steady_s[0] += 10.0  # the images between took their time
     assert is_believed(20.0, 110.1)
     assert not is_believed(40.0, 3700.0)  # the stamps alone went on
+
+
+def test_an_image_that_will_be_looked_at_again_counts_once_for_its_camera():
+    stream, counted, told = object.__new__(CameraStream), [], []
+    stream.name, stream._failures, stream.views = "front", 0, SimpleNamespace(show=lambda *_: None)
+    stream.health = SimpleNamespace(add=lambda *_, **how: counted.append(how["found"]))
+    stream.status = SimpleNamespace(
+        publish=lambda verdict, **_: told.append(verdict.state) or SimpleNamespace(frame_age_s=0.0)
+    )
+    outcome = SimpleNamespace(result=None, reason="no_keypoints", detail="", latency_s=0.0)
+    robot, loaded = Verdict(State.DEGRADED, False, "no_keypoints", ""), SimpleNamespace(of=lambda _: None)
+    for undecided in (True, False, True, False):
+        stream.tell(outcome, robot, {}, loaded, SimpleNamespace(lost_after=2), undecided)
+    assert counted == [False, False]
+    assert told == [State.DEGRADED] * 3 + [State.LOST]
