@@ -15,7 +15,7 @@ from reloc_ros.bench.building.known_poses import depth_grid, neighbours
 from reloc_ros.bench.building.make import TRUTH, make, plan
 from reloc_ros.bench.building.one_room import app as one_room
 from reloc_ros.bench.building.rooms import CORRIDOR, WIDTH_M, Building
-from reloc_ros.bench.building.score import read_found, tally
+from reloc_ros.bench.building.score import Found, by_viewpoint, read_found, tally
 from reloc_ros.bench.building.walks import pictures_of_places, queries, walk
 from reloc_ros.demo.film.trajectories import CAMERA, looking_at
 from reloc_ros.demo.pipeline import EMBEDDED_BUNDLE
@@ -139,6 +139,22 @@ def test_a_picture_that_is_placed_in_the_twin_of_its_room_is_named(building, sco
     assert tallies["all"].in_twin == tallies["all"].far == (confused,)
     assert tallies["all"].recall == pytest.approx(1 / 3) and tallies["all"].lost == {"weak_evidence": 1}
     assert tallies["twins"].images == 2 and tallies["north1"].recall == 1 and tallies["all"].p50_ms == 20
+
+
+def test_covariances_are_judged_by_how_far_the_viewpoint_is_from_the_mapped_ones(building):
+    truth = read_json(building / TRUTH)
+    mapped = next(name for name in truth["images"] if name not in truth["held_out"])
+    found = []
+    for name, sigma_m in (*[(mapped, 1e-3)] * 2, *((name, 1e-6) for name in truth["queries"])):
+        pose = truth["images" if name == mapped else "queries"][name]["camera_from_map"]
+        true = SE3.from_quaternion_wxyz(pose["rotation_wxyz"], pose["translation"])
+        off = SE3(true.rotation, true.translation + np.array([0.001, 0, 0]))
+        found.append(Found(name, None, off, 20.0, sigma_m**2 * np.eye(6)))
+    lost = Found(mapped, "weak_evidence", None, 20.0)
+    near, *others = by_viewpoint(truth, [*found, lost])
+    assert near.nearest_m == pytest.approx(0, abs=1e-6) and near.within_95 == 1
+    assert sum(part.poses for part in (near, *others)) == len(found)
+    assert all(part.nearest_m > 0.01 for part in others) and others[-1].within_95 == 0
 
 
 def test_pictures_of_elsewhere_and_other_files_are_refused(building, scored, tmp_path):

@@ -11,16 +11,23 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from reloc_ros.bench.building.make import TRUTH
 from reloc_ros.bench.building.rooms import Building
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.io.nested_text import read_json
-from reloc_ros.offline.measuring.scores import MAX_POSITION_M, MAX_ROTATION_DEG
+from reloc_ros.offline.measuring.scores import (
+    CHI_SQUARE_95,
+    MAX_POSITION_M,
+    MAX_ROTATION_DEG,
+    normalised_error_squared,
+)
 
 _FAR_M = 0.5
 """A pose so far off is of another place than the picture, or as bad."""
+_RADIANS_PER_M = np.pi / 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Found:
     """Why it was lost; None when it was localized."""
     camera_from_map: SE3 | None
     ms: float
+    covariance: NDArray[np.float64] | None = None
+    """(6, 6) as of `Localized`; of evaluations it is not known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +78,8 @@ def _found(name: str, entry: dict[str, Any]) -> Found:
     pose = entry["camera_from_map"]
     ms = entry["latency_ms"] if "latency_ms" in entry else entry["stage_ms"]["total"]
     found = pose and SE3.from_quaternion_wxyz(pose["rotation_wxyz"], pose["translation"])
-    return Found(name, entry["reason"], found, float(ms))
+    covariance = entry.get("covariance")
+    return Found(name, entry["reason"], found, float(ms), covariance and np.array(covariance, np.float64))
 
 
 def tally(truth: dict[str, Any], found: Iterable[Found]) -> dict[str, Tally]:
@@ -80,8 +90,8 @@ def tally(truth: dict[str, Any], found: Iterable[Found]) -> dict[str, Tally]:
         if each.name not in known:
             raise RelocError(f"'{each.name}' is no picture of this building")
         entry = known[each.name]
-        pose, place = entry["camera_from_map"], entry["place"]
-        row = each, SE3.from_quaternion_wxyz(pose["rotation_wxyz"], pose["translation"]), place
+        place = entry["place"]
+        row = each, _pose_of(entry), place
         for group in (
             "all",
             *(["twins"] if place in building.twins else []),
@@ -110,6 +120,42 @@ def _tally(building: Building, rows: list[tuple[Found, SE3, str]]) -> Tally:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Honesty:
+    """What the covariances of some poses are worth."""
+
+    nearest_m: float
+    farthest_m: float
+    """From the nearest mapped image, of which 30 degrees of turning count as a metre."""
+    poses: int
+    within_95: float
+    """Share of the errors that lie in the 95 % region."""
+
+
+def by_viewpoint(truth: dict[str, Any], found: Iterable[Found]) -> list[Honesty]:
+    """The honesty of poses near to mapped images, farther, and farthest: a third of them each."""
+    mapped = [_pose_of(entry) for name, entry in truth["images"].items() if name not in truth["held_out"]]
+    centers, axes = np.array([p.center for p in mapped]), np.array([p.rotation[2] for p in mapped])
+    rows = []
+    for each in found:
+        if each.camera_from_map is not None and each.covariance is not None:
+            true = _pose_of((truth["images"] | truth["queries"])[each.name])
+            turned = np.arccos(np.clip(axes @ true.rotation[2], -1, 1))
+            far_m = np.min(np.linalg.norm(centers - true.center, axis=1) + turned / _RADIANS_PER_M)
+            rows.append((far_m, normalised_error_squared(each.camera_from_map, each.covariance, true)))
+    thirds = np.array_split(np.array(sorted(rows)).reshape(-1, 2), 3)
+    return [
+        Honesty(*part[[0, -1], 0], len(part), float(np.mean(part[:, 1] < CHI_SQUARE_95)))
+        for part in thirds
+        if len(part)
+    ]
+
+
+def _pose_of(entry: dict[str, Any]) -> SE3:
+    pose = entry["camera_from_map"]
+    return SE3.from_quaternion_wxyz(pose["rotation_wxyz"], pose["translation"])
+
+
 def main(
     folder: Annotated[Path, typer.Argument(help="Of the building.", show_default=False)],
     poses: Annotated[
@@ -119,7 +165,8 @@ def main(
 ) -> None:
     """Say what share of a building's pictures is within 5 cm and 5 degrees, and which are in the twin room."""
     try:
-        tallies = tally(read_json(folder / TRUTH), read_found(poses))
+        truth, found = read_json(folder / TRUTH), read_found(poses)
+        tallies = tally(truth, found)
     except (RelocError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
@@ -128,6 +175,11 @@ def main(
         typer.echo(
             f"{group:10s} {figures.images:5d} images: {100 * figures.recall:5.1f} % right, "
             f"{len(figures.in_twin)} in the twin, {len(figures.far)} far off, lost: {lost}; p50 {figures.p50_ms:.0f} ms"
+        )
+    for part in by_viewpoint(truth, found):
+        typer.echo(
+            f"{part.nearest_m:.2f} to {part.farthest_m:.2f} m from a mapped image: the 95 % region holds "
+            f"{part.within_95:.0%} of {part.poses} poses"
         )
     if json_file is not None:
         json_file.write_text(json.dumps({k: dataclasses.asdict(v) for k, v in tallies.items()}, indent=1))
