@@ -175,6 +175,9 @@ def verified_share(results: Sequence[Localized | Lost], needed: float) -> float:
     reached = np.array(
         [evidence_of(each) for each in results if isinstance(each, Localized) and each.refined]
     )
+    reached = np.maximum(
+        reached, least
+    )  # as it was judged: what speaks for likes of the pose was not counted
     limit = _rarely_reached(least, reached, len(reached) / len(results))
     return min(limit / needed, UNCALIBRATED.verified_share)
 

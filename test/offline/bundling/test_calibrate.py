@@ -70,6 +70,13 @@ def test_a_verified_pose_needs_what_one_verified_stray_in_a_thousand_pictures_re
     assert calibration.verified_share([*lost_strays(216), *wild], 16.0) == UNCALIBRATED.verified_share
 
 
+def test_strays_that_were_verified_with_little_evidence_ask_for_no_less_than_the_least():
+    least = calibration.LEAST.needed_evidence(verified=True)
+    judged_without_likes = [sharpened_stray(-1.0), sharpened_stray(least)]
+    found = calibration.verified_share([*lost_strays(238), *judged_without_likes], 16.0)
+    assert found == pytest.approx(least / 16)
+
+
 def test_a_photograph_whose_own_pose_is_wrong_is_named(clean):
     photos = [dataclasses.replace(photo, name=f"{i}.jpg") for i, photo in enumerate(photographs())]
     moved = photos[2].camera_from_map @ SE3(np.eye(3), [0.0, 0.9, 0.0])
