@@ -58,12 +58,14 @@ def test_nobody_listening_means_no_images_and_somebody_means_images_at_once(star
     peer.show(view(5), publishing)
     peer.stop_listening("/reloc/pose", "/reloc/pose_with_covariance")
     peer.wait_for(lambda: peer.node.count_subscribers("/image") == 0, "the end of the subscription")
-    # The last status: at its start, too, the node may have said so.
+    # The last status: at its start, too, the node may have said so, and again after an image that was in work.
     peer.wait_for(lambda: peer.statuses[-1].reason == "nobody_listens", "rest")
+    peer.wait_until_quiet(peer.statuses)
     received = peer.statuses[-1].frames_received
     for _ in range(10):
         peer.publish_image(view(5))
         time.sleep(0.02)
+    peer.wait_until_quiet(peer.statuses)
     assert peer.statuses[-1].reason == "nobody_listens"
     poses = peer.listen(PoseStamped, "/reloc/pose")
     peer.show(view(5), publishing)

@@ -21,7 +21,8 @@ def slow(*words, **options):
     return real(*words, **options)
 hashlib.sha256 = slow
 """
-PROMPT_S = 2.0
+PROMPT_S = 60.0
+"""The loading would go on for ten minutes."""
 
 
 @pytest.fixture
