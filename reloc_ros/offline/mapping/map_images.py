@@ -121,6 +121,8 @@ def map_images(
         made = triangulate_given(gathered.images_dir, gathered.groups, root / "sfm", given, options, progress)
     else:
         made = _confirmed(gathered, root, given, progress)
+    if held_out.issuperset(made.model.names):
+        raise RelocError(f"hold-out '{holdout}' holds out every image that could be placed; hold out fewer")
     if not holdout_strict and not held_out.isdisjoint(made.model.names):
         told.append(_USED_IN_GIVEN if given else _USED)
     return _write(root, gathered, holdout, copies, inputs, replace(made, told=(*told, *made.told)))
@@ -245,15 +247,12 @@ def _write(
     model = made.model
     workspace = Workspace.create(root, gathered.images_dir, gathered.names, holdout, copies)
     forget_edits(workspace)
-    held_out = workspace.is_held_out(model.names)
-    if held_out.all():
-        raise RelocError(f"hold-out '{holdout}' holds out every image that could be placed; hold out fewer")
     model.save(workspace.model_path)
     verdict = judge_model(made, gathered.groups)
     summary = MapSummary(
         images=len(gathered.names),
         registered=len(model.names),
-        held_out=int(held_out.sum()),
+        held_out=int(workspace.is_held_out(model.names).sum()),
         points=len(model.points_map),
         mean_error_px=round(float(model.errors_px.mean()), 4),
         mean_track_length=round(float(model.track_lengths.mean()), 2),

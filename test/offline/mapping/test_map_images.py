@@ -187,6 +187,21 @@ def test_given_model_that_does_not_fit_is_refused_and_no_workspace_made(given, b
     assert not (given / "ws").exists()
 
 
+def test_a_workspace_stays_as_it_was_where_all_placed_images_would_be_held_out(given):
+    workspace, _ = map_images(given / "images", given / "ws", given / "colmap", "every:4:1")
+    workspace.record("select", {})
+    workspace.pruned_path.write_text("{}")
+    before = snapshot(workspace.path)
+    cv2.imwrite(str(given / "images" / "a.jpg"), np.zeros((480, 640, 3), np.uint8))
+    with pytest.raises(RelocError, match="holds out every image that could be placed"):
+        map_images(given / "images", given / "ws", given / "colmap", "last:12")
+    assert snapshot(workspace.path) == before
+
+
+def snapshot(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
 def test_mistakes_show_before_the_work_begins(given):
     with pytest.raises(RelocError, match="hold-out"):
         map_images(given / "images", given / "ws", None, "sometimes")
