@@ -140,11 +140,7 @@ def gather_features(
             seen.append(rows[nearest[near]])
             pixels.append(keypoints_px[near])
         progress(f"gather {features.name}", image + 1, len(model.names))
-    count = sum(map(len, seen))
-    if count < NEIGHBOURS:
-        raise RelocError(
-            f"{features.name} finds only {count} of the map's points again in the images of '{images_dir}'"
-        )
+    _refuse_few(sum(map(len, seen)), features, images_dir)
     rows = np.concatenate(seen)
     order = np.argsort(rows)
     rows = rows[order]
@@ -153,9 +149,17 @@ def gather_features(
     found = triangulate(rays, len(points))
     good = (found.errors_px <= MAX_POINT_ERROR_PX) & (found.angles_deg >= MIN_TRIANGULATION_ANGLE_DEG)
     kept, points_map = good[point], found.points_map[good]
+    _refuse_few(np.count_nonzero(kept), features, images_dir)
     seen_point = (np.cumsum(good) - 1)[point[kept]]
     cones = view_cones(points_map, seen_point, rays.centers_map()[kept])
     landmarks = Landmarks(model.point_ids[points[good]], points_map, *cones)
     own = covariances(rays.of_points(good), points_map)
     known = FeatureMap(np.concatenate(gathered)[order[kept]], seen_point, landmarks, own)
     return Gathered(known, model.observation_image[rows[kept]], rays.pixels[kept])
+
+
+def _refuse_few(count: int, features: Features, images_dir: Path) -> None:
+    if count < NEIGHBOURS:
+        raise RelocError(
+            f"{features.name} finds only {count} of the map's points again in the images of '{images_dir}'"
+        )

@@ -1,9 +1,12 @@
+import cv2
 import numpy as np
 import pytest
 from feature_maps import make_feature_map
 from synthetic_model import make_model
 
-from reloc_ros.offline.bundling.gather_features import Gathered, choose
+import reloc_ros.offline.bundling.gather_features
+from reloc_ros.errors import RelocError
+from reloc_ros.offline.bundling.gather_features import Gathered, choose, gather_features
 
 MODEL = make_model(camera="pinhole")
 
@@ -46,3 +49,26 @@ def test_a_bundle_carries_as_many_as_it_may_of_every_image_and_nearly_every_poin
     counts = np.bincount(gathered.views[kept], minlength=12)
     assert counts.min() >= 10
     assert len(np.unique(gathered.known.points[kept])) > 60
+
+
+class Observed:
+    """Finds what each image observed."""
+
+    name, max_ratio, reach_px, side = "observed", 0.8, 5.0, np.inf
+
+    def __init__(self) -> None:
+        self.image = 0
+
+    def detect(self, image):
+        found = MODEL.observation_px[MODEL.observations_of(self.image)]
+        self.image += 1
+        return found, np.zeros((len(found), 4), np.uint8)
+
+
+def test_features_of_which_no_point_is_left_are_refused(tmp_path, monkeypatch):
+    for name in MODEL.names:
+        cv2.imwrite(str(tmp_path / name), np.zeros((480, 640, 3), np.uint8))
+    assert len(gather_features(Observed(), MODEL, tmp_path).known.landmarks) > 60
+    monkeypatch.setattr(reloc_ros.offline.bundling.gather_features, "MAX_POINT_ERROR_PX", -1.0)
+    with pytest.raises(RelocError, match="observed finds only 0 of the map's points again"):
+        gather_features(Observed(), MODEL, tmp_path)
