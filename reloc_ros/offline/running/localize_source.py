@@ -131,8 +131,8 @@ def _followed(localizer: Localizer) -> Callable[[Frame], Localized | Lost]:
     def localize(frame: Frame) -> Localized | Lost:
         if frame.stamp_ns is None:
             raise RelocError(f"{frame.name} has no time, so it cannot be tracked; leave --tracking out")
-        if frame.image is None:
-            result = _without_keypoints(LostReason.BAD_IMAGE, frame.problem)
+        if frame.image is None or frame.camera is None:
+            result = _localize(localizer, None, frame)
         else:
             result = tracker.localize(frame.image, frame.camera, 1e-9 * frame.stamp_ns, machine.last_good)
             tracker.confirm()
