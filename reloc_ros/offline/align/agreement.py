@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
+from reloc_ros.offline.evenly import evenly
 from reloc_ros.offline.model.similarity import Similarity
 
 Array = NDArray[np.float64]
@@ -171,7 +172,7 @@ def robust_direction(directions: Array) -> tuple[Array, NDArray[np.bool_], float
 
     Least median of angles over the vectors themselves, then the mean of those within three times the scatter.
     """
-    chosen = np.linspace(0, len(directions) - 1, min(len(directions), 300)).astype(int)
+    chosen = evenly(len(directions), 300)
     gaps = np.linalg.norm(directions[chosen, None] - directions, axis=2)
     best = directions[chosen[int(np.argmin(np.median(gaps, axis=1)))]]
     for _ in range(5):

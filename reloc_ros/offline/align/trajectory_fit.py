@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import SE3
 from reloc_ros.offline.align.trajectory import Trajectory, match_images
+from reloc_ros.offline.evenly import evenly
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.model.similarity import Similarity, fit_similarity, left_by_similarities, spread
 from reloc_ros.scene_size import extent
@@ -176,7 +177,7 @@ def find_time_offset(
     Raises:
         RelocError: it fits nowhere, or in several places.
     """
-    chosen = np.unique(np.linspace(0, len(times_s) - 1, min(len(times_s), _OFFSET_IMAGES)).astype(int))
+    chosen = evenly(len(times_s), _OFFSET_IMAGES)
     centers_sfm, times_s = centers_sfm[chosen], times_s[chosen]
     first, last = position_times_s[0] - times_s[-1], position_times_s[-1] - times_s[0]
     step = max(_OFFSET_STEP_S, (last - first) / _MOST_OFFSETS)
@@ -282,7 +283,7 @@ def _orientation_offset_deg(
     """How far the trajectory's orientations are from the aligned model's, which were fitted to positions alone."""
     moved = [(similarity.move_camera(model.camera_from_map[image]), pose) for pose, image in pairs]
     turns = Rotation.from_matrix([(camera_from_map @ pose).rotation for camera_from_map, pose in moved])
-    few = np.unique(np.linspace(0, len(turns) - 1, 100).astype(int))  # one of them is near to their middle
+    few = evenly(len(turns), 100)  # one of them is near to their middle
     angles_deg = np.degrees([(turns * turns[row].inv()).magnitude() for row in few])
     scatter = np.median(angles_deg[angles_deg.sum(axis=1).argmin()])
     offset = np.degrees(np.median(turns.magnitude()))

@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 from reloc_ros.geometry import SE3, Array
 from reloc_ros.local_features.second_way import LIMITS, unit_px
 from reloc_ros.offline.bundling.gather_features import Gathered, choose
+from reloc_ros.offline.evenly import evenly
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.pose.pnp import Correspondences, make_solver
 from reloc_ros.pose.rival import find_rivals
@@ -42,7 +43,7 @@ class LikesFinder:
             image: its row in the model.
         """
         rows = np.flatnonzero(self._gathered.views == image)
-        rows = rows[np.linspace(0, len(rows) - 1, min(MOST, len(rows)), dtype=np.intp)]
+        rows = rows[evenly(len(rows), MOST)]
         camera, pose = self._model.camera(image), self._model.camera_from_map[image]
         rays = camera.unproject(self._gathered.pixels[rows])
         finite = np.isfinite(rays).all(axis=1)

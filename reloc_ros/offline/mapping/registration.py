@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import center_error, rotation_error_deg
-from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel
+from reloc_ros.offline.evenly import evenly
+from reloc_ros.offline.model.sfm import MIN_TRIANGULATION_ANGLE_DEG, SfmModel, rows_of_groups
 from reloc_ros.offline.model.triangulate import triangulate
 from reloc_ros.offline.sources.gather import Group
 from reloc_ros.pose.pnp import Correspondences, make_solver, refine, reprojection_errors
@@ -50,27 +51,20 @@ class Relocated:
 
 def relocate_each(model: SfmModel) -> Relocated:
     """Find each image's pose from its points as the other images alone triangulate them."""
-    of_images = _rows_of_each(model.observation_image, len(model.names))
+    of_images = rows_of_groups(model.observation_image, len(model.names))
     of_points, is_long = (
-        _rows_of_each(model.observation_point, len(model.points_map)),
+        rows_of_groups(model.observation_point, len(model.points_map)),
         model.track_lengths > 2,
     )
     found = []
     for image, rows in enumerate(of_images):
         seen = np.unique(model.observation_point[rows])
         seen = seen[is_long[seen]]
-        if len(seen) > _MOST_POINTS:
-            seen = seen[np.linspace(0, len(seen) - 1, _MOST_POINTS).astype(int)]
+        seen = seen[evenly(len(seen), _MOST_POINTS)]
         rows = np.concatenate([of_points[point] for point in seen]) if len(seen) else seen
         found.append(_relocated(_with_points(model, seen, rows), image))
     points, inliers, off_shares, off_deg = zip(*found, strict=True)
     return Relocated(np.array(points), np.array(inliers), np.array(off_shares), np.array(off_deg))
-
-
-def _rows_of_each(numbers: NDArray[np.int32], count: int) -> list[NDArray[np.int64]]:
-    """For each number below `count` the rows that hold it."""
-    order = np.argsort(numbers, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(numbers, minlength=count))[:-1])
 
 
 def _with_points(model: SfmModel, points: NDArray[np.int64], rows: NDArray[np.int64]) -> SfmModel:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reloc_ros.cameras import Camera
 from reloc_ros.errors import RelocError
+from reloc_ros.offline.evenly import evenly
 from reloc_ros.offline.mapping.consistency import MIN_MATCHES
 from reloc_ros.offline.matching.features import VerifiedPair
 from reloc_ros.offline.sources.gather import Group
@@ -55,7 +56,7 @@ def parallax_share(pairs: Sequence[VerifiedPair], size: tuple[int, int], camera:
     chosen = [pair for pair in pairs if len(pair.first_px) >= MIN_MATCHES]
     if not chosen:
         return np.inf
-    chosen = [chosen[i] for i in np.unique(np.linspace(0, len(chosen) - 1, _MOST_PAIRS).astype(int))]
+    chosen = [chosen[row] for row in evenly(len(chosen), _MOST_PAIRS)]
     first_px, second_px = np.full((2, len(chosen), _MOST_MATCHES, 2), np.nan)
     for row, pair in enumerate(chosen):
         step = -(-len(pair.first_px) // _MOST_MATCHES)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc_ros.offline.evenly import evenly
 from reloc_ros.offline.progress import Progress, silent
 
 WORDS = 64
@@ -35,10 +36,10 @@ def similarity_of(
         read: gives an image's SIFT descriptors, (M, 128).
     """
     share = max(1, _TRAINING // max(1, len(names)))
-    words = make_vocabulary(np.concatenate([_evenly(read(name), share) for name in names]))
+    words = make_vocabulary(np.concatenate([_some(read(name), share) for name in names]))
     described = np.zeros((len(names), words.size), np.float32)
     for index, name in enumerate(names):
-        described[index] = vlad(_evenly(read(name), _PER_IMAGE), words)
+        described[index] = vlad(_some(read(name), _PER_IMAGE), words)
         progress("compare images", index + 1, len(names))
     return described @ described.T
 
@@ -86,7 +87,5 @@ def database_descriptors(database: Path) -> Callable[[str], Descriptors]:
     return read
 
 
-def _evenly(descriptors: Descriptors, count: int) -> Descriptors:
-    if len(descriptors) <= count:
-        return descriptors
-    return descriptors[np.linspace(0, len(descriptors) - 1, count).astype(np.int64)]
+def _some(descriptors: Descriptors, most: int) -> Descriptors:
+    return descriptors[evenly(len(descriptors), most)]

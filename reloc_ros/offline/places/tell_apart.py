@@ -16,6 +16,7 @@ from reloc_ros.bundle import NetworkShape
 from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.inference.places import PlaceClassifier, described
 from reloc_ros.offline.bundling.quantize import cpu_session
+from reloc_ros.offline.evenly import evenly
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.measuring.conditions import CONDITIONS
 from reloc_ros.offline.model.sfm import SfmModel
@@ -52,7 +53,7 @@ def fit_classifier(
     starts = np.cumsum((0, *shape.places[:-1]))
     counts = np.add.reduceat(seen, starts, axis=1, dtype=np.int64)
     usable = np.flatnonzero(counts.sum(axis=1) > 0)
-    rows = usable[np.unique(np.linspace(0, len(usable) - 1, min(len(usable), MOST_IMAGES)).astype(int))]
+    rows = usable[evenly(len(usable), MOST_IMAGES)]
     session = cpu_session(encoder)
     row_in_model = {name: row for row, name in enumerate(model.names)}
     described_, of_row = [], []
