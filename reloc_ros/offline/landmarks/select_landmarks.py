@@ -85,8 +85,8 @@ def select_landmarks(
         greedy.pick(min(FEWEST, most))
     else:
         greedy.pick(count)
-    chosen = candidates.subset(np.array(greedy.picked))
-    return Selection(chosen, greedy.spread, greedy.attainable)
+    picked = np.array(greedy.picked)
+    return Selection(candidates.subset(picked), seen[picked], greedy.attainable)
 
 
 def attainable_spread(model: SfmModel) -> NDArray[np.int64]:

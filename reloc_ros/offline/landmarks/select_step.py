@@ -14,8 +14,8 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.labels import Visibility
 from reloc_ros.offline.landmarks.points_file import landmarks_at, read_points
 from reloc_ros.offline.landmarks.select_landmarks import LEAST, MOST, attainable_spread, select_landmarks
-from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, Selection, well_spread
-from reloc_ros.offline.landmarks.visibility import label_images, seen_pairs
+from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, Selection, cells_labelled
+from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.places.partition import ONE_PLACE, add_to_places, part_landmarks, seen_table
 from reloc_ros.offline.progress import Progress, silent
@@ -98,7 +98,7 @@ def select_points(model: SfmModel, file: Path, most: int = MOST) -> Selection:
             f"{places[unseen[0]]}{more}: no map image surely shows this point; move it onto a surface that the "
             "images show, or leave it out"
         )
-    return Selection(landmarks, well_spread(labels, model.image_sizes), attainable_spread(model))
+    return Selection(landmarks, cells_labelled(labels, model.image_sizes), attainable_spread(model))
 
 
 def keep_selection(
@@ -118,8 +118,7 @@ def keep_selection(
     """
     landmarks, places = chosen.landmarks, [len(chosen.landmarks)]
     if len(landmarks) > ONE_PLACE:
-        seen = seen_pairs(model, landmarks)
-        table = seen_table(seen.images, seen.landmarks, (len(landmarks), len(model.names)))
+        table = seen_table(*chosen.pairs, (len(landmarks), len(model.names)))
         parts = add_to_places(table, places_before) if places_before else part_landmarks(table)
         landmarks, places = landmarks.subset(np.concatenate(parts)), [len(part) for part in parts]
     with atomic_path(workspace.landmarks_path) as temporary:

@@ -26,10 +26,21 @@ class Selection:
     """The landmarks of a map, and how they serve its views."""
 
     landmarks: Landmarks
-    spread: NDArray[np.int64]
-    """(I,) well-spread landmarks that each map image sees."""
+    seen: csr_array
+    """(K, I * cells) which map image sees each landmark in which cell, see `cells_seen`."""
     attainable: NDArray[np.int64]
-    """(I,) how many it would see if every candidate were a landmark."""
+    """(I,) how many well-spread ones each image would see if every candidate were a landmark."""
+
+    @property
+    def spread(self) -> NDArray[np.int64]:
+        """(I,) well-spread landmarks that each map image sees."""
+        return spread_of_counts(self.seen.sum(axis=0))
+
+    @property
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Images, and the landmark that each of them sees."""
+        landmarks, cells = self.seen.nonzero()
+        return cells // CELLS_ACROSS**2, landmarks
 
     @property
     def poor(self) -> NDArray[np.bool_]:
@@ -48,14 +59,19 @@ def well_spread(labels: Labels, image_sizes: NDArray[np.integer]) -> NDArray[np.
     Args:
         image_sizes: (I, 2) width and height of each.
     """
-    images, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
-    seen = Seen(images, landmarks, labels.keypoints_px[images, landmarks])
-    return spread_of_counts(cells_seen(seen, labels.visibility.shape[1], image_sizes).sum(axis=0))
+    return spread_of_counts(cells_labelled(labels, image_sizes).sum(axis=0))
 
 
 def spread_of_counts(counts: NDArray) -> NDArray[np.int64]:
     """(I,) the same from the number of landmarks in each cell of each image, I * cells of them in any shape."""
     return np.minimum(counts.reshape(-1, CELLS_ACROSS**2), CELL_HOLDS).sum(axis=1).astype(np.int64)
+
+
+def cells_labelled(labels: Labels, image_sizes: NDArray[np.integer]) -> csr_array:
+    """The same as `cells_seen`, of the landmarks that are labelled as seen."""
+    images, landmarks = np.nonzero(labels.visibility == Visibility.SEEN)
+    seen = Seen(images, landmarks, labels.keypoints_px[images, landmarks])
+    return cells_seen(seen, labels.visibility.shape[1], image_sizes)
 
 
 def cells_seen(seen: Seen, landmarks: int, image_sizes: NDArray[np.integer]) -> csr_array:

@@ -10,7 +10,7 @@ from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline.landmarks.labels import Labels, Visibility
 from reloc_ros.offline.landmarks.points_file import RELIABLE_TRACK, SAME, joined
 from reloc_ros.offline.landmarks.select_landmarks import attainable_spread, cloud_landmarks, picture_widths
-from reloc_ros.offline.landmarks.spread import Selection, well_spread
+from reloc_ros.offline.landmarks.spread import Selection, cells_labelled
 from reloc_ros.offline.landmarks.visibility import label_images
 from reloc_ros.offline.model.sfm import SfmModel
 
@@ -81,8 +81,8 @@ class LandmarkEditor:
     @property
     def selection(self) -> Selection:
         """The landmarks, and how they serve the views."""
-        spread = well_spread(self.labels, self.model.image_sizes)
-        return Selection(self.landmarks, spread, self.attainable)
+        seen = cells_labelled(self.labels, self.model.image_sizes)
+        return Selection(self.landmarks, seen, self.attainable)
 
     @property
     def unsaved(self) -> bool:

@@ -10,7 +10,7 @@ from reloc_ros.offline import steps
 from reloc_ros.offline.landmarks.select_landmarks import attainable_spread, cloud_landmarks, select_landmarks
 from reloc_ros.offline.landmarks.select_step import select_points
 from reloc_ros.offline.landmarks.spread import VIEW_NEEDS, well_spread
-from reloc_ros.offline.landmarks.visibility import label_images
+from reloc_ros.offline.landmarks.visibility import label_images, seen_pairs
 from reloc_ros.offline.workspace import Workspace
 
 MODEL = make_model(images=12, points=1500, noise_px=0.3)
@@ -33,6 +33,10 @@ def test_how_landmarks_serve_the_views_is_the_same_by_whomever_they_were_chosen(
     again = select_points(MODEL, listed(tmp_path, chosen.landmarks.positions_map))
     np.testing.assert_array_equal(again.landmarks.ids, chosen.landmarks.ids)
     np.testing.assert_array_equal(again.spread, chosen.spread)
+    known = seen_pairs(MODEL, chosen.landmarks)
+    for one in (chosen, again):
+        pairs, expected = np.stack(one.pairs), np.stack([known.images, known.landmarks])
+        np.testing.assert_array_equal(pairs[:, np.lexsort(pairs)], expected[:, np.lexsort(expected)])
     np.testing.assert_array_equal(again.attainable, chosen.attainable)
 
 
