@@ -56,10 +56,10 @@ class Page:
     def stop(self) -> None:
         """End it, after the change that is under way."""
         self._stopped = True
+        self._thumbnails.join()
         self._view.stop()
         with self._session.lock, quietly():
             self._server.stop()
-        self._thumbnails.join()
 
     def _add_panel(self) -> None:
         gui = self._server.gui
@@ -112,7 +112,7 @@ class Page:
         with self._session.lock:
             try:
                 change()
-            except RelocError as error:
+            except (RelocError, OSError) as error:
                 _tell(client, "Not done", str(error))
             try:
                 self._session.changed()

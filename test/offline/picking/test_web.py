@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from synthetic_model import make_model, write_workspace
 
+import reloc_ros.offline.picking.landmark_session
 from reloc_ros.geometry import SE3
 from reloc_ros.landmarks import Landmarks
 from reloc_ros.offline import steps
@@ -134,6 +136,21 @@ def visitor(browser, workspace) -> Iterator[Visitor]:
     yield made
     made.tab.close()
     page.stop()
+
+
+def test_a_disk_that_is_full_when_it_saves_is_told(workspace, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    session, told = LandmarkSession(workspace), []
+    page = Page(session, Guard("localhost"), 0)
+    monkeypatch.setattr(reloc_ros.offline.picking.landmark_session, "keep_selection", fail)
+    client = SimpleNamespace(add_notification=lambda title, sentence, **_: told.append((title, sentence)))
+    page._edit(client, lambda: session.editor.remove(0))
+    page._edit(client, session.save)
+    page.stop()
+    assert told == [("Not done", "[Errno 28] No space left on device")]
+    assert session.editor.unsaved and len(saved_ids(workspace)) == 12
 
 
 def saved_ids(workspace: Workspace) -> list[int]:
