@@ -50,7 +50,7 @@ def extended_model(known: SfmModel, made: Any, placed: Sequence[str], images_dir
         known,
         cameras=cameras,
         names=names,
-        camera_ids=np.array([keys[name] for name in names], np.int32),
+        camera_ids=np.array([keys[name] for name in names], np.int64),
         camera_from_map=tuple(poses[name] for name in names),
         points_map=np.concatenate([known.points_map, places]),
         point_ids=np.concatenate([known.point_ids, np.array(added, np.int64)]),

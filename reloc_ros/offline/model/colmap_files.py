@@ -60,7 +60,7 @@ def read_colmap(path: str | Path, tell: Tell = lambda sentence: None, with_point
     model = SfmModel(
         cameras=cameras,
         names=tuple(image.name for image in images),
-        camera_ids=np.array([image.camera_id for image in images], dtype=np.int32),
+        camera_ids=np.array([image.camera_id for image in images], dtype=np.int64),
         camera_from_map=poses,
         points_map=points.positions_map,
         point_ids=points.ids,

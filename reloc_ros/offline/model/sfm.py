@@ -37,7 +37,7 @@ class SfmModel:
     """By camera id."""
     names: tuple[str, ...]
     """(I,) registered images, in name order."""
-    camera_ids: NDArray[np.int32]
+    camera_ids: NDArray[np.int64]
     """(I,) the key into `cameras` of each image."""
     camera_from_map: tuple[SE3, ...]
     """(I,) the pose of each image."""
@@ -85,7 +85,8 @@ class SfmModel:
     @property
     def main_camera(self) -> Camera:
         """The camera that took most images."""
-        return self.cameras[int(np.bincount(self.camera_ids).argmax())]
+        ids, counts = np.unique(self.camera_ids, return_counts=True)
+        return self.cameras[int(ids[counts.argmax()])]
 
     def distinct_cameras(self) -> dict[str, Camera]:
         """The cameras that differ by more than estimates of one camera do, the one of most images first.

@@ -29,7 +29,7 @@ class Rays:
     """M observations of points by posed cameras, in point order."""
 
     cameras: Mapping[int, Camera]
-    camera_ids: NDArray[np.int32]
+    camera_ids: NDArray[np.int64]
     """(M,) key into `cameras`."""
     rotations: Array
     """(M, 3, 3) of camera_from_map."""

@@ -90,6 +90,23 @@ def test_blank_lines_comments_and_space_change_nothing(folder, change):
     assert len(model.observation_px) == len(MODEL.observation_px) and not remarks
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_camera_may_have_any_number_that_colmap_gives(folder, binary):
+    number = 2**32 - 2
+    rewrite(folder / "cameras.txt", lambda lines: [f"{number} {line.split(maxsplit=1)[1]}" for line in lines])
+    rewrite(
+        folder / "images.txt",
+        lambda lines: [
+            line if i % 2 else " ".join([*line.split()[:8], str(number), line.split()[9]])
+            for i, line in enumerate(lines)
+        ],
+    )
+    model = read_colmap(to_binary(folder) if binary else folder)
+    assert model.camera_ids.tolist() == IMAGES * [number]
+    assert model.main_camera == MODEL.main_camera == model.camera(0)
+    assert list(model.distinct_cameras().values()) == [model.main_camera]
+
+
 def test_an_image_without_keypoints_is_read_whether_or_not_another_follows(folder):
     rewrite(folder / "images.txt", lambda lines: [*lines[:2], lines[2], "", *lines[4:-1]])
     model = read_colmap(folder)
