@@ -166,8 +166,9 @@ class ImageWay:
             each.stream.count(each.message.header, found=False)
             each.stream.say(outcome.reason, outcome.detail, self.loaded)
         with self._lock:
-            verdict = self._machine.lost(outcome.reason, outcome.detail)
+            verdict, asked = self._machine.lost(outcome.reason, outcome.detail), self.requests.asked()
         self._status.publish(verdict, loaded=self.loaded, outcome=outcome)
+        self.requests.image(asked, verdict, None)
 
     def _now_s(self) -> float:
         return self._node.get_clock().now().nanoseconds * 1e-9

@@ -2,6 +2,7 @@
 
 import math
 import weakref
+from threading import Lock
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from reloc_ros.inference.keypoints import NO_KEYPOINTS
 from reloc_ros.pose.finder import Localized
 from reloc_ros.ros import image_way
 from reloc_ros.ros.camera_stream import CameraStream
+from reloc_ros.ros.control.relocalize_requests import Answer, RelocalizeRequests, Request
 from reloc_ros.ros.image_way import ImageWay
 from reloc_ros.stream.status import State, StatusMachine, Verdict
 
@@ -53,6 +55,24 @@ def test_a_camera_may_have_gone_as_far_as_the_time_lets_it_that_passed_here(monk
     steady_s[0] += 10.0  # the images between took their time
     assert is_believed(20.0, 110.1)
     assert not is_believed(40.0, 3700.0)  # the stamps alone went on
+
+
+def test_who_asked_where_the_camera_is_is_told_that_the_work_on_its_images_fails():
+    way, asked = object.__new__(ImageWay), Request(None, math.inf, Answer(None, "waiting_for_image", "", 0))
+    way.loaded, way._machine, way._lock, way.requests = (
+        None,
+        StatusMachine(),
+        Lock(),
+        RelocalizeRequests(None),
+    )
+    way._node = SimpleNamespace(get_logger=lambda: SimpleNamespace(warning=lambda _: None))
+    way._status = SimpleNamespace(publish=lambda *_, **__: None)
+    way.requests._waiting.append(asked)
+    stream = SimpleNamespace(count=lambda *_, **__: None, say=lambda *_: None)
+    image = SimpleNamespace(message=SimpleNamespace(header=Header()), stream=stream)
+    way._on_broken_images([image], ValueError("no such thing"))
+    assert asked.answer.reason == "image_failed" and "no such thing" in asked.answer.detail
+    assert (asked.answer.pose, asked.answer.images) == (None, 1)
 
 
 def test_an_image_that_will_be_looked_at_again_counts_once_for_its_camera():
