@@ -49,7 +49,8 @@ def calibrate_features(
     refiner = None if references is None else Refiner(references)
     matcher = Matcher(Sift(SIDE), features)
     finders = [
-        PoseFinder(features.landmarks, _OPEN, UNCALIBRATED, one, "features") for one in (None, refiner)
+        PoseFinder(features.landmarks, _OPEN, UNCALIBRATED, one, "features", features.covariances_map)
+        for one in (None, refiner)
     ]
 
     def look(picture: Photo) -> list[Localized | Lost]:

@@ -1,6 +1,8 @@
+import dataclasses
+
 import numpy as np
 import pytest
-from colour_place import SHAPE, ColourFinder, bundle, make_landmarks, photographs
+from colour_place import CAMERA, POSES, SHAPE, ColourFinder, bundle, make_landmarks, photographs
 from feature_maps import make_feature_map
 
 from reloc_ros.geometry import SE3
@@ -40,6 +42,19 @@ def test_poses_by_features_get_a_covariance_and_a_limit_of_evidence_of_their_own
     assert measured.refined_scale == 1  # without reference views nothing is refined
     assert EVIDENCE_RANGE[0] <= measured.min_evidence < 20
     assert measured.made_from["believed"] >= 44 and measured.made_from["believed_wrong"] == 0
+
+
+def test_how_uncertain_the_points_are_is_in_the_covariance_that_is_calibrated(features):
+    """As in that of the poses to come, which is scaled by what is measured here."""
+    pixel_map = np.median([pose.apply(features.landmarks.positions_map)[:, 2] for pose in POSES]) / CAMERA.fx
+    uncertain = np.tile(
+        3 * pixel_map**2 * np.eye(3), (SHAPE.landmarks, 1, 1)
+    )  # with one pixel twice as much in all
+    exact, loose = (
+        calibrate_features(bundle(), each, photographs(), count=48).coarse_scale
+        for each in (features, dataclasses.replace(features, covariances_map=uncertain))
+    )
+    assert loose / exact == pytest.approx(1 / 1.5, rel=0.15)
 
 
 def test_what_verified_strays_reach_counts_as_much_as_will_be_asked_for_less():
