@@ -21,13 +21,16 @@ from reloc_ros.inference.letterbox import Letterbox
 from reloc_ros.inference.places import ENOUGH
 from reloc_ros.inference.stopwatch import Stopwatch
 from reloc_ros.io.image_mask import ImageMask
-from reloc_ros.local_features.second_way import SecondWay
+from reloc_ros.local_features.second_way import SecondWay, surer
 from reloc_ros.pose.acceptance import LocalizerConfig, LostReason
 from reloc_ros.pose.finder import Localized, Lost, PoseFinder
 from reloc_ros.refinement.refine import Refiner
 
 LIKELY = len(ENOUGH)
 """So many looks, at most, are for the landmarks of likely places alone."""
+DOUBTFUL_SHARE = 0.3
+"""Of the reference views' patches: where fewer agree with a pose, local features are asked, too. In pictures of map
+images that training did not see, the 95 % region then held 60 % of the errors, and 82 to 99 % where more agree."""
 
 
 class Localizer:
@@ -97,15 +100,17 @@ class Localizer:
         if isinstance(used, Lost):
             return used
         result = self._by_network(image, used, prior, glance, watch)
-        if isinstance(result, Localized) or result.final or self.second_way is None:
+        if self.second_way is None or self._leaves_no_doubt(result):
             return result
-        second = self.second_way.localize(image, used, self.mask, watch)
-        if isinstance(second, Localized):
-            return second
-        detail = f"{result.detail}; by local features: {second.detail}"
-        # That a place repeats is more than that too little was found of it.
-        reason = second.reason if second.reason is LostReason.AMBIGUOUS_PLACE else result.reason
-        return dataclasses.replace(result, reason=reason, detail=detail, stage_ms=second.stage_ms)
+        return surer(result, self.second_way.localize(image, used, self.mask, watch))
+
+    def _leaves_no_doubt(self, result: Localized | Lost) -> bool:
+        """Whether what local features find could not tell more of an image than what the network found."""
+        if isinstance(result, Lost):
+            return result.final
+        if self.refiner is None:
+            return True
+        return result.refined and result.support is not None and result.support.share >= DOUBTFUL_SHARE
 
     def look_again(self, image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
         """Localize an image in which the network was lost by local features alone; arguments as for `localize`."""

@@ -1,4 +1,4 @@
-"""What a localizer tries when the network is lost: local features, under the same tests with limits of their own."""
+"""What a localizer asks where the network leaves doubt: local features, with the same tests and limits of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reloc_ros.io.image_mask import ImageMask
 from reloc_ros.local_features.feature_map import FeatureMap
 from reloc_ros.local_features.matching import Matcher
 from reloc_ros.local_features.sift import SIZE, Sift
-from reloc_ros.pose.acceptance import LocalizerConfig
+from reloc_ros.pose.acceptance import LocalizerConfig, LostReason
 from reloc_ros.pose.finder import Localized, Lost, PoseFinder
 from reloc_ros.refinement.refine import Refiner
 
@@ -62,3 +62,23 @@ class SecondWay:
 def unit_px(camera: Camera) -> float:
     """How many of a camera's pixels one is that limits are in."""
     return camera.width / UNIT_WIDTH
+
+
+def surer(network: Localized | Lost, features: Localized | Lost) -> Localized | Lost:
+    """Of what two ways found the pose whose place is more certain, or why both are lost; features came last."""
+    if isinstance(features, Localized):
+        if isinstance(network, Lost) or _variance(features) < _variance(network):
+            return features
+    elif isinstance(network, Lost):
+        detail = f"{network.detail}; by local features: {features.detail}"
+        # That a place repeats is more than that too little was found of it.
+        ambiguous = features.reason is LostReason.AMBIGUOUS_PLACE
+        network = dataclasses.replace(
+            network, reason=features.reason if ambiguous else network.reason, detail=detail
+        )
+    return dataclasses.replace(network, stage_ms=features.stage_ms)
+
+
+def _variance(found: Localized) -> float:
+    """Of the position, in the map's units squared."""
+    return float(np.trace(found.covariance[:3, :3]))

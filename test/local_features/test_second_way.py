@@ -2,9 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+import reference_corner
+import test_localizer_refined
 from feature_maps import make_feature_map
 from test_localizer import CAMERA_FROM_MAP, MAP_CAMERA, make_localizer, picture
 
+from reloc_ros import localizer as module
 from reloc_ros.errors import RelocError
 from reloc_ros.geometry import center_error, rotation_error_deg
 from reloc_ros.io.image_mask import ImageMask
@@ -95,6 +98,58 @@ def test_the_network_alone_is_measured_anew_only_where_it_did_not_place_the_imag
         assert placed.found_by == ("features" if spoil is blind else "network")
         measured = alone(picture(), MAP_CAMERA)
         assert isinstance(measured, Lost) if spoil is blind else measured is placed
+
+
+@pytest.fixture
+def corner(monkeypatch):
+    """A localizer with reference views, and the noise of its features, pixels."""
+    known = reference_corner.references().points_map[:COUNT]
+
+    def make(noise_px: float) -> Localizer:
+        def detect(self, image):
+            seen = reference_corner.CAMERA.project(test_localizer_refined.TRUTH.apply(known))
+            return seen + np.random.default_rng(1).normal(0, noise_px, seen.shape), descriptors()
+
+        monkeypatch.setattr(Planted, "detect", detect)
+        plain = test_localizer_refined.make_localizer()
+        features = make_feature_map(descriptors(), np.arange(COUNT), known)
+        return Localizer(dataclasses.replace(plain.bundle, features=features), plain.backend)
+
+    return make
+
+
+def unverified() -> np.ndarray:
+    """A picture that the reference views have nothing in common with."""
+    shape = reference_corner.picture(3).shape
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+def test_where_views_do_not_verify_a_pose_the_surer_one_of_network_and_features_is_taken(corner):
+    truth = test_localizer_refined.TRUTH
+    alone = test_localizer_refined.make_localizer().localize(unverified())
+    exact, vague = corner(0.1).localize(unverified()), corner(4.0).localize(unverified())
+    assert exact.found_by == "features" and not exact.refined
+    assert center_error(exact.camera_from_map, truth) < 0.5 * center_error(alone.camera_from_map, truth)
+    assert vague.found_by == "network" and "detect" in vague.stage_ms
+    assert center_error(vague.camera_from_map, alone.camera_from_map) == 0
+
+
+def test_where_views_verify_a_pose_no_features_are_looked_for(corner):
+    result = corner(0.1).localize(reference_corner.picture(3))
+    assert result.refined and result.found_by == "network" and "detect" not in result.stage_ms
+
+
+def test_a_pose_that_few_patches_agree_with_is_doubted(corner, monkeypatch):
+    localizer = corner(0.1)
+    sure = localizer.localize(reference_corner.picture(3))
+    monkeypatch.setattr(module, "DOUBTFUL_SHARE", sure.support.share + 0.01)
+    assert "detect" in localizer.localize(reference_corner.picture(3)).stage_ms
+
+
+def test_the_time_of_the_network_alone_holds_no_features(corner):
+    whole, alone = own_methods(corner(4.0)).values()
+    assert "detect" in whole(unverified(), reference_corner.CAMERA).stage_ms
+    assert "detect" not in alone(unverified(), reference_corner.CAMERA).stage_ms
 
 
 def test_features_of_another_kind_are_refused_when_the_map_is_loaded():

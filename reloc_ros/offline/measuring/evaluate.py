@@ -60,8 +60,8 @@ def own_methods(localizer: Localizer) -> dict[str, Localize]:
         return newest
 
     def network(image: NDArray[np.uint8], camera: Camera) -> Localized | Lost:
-        if isinstance(newest, Localized) and newest.found_by == "network":
-            return newest
+        if isinstance(newest, Localized) and newest.found_by == "network" and "detect" not in newest.stage_ms:
+            return newest  # without a look for local features
         return alone.localize(image, camera)
 
     return {name: whole, NETWORK_ALONE: network}
