@@ -170,6 +170,7 @@ def test_asked_to_forget_it_does(start_node, peer):
     start_node(take_initial_pose=True, tf_mode="map_odom", silence_timeout_s=5.0)
     publish_static(peer, ("base_link", FRAME, BASE_FROM_CAMERA), ("odom", "base_link", SE3.identity()))
     peer.show(view(5), lambda s: publishing(s) and not s.transform)
+    peer.wait_until_quiet(peer.statuses)  # images under way would find the robot again at once
     peer.call(Empty, "/reinitialize_global_localization")
     peer.wait_for_status(lost_because("relocalizing"))
     count = peer.wait_until_quiet(transforms)
