@@ -162,7 +162,8 @@ class Page:
                     self.scene.look_through(client, self._image, self._workspace.images_dir)
             except RelocError as error:
                 _tell(client, "No photograph", str(error))
-                self._image = None
+                self._image, self._through.value = None, WHOLE
+                self.scene.overview(client)
             self.scene.show_cloud(self._editor.shown_points(self._image))
             self._view.show(None)
             self._refresh()

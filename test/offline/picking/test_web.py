@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from synthetic_model import make_model, write_workspace
@@ -151,6 +153,26 @@ def test_a_disk_that_is_full_when_it_saves_is_told(workspace, monkeypatch):
     page.stop()
     assert told == [("Not done", "[Errno 28] No space left on device")]
     assert session.editor.unsaved and len(saved_ids(workspace)) == 12
+
+
+def test_where_a_photograph_is_gone_the_whole_is_looked_at_not_the_one_before(workspace):
+    session, told = LandmarkSession(workspace), []
+    first, second = session.editor.model.names[:2]
+    cv2.imwrite(str(workspace.images_dir / first), np.zeros((480, 640, 3), np.uint8))
+    (workspace.images_dir / second).unlink(missing_ok=True)
+    page = Page(session, Guard("localhost"), 0)
+    client = SimpleNamespace(
+        camera=SimpleNamespace(image_width=WINDOW["width"], image_height=WINDOW["height"]),
+        atomic=contextlib.nullcontext,
+        add_notification=lambda title, sentence, **_: told.append(title),
+    )
+    for name in (first, second):
+        page._through.value = name
+        page._look(client)
+    seen = page._through.value, tuple(client.camera.position), page.scene.cameras[0].visible
+    page.stop()
+    assert told == ["No photograph"]
+    assert seen == ("the whole", tuple(page.scene.frame.eye), True)
 
 
 def saved_ids(workspace: Workspace) -> list[int]:
