@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import struct
 import zlib
 from collections import Counter
@@ -34,6 +35,7 @@ IMAGE_SUFFIXES = (
 )
 COPY_QUALITY = 95
 _AS_SEEN = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_PNM_HEAD = re.compile(rb"P([2356])" + 2 * rb"(?:\s|#[^\n]*\n)+\d+" + rb"(?:\s|#[^\n]*\n)+([1-9]\d{0,4})\s")
 _READ_ALIKE = ("JPEG", "PNG", "BMP", "PNM", "TIFF")
 """What COLMAP reads and we do, with the same pixels; of TIFF only what is not turned."""
 _AS_STORED = {
@@ -142,7 +144,18 @@ def _read_tiff(file: Path) -> Image | None:
     return cv2.imdecode(np.frombuffer(data, np.uint8), _AS_SEEN)
 
 
-_READERS = {"HEIC": _read_heic, "TIFF": _read_tiff}
+def _read_pnm(file: Path) -> Image | None:
+    """OpenCV takes values as they are, whatever number the head calls white; in text it does so beyond 255."""
+    data = file.read_bytes()
+    head = _PNM_HEAD.match(data)
+    if head is None or (head[1] in b"23" and int(head[2]) < 256):
+        return _read_plain(file)
+    refuse_huge(data, f"image '{file}'")
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_SEEN | cv2.IMREAD_ANYDEPTH)
+    return None if stored is None else cv2.convertScaleAbs(stored, alpha=255 / int(head[2]))
+
+
+_READERS = {"HEIC": _read_heic, "PNM": _read_pnm, "TIFF": _read_tiff}
 
 
 def copy_name(folder: Path, name: str) -> str | None:

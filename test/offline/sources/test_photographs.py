@@ -123,6 +123,22 @@ def test_grey_and_16_bit_images_are_read_as_8_bit_colour(tmp_path):
     np.testing.assert_array_equal(read, TEXTURE)
 
 
+@pytest.mark.parametrize("greatest", [100, 255, 1023, 4095, 65535])
+@pytest.mark.parametrize("magic", ["P5", "P6", "P2"])
+def test_pnm_is_as_bright_as_its_head_says_just_as_colmap_has_it(tmp_path, greatest, magic):
+    values = np.linspace(0, greatest, 12 * 16 * (3 if magic == "P6" else 1)).round().astype(int)
+    words = "\n".join(map(str, values)).encode() + b"\n"
+    pixels = words if magic == "P2" else values.astype("u1" if greatest < 256 else ">u2").tobytes()
+    (tmp_path / "camera.pnm").write_bytes(
+        f"{magic} # of a camera\n16 12\n# bits\n{greatest}\n".encode() + pixels
+    )
+    wanted = (values.reshape(12, 16, -1) * (255 / greatest))[..., ::-1]
+    read = read_photo(tmp_path / "camera.pnm")
+    assert np.abs(read - wanted).max() <= 1
+    colmap = pytest.importorskip("pycolmap").Bitmap.read(str(tmp_path / "camera.pnm"), True).to_array()
+    assert np.abs(colmap[..., ::-1] - wanted).max() <= 1
+
+
 def test_photographs_of_two_cameras_or_zooms_in_one_folder_are_refused(tmp_path):
     pil = pytest.importorskip("PIL.Image")
 
