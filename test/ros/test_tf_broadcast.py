@@ -121,6 +121,15 @@ def test_the_map_is_the_child_where_it_is_asked_for(robot):
     assert_same(robot.sent[0], map_from_odom(START_S).inverse())
 
 
+def test_where_the_map_is_the_child_it_is_the_map_that_may_have_no_parent(robot):
+    tree = robot.tree(inverse=True)
+    robot.hear(link("world", "odom"))
+    assert robot.see(tree) == PUBLISHED
+    robot.hear(link("world", "map"))
+    outcome = robot.see(tree)
+    assert outcome.reason == "parent_present" and "frame map has the parent world" in outcome.detail
+
+
 def test_nothing_is_sent_while_the_tree_is_listened_for_and_the_first_is_told_once(robot):
     tree = robot.tree()
     robot.monotonic_s -= SETTLE_S
@@ -183,6 +192,16 @@ def test_a_clock_that_jumped_makes_nothing_of_the_transforms_from_before(robot):
     assert robot.see(tree).reason == "no_transform"
     robot.drive()
     assert robot.see(tree) == PUBLISHED
+
+
+def test_a_parent_that_the_odometry_gets_between_two_images_ends_the_broadcast_and_is_told(robot):
+    tree = robot.tree()
+    robot.see(tree)
+    count = len(robot.sent)
+    robot.hear(link("world", "odom"))
+    robot.tick(0.1)
+    assert len(robot.sent) == count and tree.standing.reason == "parent_present"
+    assert robot.warnings == [f"nothing broadcast: {tree.standing.detail}"]
 
 
 def test_images_that_start_over_place_the_odometry_anew(robot):
@@ -309,10 +328,28 @@ def test_closing_gives_back_all_that_was_made_and_is_heard_of_no_more(robot):
     assert len(robot.sent) == sent and tree.standing == NOTHING_TO_DO
 
 
+def test_motion_between_two_images_is_that_in_the_odometry(robot):
+    tree = robot.tree("none", listen=True)
+    earlier_s, later_s = START_S - 2.5, START_S + 0.5
+    found = tree.motion("base_link", at(earlier_s).to_msg(), at(later_s).to_msg())
+    expected = pose(earlier_s).inverse() @ pose(later_s)
+    np.testing.assert_allclose(found.matrix, expected.matrix, atol=1e-6)
+
+
 def test_a_tree_that_does_not_listen_says_so(robot):
     tree = TfTree(robot.node, TfConfig("none"))
     with pytest.raises(RelocError, match="set listen"):
         tree.lookup("odom", CAMERA, at(START_S).to_msg())
     assert tree.problem == "" and tree.motion(CAMERA, at(START_S).to_msg(), at(START_S).to_msg()) is None
     assert robot.see(tree) == NOTHING_TO_DO
+    robot.on_jump[0](None)
     tree.close()
+    assert robot.destroyed == []
+
+
+def test_a_tree_that_only_listens_makes_no_broadcaster_and_tells_what_is_wrong_with_a_transform(robot):
+    tree = robot.tree("none", listen=True)
+    robot.hear(link("odom", ""))
+    assert "no name" in tree.problem
+    tree.close()
+    assert robot.destroyed == ["/tf", "/tf_static"]
