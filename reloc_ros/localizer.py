@@ -54,7 +54,7 @@ class Localizer:
         self._glance = self._smaller(bundle.calibration.glance)
         self._finder = PoseFinder(bundle.landmarks, self.config, bundle.calibration, self.refiner, "network")
         self.second_way: SecondWay | None = None
-        """What localizes images by local features where the network is lost; None where there is nothing for that."""
+        """What localizes images by local features where the network leaves doubt; None where it cannot be had."""
         if bundle.features is not None and self.config.fallback == "auto":
             own = bundle.features_calibration
             self.second_way = SecondWay(bundle.features, own, self.config, self.refiner)

@@ -47,7 +47,8 @@ GlanceOption = Annotated[
 FallbackOption = Annotated[
     str,
     typer.Option(
-        help="auto: where the network is lost, try the bundle's local features, which take longer; or off."
+        help="auto: where the network is lost or its pose is in doubt, ask the bundle's local features, which take "
+        "longer; or off."
     ),
 ]
 PrecisionOption = Annotated[str, typer.Option(help="auto, fp32, bf16, fp16 or int8.")]

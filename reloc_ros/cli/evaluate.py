@@ -89,7 +89,7 @@ def _print_scores(scores: list[Any]) -> None:
     ours = [score for score in scores if score.method == scores[0].method]
     if any(score.by_features for score in ours):
         counts = ", ".join(f"{score.condition} {score.by_features}" for score in ours)
-        output.print(f"{ours[0].method}, images found by local features where the network is lost: {counts}")
+        output.print(f"{ours[0].method}, images found by local features: {counts}")
     for score in scores:
         if score.condition == scores[0].condition:
             stages = ", ".join(f"{stage} {time_ms:.1f}" for stage, time_ms in score.stage_ms(50).items())

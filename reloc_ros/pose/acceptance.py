@@ -43,7 +43,8 @@ class LocalizerConfig:
 
     solver: Solver = "auto"
     fallback: Fallback = "auto"
-    """`auto`: where the network is lost, the map's local features are tried, if the bundle has some."""
+    """`auto`: where the network is lost or its pose is in doubt, the map's local features are asked, if the bundle has
+    some."""
     refine: bool = True
     """Sharpen poses against the bundle's reference views, where it has some."""
     glance: bool = True
