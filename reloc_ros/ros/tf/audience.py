@@ -14,7 +14,7 @@ def others_listen(node: Node) -> bool:
     Each of them listens for its own lookups, which is no reason for another one to work: two would keep each other
     awake for ever.
     """
-    listeners = node.get_subscriptions_info_by_topic(node.resolve_topic_name("/tf"))
+    listeners = node.get_subscriptions_info_by_topic("/tf")
     return any(
         not _relocalizes(node, name, namespace)
         for name, namespace in {(each.node_name, each.node_namespace) for each in listeners}
