@@ -72,7 +72,7 @@ class AdaptiveSubscription:
 
     def follow(self) -> None:
         """Subscribe anew if the publishers of this moment call for another profile; without any, stay."""
-        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        publishers = self._node.get_publishers_info_by_topic(self._topic)  # remaps it
         endpoints = frozenset(bytes(publisher.endpoint_gid) for publisher in publishers)
         if endpoints == self._endpoints:
             return

@@ -54,8 +54,8 @@ class CameraInput:
             )
         compressed = given.image_transport == "compressed"
         # Like image_transport, so that remapping `image` alone is enough for either transport.
-        image = node.resolve_topic_name(self._image)
-        self.topic = f"{image}/compressed" if compressed else image
+        self._asked = f"{node.resolve_topic_name(self._image)}/compressed" if compressed else self._image
+        self.topic = node.resolve_topic_name(self._asked)
         self._image_type = CompressedImage if compressed else Image
         auto = is_named_rectified(self.topic)
         self._rectified = auto if given.image_rectified == "auto" else given.image_rectified == "true"
@@ -85,7 +85,7 @@ class CameraInput:
             self._image_subscription = AdaptiveSubscription(
                 self._node,
                 self._image_type,
-                self.topic,
+                self._asked,
                 self._on_image,
                 depth=self._given.image_queue_depth,
                 reliability=self._given.image_reliability,

@@ -79,7 +79,7 @@ class InitialPoseOutput:
 
     def _notice_restart(self) -> None:
         """A localizer that has come up anew waits for a pose, whatever its predecessor has said."""
-        publishers = self._node.get_publishers_info_by_topic(self._subscription.topic_name)
+        publishers = self._node.get_publishers_info_by_topic("amcl_pose")
         endpoints = frozenset(bytes(publisher.endpoint_gid) for publisher in publishers)
         if endpoints - self._their_endpoints:
             self._policy.other_is_new()
