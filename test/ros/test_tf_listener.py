@@ -241,11 +241,13 @@ def test_an_older_one_between_newer_ones_is_of_a_publisher_whose_clock_is_behind
     assert not robot.knows(START_S - FAR_S)  # left out
     # Also where it is the faster one, for as long as they are known to differ.
     newest_s = START_S + 2 * STARTED_OVER_MESSAGES - 1
-    robot.drive(newest_s, *(newest_s - FAR_S - 0.1 * n for n in range(2 * STARTED_OVER_MESSAGES)))
+    older_s = [newest_s - FAR_S - 1 + 0.1 * n for n in range(2 * STARTED_OVER_MESSAGES)]
+    robot.drive(newest_s, *older_s)
     assert robot.restarts == 0 and robot.knows(newest_s)
     robot.monotonic_s += PROBLEM_S + 0.1
     robot.drive(newest_s - FAR_S)
     assert robot.restarts == 1
+    assert robot.knows(older_s[-1]) and not robot.knows(older_s[0])  # no more is kept than tells of a start
 
 
 def test_one_that_was_late_is_told_of_for_a_while_and_then_no_more(robot):
