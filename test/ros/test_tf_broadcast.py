@@ -367,7 +367,7 @@ def test_a_tree_that_does_not_listen_says_so(robot):
     with pytest.raises(RelocError, match="set listen"):
         tree.lookup("odom", CAMERA, at(START_S).to_msg())
     assert tree.problem == "" and tree.motion(CAMERA, at(START_S).to_msg(), at(START_S).to_msg()) is None
-    assert robot.see(tree) == NOTHING_TO_DO
+    assert robot.see(tree) == TfOutcome(False, "", "")
     robot.on_jump[0](None)
     tree.close()
     assert robot.destroyed == []

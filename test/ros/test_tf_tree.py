@@ -443,6 +443,8 @@ def test_close_ends_what_waits_and_may_come_twice(world):
         ({"mode": "map_odom", "odom_frame": ""}, "one of them is empty"),
         ({"mode": "map_camera", "map_frame": ""}, "one of them is empty"),
         ({"mode": "map_base", "base_frame": "map"}, "both are named map"),
+        ({"mode": "map_camera", "planar": True}, "planar puts the robot on the ground"),
+        ({"mode": "none", "planar": True, "scale_known": False}, "planar needs a map in metres"),
         ({"transform_tolerance_s": -1.0}, "transform_tolerance_s must be"),
         ({"lookup_timeout_s": float("nan")}, "lookup_timeout_s must be"),
         ({"republish_rate_hz": 0.0}, "republish_rate_hz must be"),
@@ -451,6 +453,17 @@ def test_close_ends_what_waits_and_may_come_twice(world):
 def test_a_configuration_without_sense_is_a_sentence(config, words):
     with pytest.raises(RelocError, match=words):
         TfConfig(**config)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("transform_tolerance_s", 0, 10), ("lookup_timeout_s", 0, 10), ("republish_rate_hz", 0.001, 1000)],
+)
+def test_a_range_holds_its_limits_and_no_more(name, low, high):
+    assert [getattr(TfConfig(**{name: value}), name) for value in (low, high)] == [low, high]
+    for value in (low - 1e-6, high + 1e-6):
+        with pytest.raises(RelocError, match=f"{name} must be from {low} to {high}"):
+            TfConfig(**{name: value})
 
 
 def test_a_map_of_unknown_scale_may_still_hold_the_camera():
