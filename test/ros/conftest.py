@@ -51,12 +51,30 @@ def peer():
     peer.close()
 
 
+_NODES = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """A test says nothing of a node to which Fast DDS has given no port: it is skipped, and says who has it."""
+    report = yield
+    if report.when == "call" and report.failed and item.stash.get(_NODES, ()):
+        from node_process import port_holders
+
+        if told := port_holders("".join(node.output for node in item.stash[_NODES])):
+            path, line, _ = item.location
+            report.outcome = "skipped"
+            report.longrepr = (path, line or 0, f"Skipped: Fast DDS gave a node no port to listen on: {told}")
+    return report
+
+
 @pytest.fixture
-def start_node(table_bundle, tmp_path):
+def start_node(table_bundle, tmp_path, request):
     """Start the node's process: start_node(bundle=..., PARAMETER=...); it is ended after the test."""
     from node_process import NodeProcess
 
     processes: list[NodeProcess] = []
+    request.node.stash[_NODES] = processes
 
     def start(
         *, remap: dict[str, str] | None = None, arguments: tuple[str, ...] = (), **parameters
