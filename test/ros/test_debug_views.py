@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from types import SimpleNamespace
 
 import cv2
@@ -18,6 +17,7 @@ from std_msgs.msg import Header
 from table_bundle import CAMERA, LANDMARKS, camera_from_map, view
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
+from waiting import until
 
 from reloc_ros.geometry import SE3
 from reloc_ros.localizer import Localized
@@ -51,13 +51,6 @@ def outcome_of(loaded, index):
     return ImageOutcome(header, image, result, "", "", 0.01)
 
 
-def wait_until(condition):
-    deadline_s = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.01)
-
-
 def test_nothing_is_made_while_nobody_listens(lone_node, loaded):
     views = DebugViews(lone_node)
     assert not views.is_wanted
@@ -77,12 +70,12 @@ def test_each_view_is_made_for_its_listener_alone_and_no_more_once_that_is_gone(
     }
     for name, message_type in TOPICS.items():
         subscription = lone_node.create_subscription(message_type, f"/reloc/{name}", lambda _: None, 1)
-        wait_until(lambda: views.is_wanted)
+        assert until(lambda: views.is_wanted)
         views.made.clear()
         views.show(outcome, TRACKING, loaded)
         assert views.made == costs[name]
         lone_node.destroy_subscription(subscription)
-        wait_until(lambda: not views.is_wanted)
+        assert until(lambda: not views.is_wanted)
 
 
 def test_listeners_get_what_the_localizer_found(lone_node, loaded):
@@ -99,10 +92,10 @@ def test_listeners_get_what_the_localizer_found(lone_node, loaded):
     executor.add_node(lone_node)
     spinning = Spinning(executor)
     try:
-        wait_until(lambda: all(p.get_subscription_count() for p in (views._keypoints, views._compressed)))
-        wait_until(lambda: all(p.get_subscription_count() for p in (views._markers, views._image)))
+        assert until(lambda: all(p.get_subscription_count() for p in (views._keypoints, views._compressed)))
+        assert until(lambda: all(p.get_subscription_count() for p in (views._markers, views._image)))
         views.show(outcome, TRACKING, loaded)
-        wait_until(lambda: set(heard) == set(types) and heard["map_cloud"] is not None)
+        assert until(lambda: set(heard) == set(types) and heard["map_cloud"] is not None)
     finally:
         spinning.end()
     found = outcome.result.keypoints

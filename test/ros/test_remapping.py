@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Image
+from waiting import until
 
 from reloc_ros.ros.control.camera_parameters import CameraParameters
 from reloc_ros.ros.control.parameters import Parameters
@@ -27,13 +25,6 @@ def swapped(context: Context):
     node = Node("remapped", context=context, cli_args=["--ros-args", *arguments])
     yield node
     node.destroy_node()
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    end_s = time.monotonic() + 30.0
-    while not condition() and time.monotonic() < end_s:
-        time.sleep(0.005)
-    return condition()
 
 
 @pytest.mark.parametrize("transport", ["raw", "compressed"])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 from rclpy.context import Context
 from rclpy.node import Node
 from reloc_ros.msg import RelocStatus
 from tf2_msgs.msg import TFMessage
+from waiting import until
 
 from reloc_ros.ros.tf.audience import others_listen
 
@@ -28,14 +26,6 @@ def make(context: Context):
     yield make
     for node in nodes:
         node.destroy_node()
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    """Whether it comes to be so; the graph is told of changes by a thread of its own."""
-    end_s = time.monotonic() + 30.0
-    while not condition() and time.monotonic() < end_s:
-        time.sleep(0.005)
-    return condition()
 
 
 def known(node: Node, topic: str, count: int) -> bool:

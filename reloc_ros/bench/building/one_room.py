@@ -11,11 +11,10 @@ import numpy as np
 import typer
 
 from reloc_ros.bench.building.make import TRUTH, write_workspace
+from reloc_ros.bench.building.score import is_right, pose_of
 from reloc_ros.errors import RelocError
-from reloc_ros.geometry import SE3, center_error, rotation_error_deg
 from reloc_ros.io.nested_text import read_json
 from reloc_ros.localizer import Localized, Localizer
-from reloc_ros.offline.measuring.scores import MAX_POSITION_M, MAX_ROTATION_DEG
 from reloc_ros.offline.model.sfm import SfmModel
 from reloc_ros.offline.workspace import Workspace
 
@@ -57,24 +56,18 @@ def compare(
     times_s: dict[str, list[float]] = {name: [] for name in localizers}
     right = dict.fromkeys(localizers, 0)
     for turn in range(TURNS + 1):  # the first, in which engines start, is not counted
-        for picture, entry in zip(pictures, asked.values(), strict=True):
-            pose = entry["camera_from_map"]
-            true = SE3.from_quaternion_wxyz(pose["rotation_wxyz"], pose["translation"])
+        for picture, true in zip(pictures, map(pose_of, asked.values()), strict=True):
             for name, localizer in localizers.items():
                 started = time.perf_counter()
                 result = localizer.localize(picture)
                 if turn:
                     times_s[name].append(time.perf_counter() - started)
-                    right[name] += isinstance(result, Localized) and _is_right(result.camera_from_map, true)
+                    right[name] += isinstance(result, Localized) and is_right(result.camera_from_map, true)
     medians_s = {name: float(np.median(times)) for name, times in times_s.items()}
     for name, median_s in medians_s.items():
         share = right[name] / len(times_s[name])
         typer.echo(f"{name:8s} {1e3 * median_s:6.1f} ms in the median, {share:.0%} of {len(asked)} right")
     typer.echo(f"ratio {medians_s['building'] / medians_s['room']:.2f}")
-
-
-def _is_right(found: SE3, true: SE3) -> bool:
-    return center_error(found, true) < MAX_POSITION_M and rotation_error_deg(found, true) < MAX_ROTATION_DEG
 
 
 if __name__ == "__main__":

@@ -75,9 +75,8 @@ def read_found(path: Path) -> list[Found]:
 
 
 def _found(name: str, entry: dict[str, Any]) -> Found:
-    pose = entry["camera_from_map"]
     ms = entry["latency_ms"] if "latency_ms" in entry else entry["stage_ms"]["total"]
-    found = pose and SE3.from_quaternion_wxyz(pose["rotation_wxyz"], pose["translation"])
+    found = entry["camera_from_map"] and pose_of(entry)
     covariance = entry.get("covariance")
     return Found(name, entry["reason"], found, float(ms), covariance and np.array(covariance, np.float64))
 
@@ -91,7 +90,7 @@ def tally(truth: dict[str, Any], found: Iterable[Found]) -> dict[str, Tally]:
             raise RelocError(f"'{each.name}' is no picture of this building")
         entry = known[each.name]
         place = entry["place"]
-        row = each, _pose_of(entry), place
+        row = each, pose_of(entry), place
         for group in (
             "all",
             *(["twins"] if place in building.twins else []),
@@ -107,7 +106,7 @@ def _tally(building: Building, rows: list[tuple[Found, SE3, str]]) -> Tally:
     right, far, in_twin = 0, [], []
     for each, true, place in placed:
         off_m = center_error(each.camera_from_map, true)
-        right += off_m < MAX_POSITION_M and rotation_error_deg(each.camera_from_map, true) < MAX_ROTATION_DEG
+        right += is_right(each.camera_from_map, true)
         if off_m > _FAR_M:
             far.append(each.name)
             at = building.place_of(each.camera_from_map.center)
@@ -134,12 +133,12 @@ class Honesty:
 
 def by_viewpoint(truth: dict[str, Any], found: Iterable[Found]) -> list[Honesty]:
     """The honesty of poses near to mapped images, farther, and farthest: a third of them each."""
-    mapped = [_pose_of(entry) for name, entry in truth["images"].items() if name not in truth["held_out"]]
+    mapped = [pose_of(entry) for name, entry in truth["images"].items() if name not in truth["held_out"]]
     centers, axes = np.array([p.center for p in mapped]), np.array([p.rotation[2] for p in mapped])
-    rows = []
+    known, rows = truth["images"] | truth["queries"], []
     for each in found:
         if each.camera_from_map is not None and each.covariance is not None:
-            true = _pose_of((truth["images"] | truth["queries"])[each.name])
+            true = pose_of(known[each.name])
             turned = np.arccos(np.clip(axes @ true.rotation[2], -1, 1))
             far_m = np.min(np.linalg.norm(centers - true.center, axis=1) + turned / _RADIANS_PER_M)
             rows.append((far_m, normalised_error_squared(each.camera_from_map, each.covariance, true)))
@@ -151,9 +150,15 @@ def by_viewpoint(truth: dict[str, Any], found: Iterable[Found]) -> list[Honesty]
     ]
 
 
-def _pose_of(entry: dict[str, Any]) -> SE3:
+def pose_of(entry: dict[str, Any]) -> SE3:
+    """camera_from_map as a building's truth, poses.json and evaluation.json write it."""
     pose = entry["camera_from_map"]
     return SE3.from_quaternion_wxyz(pose["rotation_wxyz"], pose["translation"])
+
+
+def is_right(found: SE3, true: SE3) -> bool:
+    """Whether a pose in metres is as near to the true one as recall asks for."""
+    return center_error(found, true) < MAX_POSITION_M and rotation_error_deg(found, true) < MAX_ROTATION_DEG
 
 
 def main(

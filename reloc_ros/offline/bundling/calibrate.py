@@ -172,12 +172,9 @@ def verified_share(results: Sequence[Localized | Lost], needed: float) -> float:
         results: what pictures of no place gave where the least evidence was enough.
     """
     least = LEAST.needed_evidence(verified=True)
-    reached = np.array(
-        [evidence_of(each) for each in results if isinstance(each, Localized) and each.refined]
-    )
-    reached = np.maximum(
-        reached, least
-    )  # as it was judged: what speaks for likes of the pose was not counted
+    passed = [each for each in results if isinstance(each, Localized) and each.refined]
+    # As it was judged: what speaks for likes of the pose was not counted.
+    reached = np.array([max(evidence_of(each), least) for each in passed])
     limit = _rarely_reached(least, reached, len(reached) / len(results))
     return min(limit / needed, UNCALIBRATED.verified_share)
 

@@ -111,9 +111,12 @@ def read_photo(file: str | Path) -> Image:
 
 
 def _read_plain(file: Path) -> Image | None:
-    data = file.read_bytes()
+    return _decoded(file, file.read_bytes())
+
+
+def _decoded(file: Path, data: bytes, how: int = _AS_SEEN) -> Image | None:
     refuse_huge(data, f"image '{file}'")
-    return cv2.imdecode(np.frombuffer(data, np.uint8), _AS_SEEN) if data else None
+    return cv2.imdecode(np.frombuffer(data, np.uint8), how) if data else None
 
 
 def _read_heic(file: Path) -> Image | None:
@@ -149,9 +152,8 @@ def _read_pnm(file: Path) -> Image | None:
     data = file.read_bytes()
     head = _PNM_HEAD.match(data)
     if head is None or (head[1] in b"23" and int(head[2]) < 256):
-        return _read_plain(file)
-    refuse_huge(data, f"image '{file}'")
-    stored = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_SEEN | cv2.IMREAD_ANYDEPTH)
+        return _decoded(file, data)
+    stored = _decoded(file, data, _AS_SEEN | cv2.IMREAD_ANYDEPTH)
     return None if stored is None else cv2.convertScaleAbs(stored, alpha=255 / int(head[2]))
 
 
