@@ -59,7 +59,7 @@ def pytest_runtest_makereport(item):
     """A test says nothing of a node to which Fast DDS has given no port: it is skipped, and says who has it."""
     report = yield
     if report.when == "call" and report.failed and item.stash.get(_NODES, ()):
-        from node_process import port_holders
+        from fast_dds import port_holders
 
         if told := port_holders("".join(node.output for node in item.stash[_NODES])):
             path, line, _ = item.location
